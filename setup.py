@@ -1,0 +1,38 @@
+"""Metadata of the luminet_det package; tool settings live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = {}
+exec((HERE / 'luminet_det' / 'version.py').read_text(), VERSION)
+
+setup(
+    name='luminet_det',
+    version=VERSION['__version__'],
+    description='Knowledge distillation for MMDetection: a small detector trained beside a frozen big one',
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['luminet_det', 'luminet_det.*']),
+    # `.mim` links to configs/, so that `luminet_det::coco/...` resolves after a wheel install as well.
+    package_data={'luminet_det': ['py.typed', '.mim/**/*.py', '.mim/**/*.yml', '.mim/**/*.md']},
+    install_requires=[
+        'torch>=2.5',
+        'torchvision>=0.20',
+        'mmengine>=0.10.3',
+        'mmdet>=3.2.0',
+        'pycocotools>=2.0.7',
+        # mmengine 0.10.7 imports pkg_resources, which setuptools 81 dropped.
+        'setuptools<81',
+    ],
+    # mmcv has several distributions with one import name; the user chooses exactly one of them.
+    extras_require={
+        'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
+        'mmcv': ['mmcv>=2.0.0,<2.2.0'],
+        'quickstart': ['scikit-learn>=1.3', 'matplotlib>=3.7'],
+        'dev': ['pytest>=8', 'hypothesis>=6', 'ruff>=0.9'],
+    },
+)
