@@ -1,0 +1,7 @@
+"""Distillation losses: pure maths on tensors, torch only."""
+
+from .dkd import DKDLoss
+from .kd import KDLoss
+from .luminet import LumiNetLoss, perception
+
+__all__ = ['DKDLoss', 'KDLoss', 'LumiNetLoss', 'perception']

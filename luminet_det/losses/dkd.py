@@ -1,0 +1,74 @@
+"""DKD: KD taken apart into the target class and the other classes."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from .rows import RowLoss, not_negative, summed_kl
+
+
+class DKDLoss(RowLoss):
+    """Decoupled knowledge distillation.
+
+    With p = softmax(z / tau), y the target class, b = (p_y, 1 - p_y) and q the softmax without class y::
+
+        TCKD = tau**2 / K * sum_k KL(b_teacher || b_student)
+        NCKD = tau**2 / K * sum_k KL(q_teacher || q_student)
+        loss = loss_weight * (target_weight * TCKD + non_target_weight * NCKD)
+
+    Classical KD is the same sum with each row of NCKD weighted by the teacher's own 1 - p_y.
+
+    Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022; `target_weight` is its alpha,
+    `non_target_weight` its beta, and the defaults are those of the authors' detection code. That code takes
+    the logarithm of a computed 1 - p_y, which is -inf once the student is sure; here b is the softmax of
+    z_y / tau and the logsumexp of the other logits, and never leaves the logarithm.
+
+    Args:
+        tau: Temperature; logits are divided by it before the softmax. Higher is softer.
+        target_weight: Factor on TCKD.
+        non_target_weight: Factor on NCKD. CIFAR-100 pairs use 2 to 8, ImageNet 0.5 or 2.
+        loss_weight: Factor on the returned value.
+
+    Raises:
+        ValueError: If `tau` is not positive, or a weight is negative.
+    """
+
+    def __init__(
+        self,
+        tau: float = 1.0,
+        target_weight: float = 1.0,
+        non_target_weight: float = 0.25,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__(tau, loss_weight)
+        self.target_weight = not_negative('target_weight', target_weight)
+        self.non_target_weight = not_negative('non_target_weight', non_target_weight)
+
+    def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
+        rows = len(student)
+        if target is None or target.shape != (rows,):
+            found = 'None' if target is None else tuple(target.shape)
+            raise ValueError(f'DKDLoss needs target, the class index of each of the {rows} rows; got {found}')
+        student_pair, student_others = _decouple(student / self.tau, target)
+        teacher_pair, teacher_others = _decouple(teacher / self.tau, target)
+        tckd = summed_kl(student_pair, teacher_pair)
+        nckd = summed_kl(student_others, teacher_others)
+        return self.tau**2 / max(rows, 1) * (self.target_weight * tckd + self.non_target_weight * nckd)
+
+    def extra_repr(self) -> str:
+        return (
+            f'{super().extra_repr()}, target_weight={self.target_weight:g}, '
+            f'non_target_weight={self.non_target_weight:g}'
+        )
+
+
+def _decouple(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of "target or other" (K, 2) and of the classes among the others (K, C).
+
+    The target keeps its column among the others, at a logit so low that its probability is exactly 0. It is
+    the lowest finite one: -inf would turn the KL's 0 * (-inf + inf) into nan.
+    """
+    index = target.unsqueeze(1)
+    others = logits.scatter(1, index, torch.finfo(logits.dtype).min)
+    pair = torch.cat([logits.gather(1, index), others.logsumexp(1, keepdim=True)], dim=1)
+    return log_softmax(pair, dim=1), log_softmax(others, dim=1)

@@ -1,0 +1,82 @@
+"""Rows of logits: what every loss that compares a student with a teacher row by row has in common."""
+
+import math
+from numbers import Real
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import kl_div
+
+
+class RowLoss(nn.Module):
+    """A divergence between the rows of student and teacher logits, times `loss_weight`.
+
+    Computed in float32 (float64 stays float64), inside autocast as well. The teacher gets no gradient. With
+    no rows it is a zero that is still attached to the student. A subclass implements `divergence`.
+
+    Args:
+        tau: Temperature; logits are divided by it before the softmax. Higher is softer.
+        loss_weight: Factor on the returned value.
+
+    Raises:
+        ValueError: If `tau` is not positive, or `loss_weight` is negative.
+    """
+
+    def __init__(self, tau: float, loss_weight: float) -> None:
+        super().__init__()
+        self.tau = positive('tau', tau)
+        self.loss_weight = not_negative('loss_weight', loss_weight)
+
+    def forward(self, student: Tensor, teacher: Tensor, target: Tensor | None = None) -> Tensor:
+        """Compare two networks on the same rows.
+
+        Args:
+            student: Raw logits (K, C).
+            teacher: Raw logits (K, C); detached here.
+            target: Class indices (K,), int64; only some losses read them.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            ValueError: If student and teacher are not two (K, C) tensors of one shape.
+        """
+        if student.dim() != 2 or student.shape != teacher.shape:
+            raise ValueError(
+                f'{type(self).__name__} compares rows of logits, student and teacher both (K, C); '
+                f'got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}'
+            )
+        with torch.autocast(student.device.type, enabled=False):
+            divergence = self.divergence(full_precision(student), full_precision(teacher.detach()), target)
+            return self.loss_weight * divergence
+
+    def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
+        """The unweighted loss of full-precision logits; the teacher's carry no gradient."""
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return f'tau={self.tau:g}, loss_weight={self.loss_weight:g}'
+
+
+def summed_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of log-probabilities (K, C), summed over classes and rows."""
+    return kl_div(student, teacher, reduction='sum', log_target=True)
+
+
+def full_precision(logits: Tensor) -> Tensor:
+    """The logits as float32, or as they are if float64."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def positive(name: str, value: float) -> float:
+    """The setting as a float; ValueError naming it unless it is finite and above zero."""
+    if not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ValueError(f'{name} must be a finite number above 0, got {name}={value!r}')
+    return float(value)
+
+
+def not_negative(name: str, value: float) -> float:
+    """The setting as a float; ValueError naming it unless it is finite and at least zero."""
+    if not isinstance(value, Real) or not 0 <= value < math.inf:
+        raise ValueError(f'{name} must be a finite number, 0 or above, got {name}={value!r}')
+    return float(value)
