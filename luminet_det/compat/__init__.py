@@ -1,5 +1,17 @@
 """The platform made to work on today's wheels."""
 
+from mmengine.config.utils import MODULE2PACKAGE
+
+from luminet_det.compat import checkpoints, mmcv_ops, versions
+
 
 def apply() -> None:
-    """Make `mmcv._ext` importable; called once when the package is imported."""
+    """Check the platform, make `mmcv.ops` importable, checkpoints safe and `luminet_det::` config names known.
+
+    Called once, when the package is imported.
+    """
+    versions.check()
+    mmcv_ops.install()
+    checkpoints.apply()
+    # mmengine resolves `package::config` names for a fixed list of packages only.
+    MODULE2PACKAGE.setdefault('luminet_det', 'luminet_det')

@@ -1,0 +1,18 @@
+"""Fixtures that several folders share."""
+
+import pytest
+import torch
+
+import luminet_det  # noqa: F401  (makes mmdet importable without compiled mmcv)
+
+# Nets this thin are faster on one thread, all the more on a shared machine.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session')
+def teacher(tmp_path_factory) -> dict:
+    """A `teacher=` setting: Faster R-CNN, wider than the student, on the tiny classes."""
+    from tests import pairs, tiny
+
+    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
+    return pairs.save_teacher(path, tiny.faster_rcnn(base_channels=16, neck_channels=24, fc_channels=48))
