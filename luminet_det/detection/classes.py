@@ -1,0 +1,79 @@
+"""Teacher class columns in the student's order, by name."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class ClassMap:
+    """Gathers the teacher's class columns in the student's order; the background stays last.
+
+    Args:
+        teacher: The teacher's class names, or None where its checkpoint and config give none.
+        student: The student's class names, or None outside a Runner.
+        num_teacher: Classes of the teacher's head, without background.
+        num_student: Classes of the student's head, without background.
+
+    Raises:
+        ValueError: A student class the teacher does not know, names that do not fit a head, or different
+            numbers of classes without names. Both lists are in the message.
+    """
+
+    def __init__(
+        self, teacher: Sequence[str] | None, student: Sequence[str] | None, num_teacher: int, num_student: int
+    ) -> None:
+        for whose, names, number in (('teacher', teacher, num_teacher), ('student', student, num_student)):
+            if names is not None and len(names) != number:
+                raise ValueError(
+                    f'The {whose} names {len(names)} classes, its head has {number}: {_listed(names)}. '
+                    f'Change num_classes of its bbox_head, or the names '
+                    f'({"teacher.classes" if whose == "teacher" else "metainfo of the data set"}).'
+                )
+        self.named = teacher is not None and student is not None
+        if self.named:
+            missing = [name for name in student if name not in teacher]
+            if missing:
+                raise ValueError(
+                    f"The teacher does not know {len(missing)} of the student's classes: {_listed(missing)}.\n"
+                    f'  teacher ({num_teacher}): {_listed(teacher)}\n  student ({num_student}): {_listed(student)}\n'
+                    'Use a teacher trained on these classes. If the same classes only have other names, give '
+                    "the teacher's in the student's spelling: teacher=dict(config=..., classes=[...])."
+                )
+            columns = [*(tuple(teacher).index(name) for name in student), num_teacher]
+        elif num_teacher != num_student:
+            raise ValueError(
+                f'The teacher has {num_teacher} classes, the student {num_student}, and they cannot be matched by '
+                f'name:\n  teacher: {_listed(teacher)}\n  student: {_listed(student)}\n'
+                'Give the names: teacher=dict(config=..., classes=[...]) and metainfo=dict(classes=...) of the '
+                'training set.'
+            )
+        else:
+            columns = list(range(num_teacher + 1))
+        self.identity = columns == list(range(num_teacher + 1))
+        self.columns = torch.tensor(columns)
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Reorder (K, C_teacher + 1) into (K, C_student + 1); the same tensor where the order is the same."""
+        if self.identity:
+            return logits
+        return logits.index_select(1, self.columns_on(logits.device))
+
+    def teacher_labels(self, labels: Tensor) -> Tensor:
+        """The student's class indices (K,) as the teacher counts them."""
+        return labels if self.identity else self.columns_on(labels.device)[labels]
+
+    def columns_on(self, device: torch.device) -> Tensor:
+        """The gathered columns (C_student + 1,), kept on the device that asked last."""
+        self.columns = self.columns.to(device)
+        return self.columns
+
+    def describe(self) -> str:
+        """What the map does, for the log."""
+        if not self.named:
+            return 'matched by position, since their names are unknown'
+        return 'the same' if self.identity else f'{len(self.columns) - 1} gathered by name'
+
+
+def _listed(names: Sequence[str] | None) -> str:
+    return 'unknown' if names is None else ', '.join(names)

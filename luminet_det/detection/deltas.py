@@ -1,0 +1,40 @@
+"""Box deltas of the teacher in the student's encoding."""
+
+from torch import Tensor, nn
+
+
+class DeltaMap:
+    """Maps deltas between two heads whose coders have other means and deviations.
+
+    A coder stores d = (raw - mean) / std, so the student would have stored
+    (d_teacher * std_teacher + mean_teacher - mean_student) / std_student. Cascade stages differ so.
+
+    Args:
+        teacher: The teacher's box head.
+        student: The student's.
+
+    Raises:
+        ValueError: A coder has no means and deviations (it does not encode deltas).
+    """
+
+    def __init__(self, teacher: nn.Module, student: nn.Module) -> None:
+        for whose, head in (('teacher', teacher), ('student', student)):
+            if not hasattr(head.bbox_coder, 'stds'):
+                raise ValueError(
+                    f"The {whose}'s bbox_coder {type(head.bbox_coder).__name__} does not encode deltas; the tap "
+                    "'roi_reg' needs DeltaXYWHBBoxCoder in both heads."
+                )
+        self.teacher, self.student = teacher.bbox_coder, student.bbox_coder
+
+    def __call__(self, deltas: Tensor) -> Tensor:
+        """Map (K, 4); the same tensor where the coders agree."""
+        if (tuple(self.teacher.means), tuple(self.teacher.stds)) == (
+            tuple(self.student.means),
+            tuple(self.student.stds),
+        ):
+            return deltas
+        means, stds, own_means, own_stds = (
+            deltas.new_tensor(values)
+            for values in (self.teacher.means, self.teacher.stds, self.student.means, self.student.stds)
+        )
+        return (deltas * stds + means - own_means) / own_stds

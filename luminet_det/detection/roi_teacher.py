@@ -1,0 +1,133 @@
+"""RoITeacher: a teacher wired to a two-stage student, answering on the student's RoIs."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from luminet_det.detection.classes import ClassMap
+from luminet_det.detection.deltas import DeltaMap
+from luminet_det.detection.roi_taps import RoIs, assigned_deltas, box_head
+from luminet_det.distillation.pixels import PixelMap
+from luminet_det.distillation.teacher import Teacher
+
+
+@dataclass
+class RoIAnswer:
+    """What a teacher says of one call's RoIs, in the student's order and encoding.
+
+    Attributes:
+        cls_score: (K, C + 1) logits.
+        finite_images: (N,), whether the teacher's coarsest features of each image are finite.
+        foreground_deltas: (F, 4) box deltas of the assigned class on the F foreground RoIs, where asked for.
+    """
+
+    cls_score: Tensor
+    finite_images: Tensor
+    foreground_deltas: Tensor | None = None
+
+    @classmethod
+    def cat(cls, parts: Sequence['RoIAnswer']) -> 'RoIAnswer':
+        """The answers on consecutive images, one after the other."""
+        return (
+            parts[0] if len(parts) == 1 else cls(*(torch.cat(t) if t[0] is not None else None for t in _columns(parts)))
+        )
+
+    @classmethod
+    def mean(cls, answers: Sequence['RoIAnswer']) -> 'RoIAnswer':
+        """The average of an ensemble's answers on the same RoIs."""
+        if len(answers) == 1:
+            return answers[0]
+        cls_scores, finite, deltas = _columns(answers)
+        mean_deltas = None if deltas[0] is None else torch.stack(deltas).mean(0)
+        return cls(torch.stack(cls_scores).mean(0), torch.stack(finite).all(0), mean_deltas)
+
+
+def _columns(answers: Sequence[RoIAnswer]) -> list[tuple]:
+    return list(zip(*((a.cls_score, a.finite_images, a.foreground_deltas) for a in answers), strict=True))
+
+
+class RoITeacher:
+    """Runs a teacher's backbone, neck and box head on given RoIs; no RPN, no sampling, no loss.
+
+    A cascade answers with the head of the same stage; one with fewer stages with its last. So a Faster R-CNN
+    student hears a cascade's first stage, whose RoIs come from an RPN as its own do.
+
+    Args:
+        teacher: A built teacher.
+        student: The two-stage student.
+        student_classes: Class names of the student's training set, None where unknown.
+
+    Raises:
+        ValueError: The teacher is no two-stage detector, or classes or box encodings cannot be matched.
+    """
+
+    def __init__(self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None) -> None:
+        require_two_stage(teacher.model, 'teacher')
+        self.teacher = teacher
+        self.student_head = student.roi_head
+        self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor)
+        self.classes = ClassMap(
+            teacher.classes,
+            student_classes,
+            box_head(teacher.model.roi_head).num_classes,
+            box_head(student.roi_head).num_classes,
+        )
+
+    def answer(
+        self, calls: list[RoIs], inputs: Tensor, image_shapes: list[tuple[int, int]], wants_boxes: bool
+    ) -> list[RoIAnswer]:
+        """Answer on the RoIs of each call.
+
+        Args:
+            calls: The student's RoIs.
+            inputs: (N, 3, H, W), normalised for the student.
+            image_shapes: Height and width of each image inside its padding.
+            wants_boxes: Whether box deltas are asked for.
+        """
+        images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size)
+        # RoI features outgrow the maps they are cut from, so the box head takes half as many images.
+        parts = [[len(half) for half in part.tensor_split(2) if len(half)] for part in images]
+        calls_of_parts = zip(*(call.split(list(chain(*parts))) for call in calls), strict=True)
+        answers = []
+        for part, sizes in zip(images, parts, strict=True):
+            features = self.teacher.extract_feat(part)
+            for levels in zip(*(level.split(sizes) for level in features), strict=True):
+                of_part = enumerate(next(calls_of_parts))
+                answers.append([self._answer(stage, call, levels, wants_boxes) for stage, call in of_part])
+        return [RoIAnswer.cat(of_call) for of_call in zip(*answers, strict=True)]
+
+    def describe(self) -> list[str]:
+        """Lines for the announcement at the start of training."""
+        return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
+
+    def _answer(self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool) -> RoIAnswer:
+        roi_head = self.teacher.model.roi_head
+        with self.teacher.precision(call.rois.device.type):
+            if isinstance(roi_head.bbox_head, nn.ModuleList):
+                results = roi_head._bbox_forward(min(stage, len(roi_head.bbox_head) - 1), features, call.rois)
+            else:
+                results = roi_head._bbox_forward(features, call.rois)
+        answer = RoIAnswer(self.classes(results['cls_score']), features[-1].isfinite().flatten(1).all(1))
+        if wants_boxes:
+            rows = call.rows('foreground')
+            deltas = assigned_deltas(results['bbox_pred'][rows], self.classes.teacher_labels(call.labels[rows]))
+            to_student = DeltaMap(box_head(roi_head, stage), box_head(self.student_head, stage))
+            answer.foreground_deltas = to_student(deltas)
+        return answer
+
+
+def require_two_stage(model: nn.Module | None, whose: str) -> None:
+    """Raise ValueError unless `model` has a box head that can be asked about given RoIs."""
+    roi_head = getattr(model, 'roi_head', None)
+    ask = getattr(roi_head, '_bbox_forward', None)
+    needs = set(inspect.signature(ask).parameters) - {'stage', 'x', 'rois'} if ask else {'a RoI head'}
+    if needs or not hasattr(roi_head, 'bbox_loss'):
+        kind = 'a single-stage detector' if roi_head is None else f'a detector with {type(roi_head).__name__}'
+        raise ValueError(
+            f'The {whose} is {kind}. DistillTwoStageDetector compares box heads on the same RoIs, so both '
+            'must be two-stage: Faster R-CNN, Mask R-CNN, Cascade R-CNN and those of their kind.'
+        )

@@ -1,0 +1,48 @@
+"""FiniteGuard: a teacher that says NaN stops the run and names the images."""
+
+import torch
+from torch import Tensor
+
+
+class FiniteGuard:
+    """Watches the teacher's rows without waiting for the device.
+
+    On a GPU a look at the values would stall every step, so each step's finding is read when the next one
+    begins; until then the rows that are not finite count as zero, so that the student is not spoilt.
+    """
+
+    def __init__(self) -> None:
+        self._findings: list[tuple[Tensor, Tensor, Tensor, list[str]]] = []
+
+    def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
+        """Return `rows` (K, D) with those that hold NaN or infinity set to zero, and remember where they stood.
+
+        Args:
+            rows: The teacher's values.
+            image_index: Image of each row (K,).
+            finite_images: Whether the teacher's features of each image are finite (N,).
+            image_paths: File of each image.
+
+        Raises:
+            FloatingPointError: On the CPU, at once, if a row is not finite.
+        """
+        broken = ~torch.isfinite(rows).all(dim=1)
+        self._findings.append((broken, image_index, finite_images, image_paths))
+        if rows.device.type == 'cpu':
+            self.check()
+        return rows.masked_fill(broken[:, None], 0)
+
+    def check(self) -> None:
+        """Raise FloatingPointError if a row watched since the last check was not finite; names the files."""
+        findings, self._findings = self._findings, []
+        files = {}
+        for broken, image_index, finite_images, image_paths in findings:
+            if broken.any():
+                # mmdet's RoI extractor sums over levels without RoIs, so one image can spoil the rows of all.
+                guilty = (~finite_images).nonzero() if not finite_images.all() else image_index[broken].unique()
+                files |= dict.fromkeys(image_paths[int(i)] for i in guilty)
+        if files:
+            raise FloatingPointError(
+                f"The teacher's logits are not finite on {len(files)} image(s): {', '.join(files)}. Look at these "
+                "files, then at teacher.dtype (try dtype='bf16' or none instead of 'fp16') and at the checkpoint."
+            )

@@ -1,0 +1,14 @@
+"""Settings that were mistyped: an unknown key is an error that names the nearest known one."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def check_keys(where: str, found: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError if `found` has a key that is not in `known`; `where` is the config line it stands in."""
+    known = sorted(known)
+    for key in found:
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ''
+            raise ValueError(f"{where} has no setting '{key}'.{hint} Known: {', '.join(known)}.")

@@ -1,0 +1,141 @@
+"""Student: the mixin that makes a model listen to frozen teachers while it trains."""
+
+from collections import Counter
+
+from mmengine.logging import MessageHub, print_log
+from torch import Tensor
+
+from luminet_det.distillation.finite import FiniteGuard
+from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.terms import Term
+
+
+class Student:
+    """Builds teachers and terms, weighs the losses, logs, and keeps the teachers out of sight.
+
+    A subclass also inherits a model. It names its `taps` (each with its options and their choices), calls
+    `listen` at the end of its constructor, says in `meet` how it is wired to a teacher, and adds `heed` to the
+    losses of a training step.
+    """
+
+    taps: dict[str, dict[str, tuple[str, ...]]] = {}
+
+    def listen(self, teacher, distill) -> None:
+        """Read the `teacher=` and `distill=` settings; nothing is built and no file is opened yet.
+
+        Args:
+            teacher: One teacher setting or a list of them, an ensemble whose outputs are averaged.
+            distill: One term setting or a list of them.
+
+        Raises:
+            ValueError: A setting is unknown, or there are terms but no teacher.
+        """
+        settings = [] if teacher is None else teacher if isinstance(teacher, (list, tuple)) else [teacher]
+        self.teachers = [Teacher.from_setting(setting) for setting in settings]
+        distill = [distill] if isinstance(distill, dict) else distill or []
+        self.terms = [Term.from_setting(setting, self.taps) for setting in distill]
+        if self.terms and not self.teachers:
+            raise ValueError("distill has terms, but the model has no teacher; add teacher='mmdet::...'.")
+        self.term_names = _unique_names(self.terms)
+        self.guard = FiniteGuard()
+        self.links: list = []
+        self._steps = 0
+
+    def meet(self, teacher: Teacher) -> object:
+        """Wire the student to a built teacher; the returned link must have `describe() -> list[str]`."""
+        raise TypeError(f'{type(self).__name__} does not say how it is wired to a teacher: it lacks `meet`.')
+
+    def active_terms(self) -> list[tuple[str, Term, float]]:
+        """Name, term and weight of every term that counts in this training step; counts the step."""
+        # The Runner's count survives a resume; outside a Runner our own has to do.
+        iteration, epoch = run_info('iter', self._steps), run_info('epoch', 0)
+        self._steps += 1
+        weighed = ((name, term, term.weight(iteration, epoch)) for name, term in self._named_terms())
+        return [(name, term, weight) for name, term, weight in weighed if weight]
+
+    def start(self) -> None:
+        """Build the teachers and wire them, once, when the first training step needs them."""
+        if self.links and all(teacher.built for teacher in self.teachers):
+            for teacher in self.teachers:
+                teacher.follow(self)
+            self.guard.check()
+            return
+        self.links = []
+        for teacher in self.teachers:
+            teacher.build()
+            teacher.follow(self)
+            self.links.append(self.meet(teacher))
+        print_log(self._announcement(), logger='current')
+
+    def heed(self, heard: list[tuple[str, Term, float, list[tuple]]], losses: dict) -> dict:
+        """The distillation losses of a step and what to log beside them.
+
+        Args:
+            heard: Of each active term its name, itself, its weight, and its rows: one (student, teacher,
+                target) per call of the head; the term is averaged over the calls.
+            losses: The student's own losses, to compare with.
+
+        Returns:
+            `loss_<name>` for every term, zero for those that rest; `raw_<name>`, the loss without its weights,
+            and `share_<name>`, its part of the total, which mmengine logs without adding them up.
+        """
+        zero = _first_tensor(losses).new_zeros(())
+        entries = {f'loss_{name}': zero for name in self.term_names}
+        for name, term, weight, rows in heard:
+            loss = sum(term(*call) for call in rows) / len(rows)
+            entries[f'loss_{name}'] = weight * loss
+            entries[f'raw_{name}'] = loss.detach() / term.loss_weight
+        total = sum(_total(key, value) for key, value in {**losses, **entries}.items())
+        for name, *_ in heard:
+            entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
+        return entries
+
+    def _named_terms(self) -> list[tuple[str, Term]]:
+        return list(zip(self.term_names, self.terms, strict=True))
+
+    def _apply(self, fn, recurse: bool = True):
+        """Every `.to`, `.cuda`, `.half` and `.double` of a module passes here; the teachers come along."""
+        super()._apply(fn, recurse)
+        for teacher in self.__dict__.get('teachers', ()):
+            teacher.follow(self)
+        return self
+
+    def _announcement(self) -> str:
+        lines = ['Distillation']
+        for teacher, link in zip(self.teachers, self.links, strict=True):
+            millions = sum(p.numel() for p in teacher.model.parameters()) / 1e6
+            precision = teacher.dtype or "the student's dtype"
+            lines += [
+                f'  teacher  {teacher.name} ({type(teacher.model).__name__}, {millions:.2f} M parameters)',
+                f'  weights  {teacher.checkpoint}, in {precision}{", compiled" if teacher.compile else ""}',
+                *(f'  {line}' for line in link.describe()),
+            ]
+        lines += [f'  term     loss_{name}: {term}' for name, term in self._named_terms()]
+        return '\n'.join(lines)
+
+
+def run_info(name: str, default=None):
+    """What the Runner that trains now has published under `name`; `default` outside a Runner."""
+    hub = MessageHub.get_current_instance()
+    # A hub outlives its run, so that one that ended would answer for the next.
+    return hub.get_info(name, default) if hub.get_info('loop_stage') == 'train' else default
+
+
+def _unique_names(terms: list[Term]) -> list[str]:
+    """`luminet`; `luminet_roi_cls` where two terms have the same loss; numbered where the tap is the same too."""
+    shared = Counter(term.name for term in terms)
+    names = [f'{term.name}_{term.tap}' if shared[term.name] > 1 else term.name for term in terms]
+    return [f'{n}_{names[:i].count(n) + 1}' if names.count(n) > 1 else n for i, n in enumerate(names)]
+
+
+def _first_tensor(losses: dict) -> Tensor:
+    value = next(iter(losses.values()))
+    return value if isinstance(value, Tensor) else value[0]
+
+
+def _total(key: str, value) -> Tensor | float:
+    """What mmengine's `parse_losses` adds to the total for this entry."""
+    if 'loss' not in key:
+        return 0.0
+    parts = [value] if isinstance(value, Tensor) else value
+    return sum(part.detach().mean() for part in parts)

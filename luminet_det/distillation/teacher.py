@@ -1,0 +1,215 @@
+"""Teacher: a frozen model held outside the student's module tree."""
+
+import importlib.util
+from contextlib import nullcontext
+from copy import deepcopy
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from mmengine import hub
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor, nn
+
+from luminet_det.compat import checkpoints
+from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.weights import load_strictly
+
+DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
+
+
+class Teacher:
+    """A frozen detector or classifier, built when training starts and kept out of sight.
+
+    It is no `nn.Module`, so a student that holds one has no teacher in its `state_dict`, its `parameters`,
+    its DDP buckets or its EMA copy. A deepcopy shares it; a pickle carries only its settings.
+
+    Args:
+        config: A zoo name (`mmdet::...`, whose published weights come along), a config path or a model dict.
+        checkpoint: Path or URL of the weights. Defaults to the zoo's, else to the config's `load_from`, else
+            to its `init_cfg` of type `Pretrained`.
+        dtype: `'bf16'`, `'fp16'` or `'fp32'`; weights are kept and layers are run in it, features and logits
+            come back in float32. Defaults to the student's dtype.
+        compile: True or a dict of `torch.compile` options; compiles backbone and neck.
+        batch_size: Images it takes at a time. Its activations come on top of those the student keeps for
+            backward, so taking a batch in parts keeps the peak of memory at the student's own.
+        classes: Class names in the order of the teacher's logits, for a checkpoint that does not name them.
+
+    Raises:
+        ValueError: A setting is unknown or the teacher has no weights.
+        FileNotFoundError: Config or checkpoint do not exist.
+        RuntimeError: The checkpoint does not fit the config (raised by `build`).
+    """
+
+    def __init__(
+        self,
+        config: str | dict,
+        checkpoint: str | None = None,
+        dtype: str | None = None,
+        compile: bool | dict = False,
+        batch_size: int = 4,
+        classes: list[str] | None = None,
+    ) -> None:
+        if dtype is not None and dtype not in DTYPES:
+            raise ValueError(f'teacher.dtype={dtype!r} is unknown; choose one of {sorted(DTYPES)}.')
+        if batch_size < 1:
+            raise ValueError(f'teacher.batch_size={batch_size!r} must be at least 1.')
+        self.config = config
+        self.checkpoint = checkpoint
+        self.dtype = dtype
+        self.compile = compile
+        self.batch_size = batch_size
+        self.classes = tuple(classes) if classes else None
+        self._model: nn.Module | None = None
+
+    @classmethod
+    def from_setting(cls, setting: 'str | dict') -> 'Teacher':
+        """Read one `teacher=` value: a name or path, a model dict, or `dict(config=..., checkpoint=...)`."""
+        if isinstance(setting, str):
+            return cls(setting)
+        if not isinstance(setting, dict):
+            raise ValueError(
+                f'teacher={setting!r} is a {type(setting).__name__}; give a zoo name, a config path, a model '
+                'dict, or dict(config=..., checkpoint=...).'
+            )
+        if 'type' in setting and 'config' not in setting:
+            return cls(setting)
+        check_keys('teacher', setting, ('config', 'checkpoint', 'dtype', 'compile', 'batch_size', 'classes'))
+        if 'config' not in setting:
+            raise ValueError("teacher=dict(...) lacks the key 'config': a zoo name, a path or a model dict.")
+        return cls(**setting)
+
+    @property
+    def model(self) -> nn.Module:
+        """The built model. Raises RuntimeError before `build`."""
+        if self._model is None:
+            raise RuntimeError('The teacher is built when training starts; call `build()` first.')
+        return self._model
+
+    @property
+    def built(self) -> bool:
+        return self._model is not None
+
+    @property
+    def name(self) -> str:
+        """What the config calls this teacher."""
+        return self.config if isinstance(self.config, str) else str(self.config.get('type'))
+
+    def build(self) -> None:
+        """Resolve the config, load the weights strictly and freeze. Building twice does nothing.
+
+        The random state is left as it was: a student sees the same numbers with and without a teacher.
+        """
+        if self.built:
+            return
+        config = self._resolve()
+        self.checkpoint = self.checkpoint or _weights_of(config)
+        if self.checkpoint is None:
+            raise ValueError(
+                f'The teacher {self.name!r} has no weights: a random teacher teaches nothing. '
+                "Write teacher=dict(config=..., checkpoint='path/to/weights.pth')."
+            )
+        checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
+        with (
+            torch.random.fork_rng(),
+            DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')),
+        ):
+            model = MODELS.build(_model_config(config))
+        load_strictly(model, checkpoint, source=self.checkpoint)
+        self.classes = self.classes or _class_names(checkpoint, config)
+        self._model = model.eval().requires_grad_(False)
+        if self.compile:
+            self._compile()
+
+    def follow(self, student: nn.Module) -> None:
+        """Move to the student's device and, where no `dtype` is set, to its dtype."""
+        if not self.built:
+            return
+        theirs, mine = next(student.parameters()), next(self.model.parameters())
+        dtype = DTYPES.get(self.dtype, theirs.dtype)
+        if (mine.device, mine.dtype) != (theirs.device, dtype):
+            self.model.to(theirs.device, dtype)
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Backbone and neck on teacher-normalised images (N, 3, H, W)."""
+        with self.precision(inputs.device.type):
+            features = self.model.extract_feat(inputs)
+        # RoIAlign has no bf16 kernel in compiled mmcv, so features leave in float32.
+        return tuple(f.float() for f in features) if self.dtype else features
+
+    def precision(self, device_type: str):
+        """The context in which the teacher's layers run: autocast to `dtype` where one is set."""
+        if self.dtype is None:
+            return nullcontext()
+        dtype = DTYPES[self.dtype]
+        return torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32)
+
+    def __deepcopy__(self, memo: dict) -> 'Teacher':
+        return self
+
+    def __reduce__(self):
+        return Teacher, (self.config, self.checkpoint, self.dtype, self.compile, self.batch_size, self.classes)
+
+    def _resolve(self) -> Config | ConfigDict:
+        if not isinstance(self.config, str):
+            return ConfigDict(model=ConfigDict(self.config))
+        if '::' in self.config:
+            return _zoo_config(self.config)
+        path = Path(self.config).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'The teacher config {self.config!r} does not exist.{_similar(path.name, path.parent)} '
+                "A zoo name starts with its package: 'mmdet::faster_rcnn/faster-rcnn_r101_fpn_2x_coco.py'."
+            )
+        return Config.fromfile(path)
+
+    def _compile(self) -> None:
+        options = self.compile if isinstance(self.compile, dict) else {}
+        self.model.backbone.compile(**options)
+        if getattr(self.model, 'with_neck', False):
+            self.model.neck.compile(**options)
+
+
+def _zoo_config(name: str) -> Config:
+    package, _, path = name.partition('::')
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise FileNotFoundError(f'The teacher {name!r} names the package {package!r}, which is not installed.')
+    try:
+        return hub.get_config(name, pretrained=True)
+    except AssertionError:
+        # The zoo describes the config, but publishes no weights for it.
+        return hub.get_config(name)
+    except FileNotFoundError:
+        folder = Path(spec.submodule_search_locations[0], '.mim', 'configs', path).parent
+        raise FileNotFoundError(f'{package} has no config {path!r}.{_similar(Path(path).name, folder)}') from None
+
+
+def _similar(name: str, folder: Path) -> str:
+    near = get_close_matches(name, [p.name for p in folder.glob('*.py')]) if folder.is_dir() else []
+    return f' Nearest in that folder: {", ".join(near)}.' if near else ''
+
+
+def _weights_of(config: Config | ConfigDict) -> str | None:
+    initial = config.model.get('init_cfg') or {}
+    pretrained = initial.get('checkpoint') if initial.get('type') == 'Pretrained' else None
+    return config.get('model_path') or config.get('load_from') or pretrained
+
+
+def _model_config(config: Config | ConfigDict) -> ConfigDict:
+    model = deepcopy(config.model)
+    if 'data_preprocessor' in config:
+        model.setdefault('data_preprocessor', config.data_preprocessor)
+    return model
+
+
+def _class_names(checkpoint: dict, config: Config | ConfigDict) -> tuple[str, ...] | None:
+    """Class names from the checkpoint (mm 3.x, then 2.x), else from the config's training set."""
+    meta = checkpoint.get('meta', {})
+    names = meta.get('dataset_meta', {}).get('classes') or meta.get('CLASSES')
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    while not names and dataset:
+        names = dataset.get('metainfo', {}).get('classes')
+        dataset = dataset.get('dataset', {})
+    return (names,) if isinstance(names, str) else tuple(names) if names else None

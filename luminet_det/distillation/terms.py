@@ -1,0 +1,115 @@
+"""Term: one line of a config's `distill` list: a tap, a loss, an optional schedule."""
+
+import inspect
+import re
+
+from torch import Tensor
+
+from luminet_det.distillation.settings import check_keys
+from luminet_det.registry import MODELS
+
+
+class Term:
+    """A loss on a tap, with a linear ramp and an end.
+
+    Args:
+        tap: Where student and teacher are compared, e.g. `'roi_cls'`.
+        loss: Config of the loss, e.g. `dict(type='luminet_det.LumiNetLoss', tau=1.0, loss_weight=4.0)`.
+        warmup: Length of the linear ramp from 0 to the full weight: iterations (`500`) or `'5 epochs'`. In
+            epochs the weight is constant within an epoch, as in LumiNet's code: min(epoch / warmup, 1), the
+            first epoch being 1.
+        stop: When the term ends, in the same units. Afterwards the teacher is not run for it.
+        **options: What the tap offers, e.g. `rois='foreground'`.
+
+    Raises:
+        ValueError: A schedule that is neither iterations nor epochs.
+    """
+
+    def __init__(self, tap: str, loss: dict, warmup: int | str = 0, stop: int | str | None = None, **options) -> None:
+        self.tap = tap
+        self.loss = _build_loss(loss)
+        self.warmup = _length('warmup', warmup)
+        self.stop = None if stop is None else _length('stop', stop)
+        self.options = options
+        self.takes_target = 'target' in list(inspect.signature(self.loss.forward).parameters)[2:]
+
+    @classmethod
+    def from_setting(cls, setting: dict, taps: dict[str, dict]) -> 'Term':
+        """Read one entry of `distill`.
+
+        Args:
+            setting: `dict(tap=..., loss=..., warmup=..., stop=..., ...)`.
+            taps: The student's taps by name, each with its options and their choices (the first is the
+                default).
+
+        Raises:
+            ValueError: An unknown key, tap or choice; the message lists the known ones.
+        """
+        if not isinstance(setting, dict):
+            raise ValueError(f'distill holds {setting!r}; each term is dict(tap=..., loss=dict(type=...)).')
+        for key in ('tap', 'loss'):
+            if key not in setting:
+                raise ValueError(f"A distill term lacks '{key}'; write dict(tap='{next(iter(taps))}', loss=...).")
+        tap = setting['tap']
+        if tap not in taps:
+            raise ValueError(f'distill has no tap {tap!r}; known taps: {", ".join(taps)}.')
+        check_keys(f"The distill term of tap '{tap}'", setting, ('tap', 'loss', 'warmup', 'stop', *taps[tap]))
+        for option, choices in taps[tap].items():
+            if setting.get(option, choices[0]) not in choices:
+                raise ValueError(
+                    f"{option}={setting[option]!r} of tap '{tap}' is unknown; choose one of {', '.join(choices)}."
+                )
+        defaults = {option: choices[0] for option, choices in taps[tap].items()}
+        return cls(**{**defaults, **setting})
+
+    @property
+    def name(self) -> str:
+        """Name of the loss in the log: `LumiNetLoss` is `luminet`."""
+        return type(self.loss).__name__.removesuffix('Loss').lower()
+
+    def weight(self, iteration: int, epoch: int) -> float:
+        """Weight of the term, 0 to 1, at a 0-based iteration and epoch."""
+        now = {'iters': iteration, 'epochs': epoch}
+        if self.loss_weight == 0 or (self.stop and now[self.stop[1]] >= self.stop[0]):
+            return 0.0
+        length, unit = self.warmup
+        return min((now[unit] + 1) / length, 1.0) if length else 1.0
+
+    @property
+    def loss_weight(self) -> float:
+        return getattr(self.loss, 'loss_weight', 1.0)
+
+    def __call__(self, student: Tensor, teacher: Tensor, target: Tensor | None = None) -> Tensor:
+        """The loss on one tap's rows, without the schedule's weight."""
+        # A collective in the loss needs every process, also one that has no rows.
+        if len(student) == 0 and not getattr(self.loss, 'sync', False):
+            return student.sum() * 0
+        return self.loss(student, teacher, target=target) if self.takes_target else self.loss(student, teacher)
+
+    def __repr__(self) -> str:
+        options = ''.join(f' {key}={value}' for key, value in self.options.items())
+        schedule = f' warmup={self.warmup[0]} {self.warmup[1]}' if self.warmup[0] else ''
+        schedule += f' stop={self.stop[0]} {self.stop[1]}' if self.stop else ''
+        return f'{self.tap}{options} {self.loss}{schedule}'
+
+
+def _build_loss(setting: dict):
+    if not isinstance(setting, dict) or 'type' not in setting:
+        raise ValueError(f"loss={setting!r} of a distill term is no dict(type='luminet_det.LumiNetLoss', ...).")
+    kind = setting['type']
+    loss_class = MODELS.get(kind) if isinstance(kind, str) else kind
+    if loss_class is None:
+        known = ', '.join(f'luminet_det.{name}' for name in MODELS.module_dict if name.endswith('Loss'))
+        raise ValueError(f'There is no loss {kind!r}; known: {known}, and those of mmdet (mmdet.L1Loss, ...).')
+    parameters = inspect.signature(loss_class.__init__).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        check_keys(kind, [k for k in setting if k != 'type'], [k for k in parameters if k != 'self'])
+    return MODELS.build(setting)
+
+
+def _length(name: str, setting: int | str) -> tuple[int, str]:
+    """`500` and `'500 iters'` are iterations, `'5 epochs'` epochs."""
+    match = re.fullmatch(r'(\d+)(?:\s*(iters|epochs))?', str(setting).strip())
+    if match is None:
+        raise ValueError(f"{name}={setting!r} is no length; write iterations ({name}=500) or '5 epochs'.")
+    return int(match[1]), match[2] or 'iters'

@@ -1,0 +1,69 @@
+"""Weights that must fit: strict loading with an error that says what to change."""
+
+import re
+from collections import Counter, OrderedDict
+
+from torch import nn
+
+
+def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
+    """Load every weight of `model` from an mm checkpoint or a bare state dict.
+
+    Args:
+        model: The model to fill.
+        checkpoint: `{'state_dict': ...}` or the state dict itself; a `module.` prefix is dropped.
+        source: Path or URL, for the message.
+
+    Raises:
+        RuntimeError: A key is missing or unexpected or has another shape. The message counts them, names the
+            first ones and gives the likely cause.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    stripped = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state.items())
+    # The versions stored beside the weights let modules convert older layouts on loading.
+    stripped._metadata = getattr(state, '_metadata', OrderedDict())
+    own = model.state_dict()
+    misshapen = {k: v for k, v in stripped.items() if k in own and own[k].shape != v.shape}
+    for key in misshapen:
+        del stripped[key]
+    missing, unexpected = model.load_state_dict(stripped, strict=False)
+    missing = [key for key in missing if key not in misshapen]
+    if not (missing or unexpected or misshapen):
+        return
+    shapes = [f'{k} {tuple(v.shape)} for {tuple(own[k].shape)}' for k, v in misshapen.items()]
+    findings = [
+        f'{len(keys)} {word} ({", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""})'
+        for word, keys in (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes))
+        if keys
+    ]
+    related = bool(misshapen or stripped.keys() & own.keys())
+    cause = _likely_cause(own, missing, unexpected, misshapen) if related else _foreign(unexpected)
+    raise RuntimeError(
+        f'The checkpoint {source} does not fit its config, which has {len(own)} weights: '
+        f'{"; ".join(findings)}. Likely cause: {cause}'
+    )
+
+
+def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshapen: dict) -> str:
+    classifier = next((k for k in misshapen if 'fc_cls' in k or 'retina_cls' in k), None)
+    if classifier:
+        return (
+            f'the checkpoint has {len(misshapen[classifier])} class outputs (background included), the config '
+            f'{len(own[classifier])}; set num_classes in the config to the classes the checkpoint was trained with.'
+        )
+    if {k.split('.')[0] for k in (*missing, *unexpected, *misshapen)} == {'backbone'}:
+        return 'another backbone (depth or width); give the config the checkpoint was trained with.'
+    if any('mask_head' in k for k in unexpected):
+        return 'the checkpoint is of Mask R-CNN, the config of Faster R-CNN.'
+    return 'config and checkpoint belong to different models; give the pair that was trained together.'
+
+
+def _foreign(keys: list[str]) -> str:
+    """The cause where no key is known to the model."""
+    prefix = Counter(k.split('.')[0] for k in keys).most_common(1)[0][0] if keys else ''
+    if prefix in ('student', 'teacher', 'architecture', 'detector', 'model'):
+        return (
+            f"the weights lie under the prefix '{prefix}.', as a distillation wrapper saves them; export the "
+            'plain detector first.'
+        )
+    return 'this is no checkpoint of an MMDetection detector of this kind.'

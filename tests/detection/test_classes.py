@@ -1,0 +1,82 @@
+"""ClassMap: columns by name, background last; what cannot be matched stops with both lists."""
+
+import pytest
+import torch
+
+from luminet_det.detection.classes import ClassMap
+from tests import pairs, tiny
+
+
+def test_the_same_classes_pass_uncopied():
+    logits = torch.rand(3, 4)
+    classes = ClassMap(['a', 'b', 'c'], ['a', 'b', 'c'], 3, 3)
+    assert classes(logits) is logits
+    labels = torch.tensor([0, 2])
+    assert classes.teacher_labels(labels) is labels
+
+
+def test_a_permutation_and_a_superset_are_gathered_with_the_background_last():
+    logits = torch.tensor([[0.0, 1.0, 2.0, 3.0, 9.0]])
+    assert ClassMap('abcd', 'dbca', 4, 4)(logits).tolist() == [[3, 1, 2, 0, 9]]
+    subset = ClassMap('abcd', 'ca', 4, 2)
+    assert subset(logits).tolist() == [[2, 0, 9]]
+    assert subset.teacher_labels(torch.tensor([1, 0])).tolist() == [0, 2]
+
+
+def test_a_class_the_teacher_does_not_know_stops_with_both_lists():
+    with pytest.raises(ValueError, match=r'1 of the student\'s classes: cow\.\n.*cat, dog\n.*dog, cow'):
+        ClassMap(['cat', 'dog'], ['dog', 'cow'], 2, 2)
+
+
+def test_unknown_names_match_by_position_only_where_the_numbers_agree():
+    assert 'by position' in ClassMap(None, ['a', 'b'], 2, 2).describe()
+    with pytest.raises(ValueError, match=r'teacher has 3 classes, the student 2.*\n.*unknown\n.*a, b'):
+        ClassMap(None, ['a', 'b'], 3, 2)
+
+
+@pytest.mark.parametrize('whose', ['teacher', 'student'])
+def test_names_that_do_not_fit_the_head_are_refused(whose):
+    names = dict(teacher=['a', 'b'], student=['a', 'b']) | {whose: ['a', 'b', 'c']}
+    with pytest.raises(ValueError, match=f'The {whose} names 3 classes, its head has 2: a, b, c'):
+        ClassMap(names['teacher'], names['student'], 2, 2)
+
+
+@pytest.fixture
+def student_classes(monkeypatch):
+    """Set the class names a Runner would have put into the message hub."""
+    from mmengine.logging import MessageHub
+
+    def set_classes(names):
+        hub = MessageHub.get_instance(f'test_classes_{names}')
+        hub.update_info_dict(dict(loop_stage='train', iter=0, epoch=0, dataset_meta=dict(classes=names)))
+        monkeypatch.setattr(MessageHub, 'get_current_instance', classmethod(lambda cls: hub))
+
+    return set_classes
+
+
+def test_a_permuted_teacher_teaches_the_same_in_the_students_order(tmp_path, student_classes):
+    order = [2, 0, 1]
+    student_classes(tiny.classes())
+    straight = pairs.save_teacher(tmp_path / 'straight.pth', tiny.faster_rcnn())
+    saved = torch.load(straight['checkpoint'])
+    state, head = saved['state_dict'], 'roi_head.bbox_head.'
+    for kind in ('weight', 'bias'):
+        state[f'{head}fc_cls.{kind}'] = state[f'{head}fc_cls.{kind}'][[*order, 3]]
+        boxes = state[f'{head}fc_reg.{kind}'].unflatten(0, (3, 4))
+        state[f'{head}fc_reg.{kind}'] = boxes[order].flatten(0, 1)
+    saved['meta']['dataset_meta']['classes'] = tuple(tiny.classes()[i] for i in order)
+    torch.save(saved, tmp_path / 'permuted.pth')
+    terms = [pairs.TERM, dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))]
+    losses = [
+        pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), dict(straight, checkpoint=str(path)), terms)))
+        for path in (straight['checkpoint'], tmp_path / 'permuted.pth')
+    ]
+    for name in ('loss_luminet', 'loss_l1'):
+        torch.testing.assert_close(losses[0][name], losses[1][name])
+
+
+def test_a_teacher_with_other_classes_stops_the_run(tmp_path, student_classes):
+    student_classes(tiny.classes())
+    other = pairs.save_teacher(tmp_path / 'other.pth', tiny.faster_rcnn(), classes=('cat', 'dog', 'cow'))
+    with pytest.raises(ValueError, match=r'cat, dog, cow\n.*thing0, thing1, thing2'):
+        pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), other)))

@@ -1,0 +1,58 @@
+"""Term: the schedule ramps and stops; every setting changes something."""
+
+import pytest
+import torch
+from torch import nn
+
+from luminet_det.distillation.student import _unique_names
+from luminet_det.distillation.terms import Term
+
+KD = dict(type='luminet_det.KDLoss')
+
+
+@pytest.mark.parametrize(
+    ('schedule', 'weights'),
+    [
+        ({}, [1, 1, 1, 1, 1, 1]),
+        (dict(warmup=4), [0.25, 0.5, 0.75, 1, 1, 1]),
+        (dict(warmup='4 iters'), [0.25, 0.5, 0.75, 1, 1, 1]),
+        (dict(warmup='2 epochs'), [0.5, 0.5, 1, 1, 1, 1]),
+        (dict(stop=3), [1, 1, 1, 0, 0, 0]),
+        (dict(stop='2 epochs'), [1, 1, 1, 1, 0, 0]),
+        (dict(warmup=2, stop='1 epochs'), [0.5, 1, 0, 0, 0, 0]),
+    ],
+)
+def test_the_schedule_ramps_linearly_and_stops(schedule, weights):
+    term = Term('roi_cls', KD, **schedule)
+    assert [term.weight(i, epoch=i // 2) for i in range(6)] == weights
+
+
+def test_weight_zero_rests():
+    assert Term('roi_cls', dict(KD, loss_weight=0)).weight(0, 0) == 0
+
+
+def test_losses_of_mmdet_and_torch_take_no_target():
+    rows = torch.rand(3, 4), torch.rand(3, 4)
+    expected = nn.functional.l1_loss(*rows)
+    assert Term('roi_reg', dict(type='mmdet.L1Loss'))(*rows, None) == expected
+    assert Term('roi_reg', dict(type=nn.L1Loss))(*rows, None) == expected
+
+
+def test_no_rows_are_a_zero_that_can_be_differentiated():
+    student = torch.zeros(0, 4, requires_grad=True)
+    loss = Term('roi_reg', dict(type=nn.L1Loss))(student, torch.zeros(0, 4))
+    loss.backward()
+    assert loss == 0
+
+
+def test_names_in_the_log_are_unique():
+    kd, other = Term('roi_cls', KD), Term('roi_reg', KD)
+    assert _unique_names([kd]) == ['kd']
+    assert _unique_names([kd, other]) == ['kd_roi_cls', 'kd_roi_reg']
+    assert _unique_names([kd, kd, other]) == ['kd_roi_cls_1', 'kd_roi_cls_2', 'kd_roi_reg']
+
+
+def test_the_announcement_shows_every_setting():
+    text = repr(Term('roi_cls', dict(KD, tau=2.5), warmup=500, stop='7 epochs', rois='foreground'))
+    for part in ('roi_cls', 'rois=foreground', 'KDLoss', 'tau=2.5', 'warmup=500 iters', 'stop=7 epochs'):
+        assert part in text
