@@ -53,8 +53,8 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
             batch_data_samples: N samples with ground truth.
 
         Returns:
-            mmdet's losses; `loss_<name>`, `raw_<name>` and `share_<name>` of each term; `agreement`, the part of
-            the RoIs to which student and teacher give the same class.
+            mmdet's losses, what `heed` adds for each term, and `agreement`: the part of the RoIs to which student
+            and teacher give the same class.
         """
         active = self.active_terms()
         if not active:
@@ -69,7 +69,12 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
                 'this version of mmdet has moved it.'
             )
         answers = self.ask(calls, batch_inputs, batch_data_samples)
-        heard = [(name, term, weight, _rows(term, calls, answers)) for name, term, weight in active]
+        on_logits = [name for name, term, _ in active if term.tap == 'roi_cls']
+        logits = [self.gradients.watch(call.cls_score, on_logits) for call in calls]
+        heard = [
+            (name, term, weight, _rows(term, calls, answers, [views.get(name) for views in logits]))
+            for name, term, weight in active
+        ]
         return {**losses, **self.heed(heard, losses), 'agreement': _agreement(calls, answers)}
 
     def meet(self, teacher: Teacher) -> RoITeacher:
@@ -90,13 +95,13 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
         return answers
 
 
-def _rows(term: Term, calls: list[RoIs], answers: list[RoIAnswer]) -> list[tuple]:
+def _rows(term: Term, calls: list[RoIs], answers: list[RoIAnswer], logits: list[Tensor]) -> list[tuple]:
     """(student, teacher, target) of a term, for each call of the student's box head."""
-    pairs = zip(calls, answers, strict=True)
+    triples = zip(calls, answers, logits, strict=True)
     if term.tap == 'roi_reg':
-        return [(call.foreground_deltas(), answer.foreground_deltas, None) for call, answer in pairs]
-    picked = [(call, answer, call.rows(term.options['rois'])) for call, answer in pairs]
-    return [(call.cls_score[rows], answer.cls_score[rows], call.labels[rows]) for call, answer, rows in picked]
+        return [(call.foreground_deltas(), answer.foreground_deltas, None) for call, answer, _ in triples]
+    picked = [(call.rows(term.options['rois']), call, answer, student) for call, answer, student in triples]
+    return [(student[rows], answer.cls_score[rows], call.labels[rows]) for rows, call, answer, student in picked]
 
 
 def _agreement(calls: list[RoIs], answers: list[RoIAnswer]) -> Tensor:

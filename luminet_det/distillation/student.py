@@ -6,6 +6,7 @@ from mmengine.logging import MessageHub, print_log
 from torch import Tensor
 
 from luminet_det.distillation.finite import FiniteGuard
+from luminet_det.distillation.gradients import GradientShare
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Term
 
@@ -38,6 +39,7 @@ class Student:
             raise ValueError("distill has terms, but the model has no teacher; add teacher='mmdet::...'.")
         self.term_names = _unique_names(self.terms)
         self.guard = FiniteGuard()
+        self.gradients = GradientShare()
         self.links: list = []
         self._steps = 0
 
@@ -76,8 +78,9 @@ class Student:
             losses: The student's own losses, to compare with.
 
         Returns:
-            `loss_<name>` for every term, zero for those that rest; `raw_<name>`, the loss without its weights,
-            and `share_<name>`, its part of the total, which mmengine logs without adding them up.
+            `loss_<name>` for every term, zero for those that rest; `raw_<name>`, the loss without its weights;
+            `share_<name>`, its part of the total, and `gradient_share_<name>`, its part of the gradient at the
+            student's logits in the step before: mmengine logs them without adding them up.
         """
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
@@ -88,7 +91,8 @@ class Student:
         total = sum(_total(key, value) for key, value in {**losses, **entries}.items())
         for name, *_ in heard:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
-        return entries
+        shares = self.gradients.shares().items()
+        return entries | {f'gradient_share_{name}': share for name, share in shares}
 
     def _named_terms(self) -> list[tuple[str, Term]]:
         return list(zip(self.term_names, self.terms, strict=True))

@@ -1,5 +1,7 @@
 """Contract 10: with many processes distillation is on every rank, and DDP needs no crutch."""
 
+import os
+
 import pytest
 import torch
 from mmengine.model import MMDistributedDataParallel
@@ -28,7 +30,8 @@ def train_rank(rank: int, folder: str, model: dict, num_items: list[tuple[int, i
     ours = {id(p) for p in detector.teachers[0].model.parameters()}
     in_ddp = sum(id(p) in ours for p in wrapped.parameters())
     torch.save(dict(history=history, gradients=gradients, in_ddp=in_ddp), f'{folder}/{rank}.pth')
-    dist.destroy_process_group()
+    # Tearing gloo down beside a live DDP deadlocks once in a while.
+    os._exit(0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Contracts of the distilling two-stage detector (docs: design contracts 1 to 5, 9, 11, 14)."""
 
 import copy
+import functools
 import pickle
 
 import pytest
@@ -269,6 +270,31 @@ def test_the_log_shows_raw_loss_share_and_agreement_without_adding_them_up(teach
     assert 0 <= logged['agreement'] <= 1
     parts = sum(v for k, v in logged.items() if 'loss' in k and k != 'loss')
     assert total.item() == pytest.approx(parts.item(), rel=1e-5)
+
+
+def test_the_gradient_share_is_that_of_the_step_before(teacher):
+    distill = [dict(pairs.TERM, rois='foreground'), dict(tap='roi_cls', loss=dict(type='luminet_det.KDLoss'))]
+    detector = pairs.build(pairs.distilling(STUDENT, teacher, distill))
+    losses, calls = None, []
+    bbox_loss = detector.roi_head.bbox_loss
+
+    @functools.wraps(bbox_loss)
+    def remembered(*args):
+        results = bbox_loss(*args)
+        calls.append(results['cls_score'])
+        return results
+
+    detector.roi_head.bbox_loss = remembered
+    losses = pairs.step(detector)
+    assert not any(name.startswith('gradient_share') for name in losses)
+    parts = [
+        torch.autograd.grad(loss, calls[0], retain_graph=True)[0].norm().item()
+        for loss in (losses['loss_luminet'], losses['loss_kd'], losses['loss_cls'])
+    ]
+    pairs.total(detector, losses).backward()
+    logged = pairs.step(detector)
+    for name, part in zip(('luminet', 'kd'), parts, strict=False):
+        assert logged[f'gradient_share_{name}'].item() == pytest.approx(part / sum(parts), rel=1e-4)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
