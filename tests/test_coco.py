@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
-from mmengine.runner import Runner
 
-from tests import pairs, tiny
+from tests import pairs, runs, tiny
 from tests.test_configs import FOLDER, narrow
+from tools import train
 
 ROOT = Path(os.environ.get('COCO_SUBSET', Path(__file__).parents[2] / 'shared' / 'data' / 'coco_482'))
 
@@ -34,12 +34,10 @@ def test_the_papers_row_trains_and_evaluates_on_coco_images(tmp_path):
     config.test_dataloader = config.test_evaluator = config.test_cfg = None
     config.train_cfg |= dict(max_iters=2, val_interval=2)
     config.default_hooks.logger.interval = 1
-    config.work_dir = str(tmp_path / 'run')
-    runner = Runner.from_cfg(config)
-    runner.train()
-    assert runner.message_hub.get_scalar('train/loss_luminet').current() > 0
-    assert runner.message_hub.get_scalar('val/coco/bbox_mAP').current() >= 0
-    link = runner.model.links[0]
-    assert link.classes.named
-    assert link.classes.identity
-    assert len(link.classes.columns) == 81
+    finished = runs.run(train.main, [runs.config_file(tmp_path / 'c.py', config), '--work-dir', 'run'], tmp_path)
+    assert finished.code == 0, finished.text
+    assert 'classes  the same' in finished.text
+    assert all(loss > 0 for loss in runs.scalars(tmp_path / 'run', 'loss_luminet').values())
+    assert len(runs.scalars(tmp_path / 'run', 'loss_luminet')) == 2
+    assert all(ap >= 0 for ap in runs.scalars(tmp_path / 'run', 'coco/bbox_mAP').values())
+    assert runs.scalars(tmp_path / 'run', 'coco/bbox_mAP')

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from luminet_det.detection.classes import ClassMap
 from tests import pairs, tiny
@@ -43,11 +44,10 @@ def test_names_that_do_not_fit_the_head_are_refused(whose):
 
 @pytest.fixture
 def student_classes(monkeypatch):
-    """Set the class names a Runner would have put into the message hub."""
-    from mmengine.logging import MessageHub
+    """Set the class names that a Runner would have published."""
 
     def set_classes(names):
-        hub = MessageHub.get_instance(f'test_classes_{names}')
+        hub = MessageHub('test_classes')
         hub.update_info_dict(dict(loop_stage='train', iter=0, epoch=0, dataset_meta=dict(classes=names)))
         monkeypatch.setattr(MessageHub, 'get_current_instance', classmethod(lambda cls: hub))
 

@@ -1,0 +1,85 @@
+"""A config as the tools take it: a path or a zoo name, and the flags that all of them share."""
+
+import importlib.util
+import os
+from argparse import ArgumentParser, Namespace
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+
+
+def add_arguments(parser: ArgumentParser, runs: bool = True) -> None:
+    """Add CONFIG and `--cfg-options`; if the tool runs a model, `--work-dir` and the launcher's flags as well."""
+    parser.add_argument('config', help="path of a config, or its zoo name such as 'mmdet::faster_rcnn/<name>.py'")
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change config values: optim_wrapper.optimizer.lr=0.01, or a list as key="[a,b]" or key=a,b, nested as '
+        'key="[(a,b),(c,d)]"; quoted, without spaces',
+    )
+    if runs:
+        parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: ./work_dirs/<config name>)')
+        parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+        parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by some launchers')
+
+
+def load(args: Namespace) -> Config:
+    """Read the config that `add_arguments`' flags describe, with their changes in it.
+
+    Raises:
+        FileNotFoundError: There is no such config; the message lists similar names.
+    """
+    path = find(args.config)
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(args.cfg_options or {})
+    if hasattr(args, 'launcher'):
+        cfg.launcher = args.launcher
+        cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('./work_dirs', path.stem)
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+        if args.launcher == 'pytorch' and not torch.cuda.is_available():
+            from luminet_det.compat import cpu
+
+            cpu.distribute(cfg)
+    return cfg
+
+
+def find(name: str) -> Path:
+    """The file of a config path or of a zoo name.
+
+    Raises:
+        FileNotFoundError: There is none, nor a package of that name.
+    """
+    path = Path(name).expanduser()
+    if '::' in name:
+        package, _, rest = name.partition('::')
+        if (spec := importlib.util.find_spec(package)) is None:
+            raise FileNotFoundError(f'no config {name}: the package {package} is not installed')
+        path = Path(spec.origin).parent / '.mim' / 'configs' / rest
+        path = path if path.suffix in SUFFIXES else path.with_name(path.name + '.py')
+    if not path.is_file():
+        raise FileNotFoundError(f'no config {name}. {_similar(path)}')
+    return path
+
+
+def _similar(path: Path) -> str:
+    """What there is instead, in the nearest folder that exists."""
+    wanted, folder = path.name, path.parent
+    while not folder.is_dir():
+        wanted, folder = folder.name, folder.parent
+    inside_is_file = folder == path.parent
+    names = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if (entry.suffix in SUFFIXES if inside_is_file else entry.is_dir()) and not entry.name.startswith(('.', '__'))
+    )
+    kind = 'configs' if inside_is_file else 'folders'
+    if close := get_close_matches(wanted, names, n=5, cutoff=0.4):
+        return f'Similar {kind} in {folder}: {", ".join(close)}'
+    some = ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
+    return f'In {folder} there are the {kind} {some}' if names else f'{folder} has no {kind}'

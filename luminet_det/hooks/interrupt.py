@@ -1,0 +1,178 @@
+"""InterruptHook: Ctrl-C ends a run with a checkpoint and the command that resumes it."""
+
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import torch
+from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+from torch.utils.data._utils import signal_handling
+
+from luminet_det.registry import HOOKS
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@HOOKS.register_module()
+class InterruptHook(Hook):
+    """On Ctrl-C, or SIGTERM as schedulers send it: finish the iteration, save, say how to resume, exit.
+
+    The checkpoint is `<work_dir>/interrupted_iter_<n>.pth`, complete with optimizer and schedules, and becomes
+    the one that `--resume` picks up. It may be from within an epoch; `ExactResumeHook`, which `tools/train.py`
+    always adds, then goes on within that epoch. The exit code is 128 + signal, as a shell reports it. During
+    validation the hook waits for its end, so that the score is not lost. A second signal exits at once.
+
+    Args:
+        command: The command line that resumes the run. Default: this process's own, with `--resume`.
+        interval: With several processes, they agree every so many iterations whether any of them was told to
+            stop. A launcher that kills after a grace period, torchrun after 30 s, must wait for that.
+        patience: Seconds in which a second signal counts as the first one again; launchers pass the terminal's
+            on to processes that have it already.
+    """
+
+    # After the optimizer, the schedules and any checkpoint of this iteration.
+    priority = 'LOWEST'
+
+    def __init__(self, command: str | None = None, interval: int = 10, patience: float = 0.5) -> None:
+        self.command = command or resume_command(sys.orig_argv)
+        self.interval, self.patience = interval, patience
+        self._process, self._training = os.getpid(), False
+        self._signal, self._since = 0, 0.0
+        self._previous = {}
+        # Here, before loaders are built: processes that they fork must have the handler as well, or they would
+        # die of the terminal's Ctrl-C before the iteration is finished.
+        if threading.current_thread() is threading.main_thread():
+            # A signal that is ignored, as Ctrl-C by what a script runs in the background, stays so.
+            heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._previous = {number: signal.signal(number, self._handle) for number in heeded}
+            _shield_loaders()
+
+    def before_train(self, runner: Runner) -> None:
+        """From here on a signal waits for the end of the iteration; before, it ends the program as ever."""
+        self._training = True
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Stop if told to, unless the gradients of an accumulating step would be lost."""
+        together = get_world_size() > 1
+        if together and not self.every_n_train_iters(runner, self.interval):
+            return
+        number = self._agreed()
+        if number and (isinstance(runner.optim_wrapper, OptimWrapperDict) or runner.optim_wrapper.should_update()):
+            self._stop(runner, number, runner.iter + 1)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Stop if told to during validation; the iteration before it is complete."""
+        if self._training and (number := self._agreed()):
+            self._stop(runner, number, runner.iter)
+
+    def after_train(self, runner: Runner) -> None:
+        """Give the signals back."""
+        self._training = False
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            # A process forked from this one. Ctrl-C is none of its business: the main one needs it, and ends it.
+            if number == signal.SIGTERM:
+                _by_default(number)
+        elif not self._training:
+            self._as_before(number, frame)
+        elif not self._signal:
+            self._signal, self._since = number, time.monotonic()
+            if is_main_process():
+                # Not `print`: the signal may have come in the middle of one.
+                os.write(2, b'\nStopping after this iteration or validation; once more to exit at once.\n')
+        elif time.monotonic() - self._since > self.patience:
+            os._exit(128 + number)
+
+    def _as_before(self, number: int, frame: FrameType | None) -> None:
+        previous = self._previous.get(number)
+        if callable(previous):
+            previous(number, frame)
+        else:
+            _by_default(number)
+
+    def _agreed(self) -> int:
+        """The signal that any process was sent, or 0."""
+        if get_world_size() == 1:
+            return self._signal
+        number = torch.tensor(self._signal)
+        all_reduce(number, op='max')
+        return int(number)
+
+    def _stop(self, runner: Runner, number: int, iteration: int) -> NoReturn:
+        name = f'interrupted_iter_{iteration}.pth'
+        meta = dict(epoch=runner.epoch, iter=iteration)
+        runner.save_checkpoint(runner.work_dir, name, meta=meta, by_epoch=False)
+        if is_main_process():
+            path = Path(runner.work_dir) / name
+            (Path(runner.work_dir) / 'last_checkpoint').write_text(str(path))
+            runner.logger.info(f'{signal.Signals(number).name}: saved {path}')
+            print(
+                f'Stopped after iteration {iteration} of {runner.max_iters}. Resume with:\n{self.command}', flush=True
+            )
+        # A launcher ends the others as soon as one has exited.
+        barrier()
+        self.after_train(runner)
+        raise SystemExit(128 + number)
+
+
+def resume_command(words: Sequence[str]) -> str:
+    """The command line `words` with `--resume` and nothing else to resume from.
+
+    >>> resume_command(['python', 'tools/train.py', 'my config.py', '--resume', 'a.pth', '--amp'])
+    "python tools/train.py 'my config.py' --amp --resume"
+    """
+    kept, dropping = [], False
+    for word in words:
+        if dropping and not word.startswith('-'):
+            dropping = False
+            continue
+        dropping = word == '--resume'
+        if not dropping and not word.startswith('--resume='):
+            kept.append(word)
+    return shlex.join([*kept, '--resume'])
+
+
+def _by_default(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def _shield_loaders() -> None:
+    """Have loader processes end by their parent's SIGTERM only, not by a scheduler's to every process of a job.
+
+    torch has them die of either, and the main process with them, whatever it is doing.
+    """
+    original = signal_handling._set_worker_signal_handlers
+    if hasattr(original, 'shielding') or not hasattr(signal, 'sigwaitinfo'):
+        return
+
+    def set_worker_signal_handlers() -> None:
+        original()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_await_parent, daemon=True).start()
+
+    set_worker_signal_handlers.shielding = True
+    signal_handling._set_worker_signal_handlers = set_worker_signal_handlers
+
+
+def _await_parent() -> None:
+    # A handler is not told who sent the signal; a thread that waits for it is.
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -1,0 +1,103 @@
+"""The training set: an empty one ends a run with an error that says why."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+
+def guard(runner: Runner) -> None:
+    """Have `runner` refuse an empty training set.
+
+    Left alone, mmengine stops at numpy's "need at least one array to concatenate", or, with an infinite sampler
+    and loader processes, searches for a first index for ever.
+    """
+    build = runner.build_dataloader
+
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
+        try:
+            loader = build(dataloader, *args, **kwargs)
+        except ValueError as error:
+            if 'at least one array' not in str(error):
+                raise
+            raise ValueError(_explanation(dataloader)) from error
+        if hasattr(loader.dataset, '__len__') and len(loader.dataset) == 0:
+            raise ValueError(_explanation(dataloader))
+        return loader
+
+    runner.build_dataloader = build_dataloader
+
+
+def _explanation(dataloader: Any) -> str:
+    lines = ['A data set is empty: no image is left after loading and filtering.']
+    if isinstance(dataloader, Mapping):
+        for place, dataset in _sources(dataloader.get('dataset'), 'train_dataloader.dataset'):
+            lines += _facts(place, dataset)
+    return '\n'.join(lines)
+
+
+def _sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
+    """The configs of data sets that read files, inside any wrappers, and where they stand."""
+    if not isinstance(dataset, Mapping):
+        return
+    if 'dataset' in dataset:
+        yield from _sources(dataset['dataset'], f'{place}.dataset')
+    elif 'datasets' in dataset:
+        for i, inner in enumerate(dataset['datasets']):
+            yield from _sources(inner, f'{place}.datasets.{i}')
+    else:
+        yield place, dataset
+
+
+def _facts(place: str, dataset: Mapping) -> Iterator[str]:
+    path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+    classes, filters = _classes(dataset), dataset.get('filter_cfg')
+    yield f'  ann_file    {path}'
+    found = _read(path)
+    if found:
+        images, objects, categories = len(found['images']), len(found['annotations']), _names(found)
+        yield f'              {images} images, {objects} objects, categories {_some(categories)}'
+    yield f'  metainfo    classes {_some(classes)}'
+    yield f'  filter_cfg  {dict(filters) if filters else None}'
+    if not found:
+        yield f'Check {place}.data_root and {place}.ann_file, and that metainfo names classes as that file does.'
+    elif not images:
+        yield f'The file lists no images: change {place}.ann_file.'
+    elif not objects:
+        yield f'The file lists no objects: change {place}.ann_file, or keep empty images by {place}.filter_cfg=None.'
+    elif not set(classes) & set(categories):
+        yield f'No class is a category of that file. Set {place}.metainfo = dict(classes={tuple(categories)!r}).'
+    else:
+        yield f'{place}.filter_cfg drops every image: lower its min_size, or set filter_cfg=None.'
+
+
+def _classes(dataset: Mapping) -> list[str]:
+    """The classes of the config, or else those that the data set's own class brings along."""
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    if classes is None:
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
+        classes = getattr(kind, 'METAINFO', {}).get('classes', ())
+    return [classes] if isinstance(classes, str) else list(classes)
+
+
+def _read(path: str) -> dict | None:
+    """The annotations if they are a local COCO file."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            found = json.load(file)
+        return found if found.keys() >= {'images', 'annotations', 'categories'} else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _names(found: dict) -> list[str]:
+    return [category['name'] for category in found['categories']]
+
+
+def _some(names: list[str]) -> str:
+    return ', '.join(map(repr, names[:6])) + (f', ... ({len(names)} in all)' if len(names) > 6 else '') or 'none'

@@ -1,0 +1,149 @@
+"""Resume is exact: kill, resume, and the next losses equal the uninterrupted run's."""
+
+import random
+import signal
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from luminet_det.hooks.exact_resume import SeededBatches, _words
+from tests import pairs, runs, tiny
+from tools import train
+
+ITERATIONS = 8
+KINDS = {
+    'iterations': (dict(max_iters=ITERATIONS), 4),
+    'iterations, a worker': (dict(max_iters=ITERATIONS, num_workers=1), 4),
+    'epochs': (dict(max_epochs=2), 1),
+    'epochs, a persistent worker': (dict(max_epochs=2, num_workers=1), 1),
+}
+
+
+def train_without_the_hook(argv):
+    train._add_hook = lambda cfg, hook: None
+    train.main(argv)
+
+
+def losses(main, config, folder, *flags):
+    finished = runs.run(main, [config, '--work-dir', folder / 'work', *flags], folder)
+    assert finished.code == 0, finished.text
+    return runs.scalars(folder / 'work')
+
+
+def config_of(kind, folder, data, model=None, **settings):
+    length, interval = KINDS[kind]
+    return runs.tiny_config(folder / 'tiny.py', data, model, checkpoint_interval=interval, **length, **settings)
+
+
+def kill(main, config, folder, iteration=6):
+    """Train until SIGKILL, which leaves a process no chance to tidy up; gives the config to resume with."""
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type='SignalHook', number=signal.SIGKILL.value, iteration=iteration)]
+    config = runs.config_file(folder / 'killed.py', cfg)
+    finished = runs.run(main, [config, '--work-dir', folder / 'work'], folder)
+    assert finished.code == -signal.SIGKILL, finished.text
+    assert len(runs.scalars(folder / 'work')) == iteration
+    return config
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_losses_after_a_kill_are_those_of_the_uninterrupted_run(tmp_path, data, uninterrupted, kind):
+    whole = runs.scalars(uninterrupted(**KINDS[kind][0]))
+    killed = kill(train.main, config_of(kind, tmp_path, data), tmp_path / 'killed')
+    after = losses(train.main, killed, tmp_path / 'killed', '--resume')
+    assert len(set(whole.values())) == ITERATIONS
+    assert after == whole
+
+
+@pytest.mark.parametrize('kind', ['iterations', 'epochs, a persistent worker'])
+def test_without_the_hook_they_are_not(tmp_path, data, kind):
+    config = config_of(kind, tmp_path, data)
+    whole = losses(train_without_the_hook, config, tmp_path / 'whole')
+    killed = kill(train_without_the_hook, config, tmp_path / 'killed')
+    after = losses(train_without_the_hook, killed, tmp_path / 'killed', '--resume')
+    assert after.keys() == whole.keys()
+    assert after != whole
+
+
+def test_a_distilling_run_resumes_exactly_too(tmp_path, data, teacher):
+    model = dict(tiny.faster_rcnn(), type='luminet_det.DistillTwoStageDetector')
+    model |= dict(teacher=teacher, distill=[pairs.TERM])
+    config = config_of('iterations', tmp_path, data, model)
+    whole = losses(train.main, config, tmp_path / 'whole')
+    killed = kill(train.main, config, tmp_path / 'killed')
+    assert losses(train.main, killed, tmp_path / 'killed', '--resume') == whole
+    assert set(runs.scalars(tmp_path / 'whole' / 'work', 'loss_luminet')) == set(whole)
+
+
+def test_a_config_without_a_seed_resumes_with_the_one_it_drew(tmp_path, data):
+    config = config_of('iterations, a worker', tmp_path, data, seed=None)
+    killed = kill(train.main, config, tmp_path / 'killed')
+    after = losses(train.main, killed, tmp_path / 'killed', '--resume')
+    seed = torch.load(tmp_path / 'killed' / 'work' / 'iter_4.pth')['meta']['seed']
+    assert losses(train.main, config, tmp_path / 'whole', '--seed', seed) == after
+
+
+def test_another_epoch_length_starts_the_epoch_again(tmp_path, data):
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, max_epochs=2, checkpoint_interval=3)
+    cfg = Config.fromfile(config)
+    cfg.default_hooks.checkpoint.by_epoch = False
+    killed = kill(train.main, runs.config_file(tmp_path / 'by_iteration.py', cfg), tmp_path / 'killed', iteration=3)
+    flags = [killed, '--work-dir', tmp_path / 'killed' / 'work', '--resume']
+    flags += ['--cfg-options', 'train_dataloader.batch_size=1']
+    finished = runs.run(train.main, flags, tmp_path / 'killed')
+    assert 'from batch 3 of 4 of an epoch, but an epoch now has 8 batches' in finished.text
+    assert max(runs.scalars(tmp_path / 'killed' / 'work')) == 3 + 16
+
+
+def test_a_hook_by_itself_warns_of_another_order_of_the_data(tmp_path, data):
+    def resume(argv):
+        cfg = tiny.runner_cfg(tiny.faster_rcnn(), data, tmp_path / 'killed' / 'work', max_iters=5, seed=None)
+        cfg.custom_hooks = [dict(type='luminet_det.ExactResumeHook')]
+        cfg.resume = True
+        Runner.from_cfg(cfg).train()
+
+    kill(train.main, config_of('iterations', tmp_path, data, seed=3), tmp_path / 'killed')
+    finished = runs.run(resume, [], tmp_path / 'resumed')
+    assert 'another order than before' in finished.text
+    assert 'Set `randomness = dict(seed=3)`' in finished.text
+
+
+def test_every_purpose_rank_and_iteration_has_its_own_seed():
+    keys = [(seed, purpose, rank, i) for seed in (0, 1) for purpose in (0, 1) for rank in (0, 1) for i in (0, 1)]
+    assert len({tuple(_words(*key)) for key in keys}) == len(keys)
+
+
+def test_a_batch_depends_on_its_iteration_alone():
+    def draw():
+        while True:
+            yield random.random(), np.random.rand(), torch.rand(()).item()
+
+    def seed(iteration):
+        random.seed(iteration)
+        np.random.seed(iteration)
+        torch.manual_seed(iteration)
+
+    at_once = SeededBatches(draw(), seed)
+    expected = [next(at_once) for _ in range(3)]
+    between = SeededBatches(draw(), seed)
+    found = []
+    for _ in range(3):
+        found.append(next(between))
+        torch.rand(5), np.random.rand(5)
+    assert found == expected
+
+
+def test_it_costs_next_to_nothing():
+    from timeit import repeat
+
+    from luminet_det.hooks import ExactResumeHook
+
+    class Seeded:
+        seed = 3
+
+    one = min(repeat(partial(ExactResumeHook()._seed, Seeded, 0, 5), number=100, repeat=5)) / 100
+    assert one < 1e-3

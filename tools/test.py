@@ -1,0 +1,96 @@
+"""Test a detector, distilling or not, with mmdet's flags; a distilling config needs no teacher here."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+from luminet_det import config
+
+
+def parser() -> ArgumentParser:
+    """The command line."""
+    made = ArgumentParser(prog='test.py', description=__doc__)
+    config.add_arguments(made)
+    made.add_argument('checkpoint', help='file or URL of the weights')
+    made.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this pickle file')
+    made.add_argument('--show', action='store_true', help='show each picture with its predictions')
+    made.add_argument('--show-dir', help='save those pictures to <work dir>/<timestamp>/<this>')
+    made.add_argument('--wait-time', type=float, default=2, help='seconds that --show shows a picture (default: 2)')
+    made.add_argument('--tta', action='store_true', help='test-time augmentation; without tta_* in the config, a flip')
+    return made
+
+
+def configure(args: Namespace) -> Config:
+    """The config that these flags ask for."""
+    cfg = config.load(args)
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        _draw(cfg, args)
+    if args.tta:
+        _augment(cfg)
+    return cfg
+
+
+def main(argv: Sequence[str] | None = None) -> dict:
+    """Test.
+
+    Args:
+        argv: The words after `test.py`; default: this process's own.
+
+    Returns:
+        The metrics by name.
+    """
+    flags = parser()
+    args = flags.parse_args(argv)
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        flags.error(f'--out {args.out}: the name must end in .pkl or .pickle, for that is what is written')
+    try:
+        cfg = configure(args)
+    except FileNotFoundError as error:
+        flags.error(str(error))
+    # mmdet only now: luminet_det has to be imported before it.
+    from mmdet.evaluation import DumpDetResults
+    from mmdet.registry import RUNNERS
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+
+    setup_cache_size_limit_of_dynamo()
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if args.out:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    return runner.test()
+
+
+def _draw(cfg: Config, args: Namespace) -> None:
+    hook = (cfg.get('default_hooks') or {}).get('visualization')
+    if hook is None:
+        raise ValueError(
+            '--show and --show-dir need a hook that draws. '
+            "Add `default_hooks.visualization = dict(type='DetVisualizationHook')` to the config."
+        )
+    hook.update(draw=True)
+    if args.show:
+        hook.update(show=True, wait_time=args.wait_time)
+    if args.show_dir:
+        hook.update(test_out_dir=args.show_dir)
+
+
+def _augment(cfg: Config) -> None:
+    if 'tta_model' not in cfg:
+        nms = dict(type='nms', iou_threshold=0.5)
+        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(nms=nms, max_per_img=100))
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if 'tta_pipeline' not in cfg:
+        keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        pack = [dict(type='PackDetInputs', meta_keys=keys)]
+        cfg.tta_pipeline = [*dataset.pipeline[:-1], dict(type='TestTimeAug', transforms=[flips, pack])]
+    dataset.pipeline = cfg.tta_pipeline
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+
+
+if __name__ == '__main__':
+    main()

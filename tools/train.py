@@ -1,0 +1,131 @@
+"""Train a detector, distilling or not: any mmdet config, mmdet's flags, and a run that can be stopped and resumed."""
+
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from luminet_det import config, training_set
+from luminet_det.compat import cpu  # noqa: F401  (registers what --amp uses on a CPU)
+from luminet_det.hooks.exact_resume import adopt_seed
+from luminet_det.hooks.interrupt import resume_command
+
+
+def parser() -> ArgumentParser:
+    """The command line."""
+    made = ArgumentParser(prog='train.py', description=__doc__)
+    config.add_arguments(made)
+    made.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint; without a value, from the latest in the work dir, if there is one',
+    )
+    made.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 with dynamic loss scaling; bfloat16 on a CPU, which has no float16',
+    )
+    made.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by (processes x batch size) / the config's auto_scale_lr.base_batch_size",
+    )
+    made.add_argument('--seed', type=int, help='seed of everything random; a resumed run keeps its own')
+    made.add_argument(
+        '--deterministic', action='store_true', help='only kernels that give the same result each time; slower'
+    )
+    return made
+
+
+def configure(args: Namespace, command: str | None = None) -> Config:
+    """The config that these flags ask for.
+
+    Args:
+        args: Parsed flags.
+        command: What to print on Ctrl-C; default: this process's own command line and `--resume`.
+    """
+    cfg = config.load(args)
+    if args.amp:
+        _use_amp(cfg)
+    if args.auto_scale_lr:
+        if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
+            raise ValueError(
+                '--auto-scale-lr needs to know the batch size that the learning rate is for. '
+                'Add `auto_scale_lr = dict(enable=False, base_batch_size=16)` to the config.'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
+    if args.deterministic:
+        cfg.randomness = dict(cfg.get('randomness') or dict(seed=None), deterministic=True)
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # cuBLAS is deterministic only with this
+    if args.resume:
+        cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
+    if cfg.get('resume'):
+        adopt_seed(cfg)
+    _add_hook(cfg, dict(type='luminet_det.ExactResumeHook'))
+    _add_hook(cfg, dict(type='luminet_det.InterruptHook', command=command))
+    return cfg
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train.
+
+    Args:
+        argv: The words after `train.py`; default: this process's own.
+    """
+    flags = parser()
+    args = flags.parse_args(argv)
+    try:
+        cfg = configure(args, _command(argv))
+    except FileNotFoundError as error:
+        flags.error(str(error))
+    # mmdet only now: luminet_det has to be imported before it.
+    from mmdet.registry import RUNNERS
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+
+    setup_cache_size_limit_of_dynamo()
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    training_set.guard(runner)
+    runner.train()
+
+
+def _use_amp(cfg: Config) -> None:
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+        return
+    cfg.optim_wrapper.type = 'CpuAmpOptimWrapper'
+    for name in ('loss_scale', 'dtype'):
+        cfg.optim_wrapper.pop(name, None)
+
+
+def _add_hook(cfg: Config, hook: dict) -> None:
+    """Add `hook`, or change the one of its type that the config has, as configs in work dirs do."""
+    cfg.custom_hooks = list(cfg.get('custom_hooks') or [])
+    for present in cfg.custom_hooks:
+        if str(present.get('type')).rpartition('.')[-1] in hook['type']:
+            present.update(hook)
+            return
+    cfg.custom_hooks.append(hook)
+
+
+def _command(argv: Sequence[str] | None) -> str:
+    """How to resume: by the script that started this process if one did, for only that starts all processes."""
+    if script := os.environ.get('LUMINET_DET_COMMAND'):
+        return resume_command(shlex.split(script))
+    if argv is None:
+        return resume_command(sys.orig_argv)
+    return resume_command([sys.executable, str(Path(__file__)), *argv])
+
+
+if __name__ == '__main__':
+    main()
