@@ -39,7 +39,11 @@ def roi_align_forward(
     features, boxes = widened(input, rois)
     bins = (aligned_height, aligned_width)
     if pool_mode != MAX:
-        output.copy_(torch.ops.torchvision.roi_align(features, boxes, spatial_scale, *bins, sampling_ratio, aligned))
+        dtype = output.dtype
+        # mmcv hands over zeros of the output's size; they are given back before torchvision allocates as much.
+        output.set_()
+        pooled = torch.ops.torchvision.roi_align(features, boxes, spatial_scale, *bins, sampling_ratio, aligned)
+        output.set_(pooled.to(dtype))
     elif output.numel():
         samples = _samples(boxes, features.shape[2:], bins, spatial_scale, sampling_ratio, aligned)
         for buffer, result in zip((output, argmax_y, argmax_x), _maximum(features, boxes, *samples), strict=True):

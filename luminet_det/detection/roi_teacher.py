@@ -1,7 +1,7 @@
 """RoITeacher: a teacher wired to a two-stage student, answering on the student's RoIs."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -90,19 +90,26 @@ class RoITeacher:
         """
         images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size)
         # RoI features outgrow the maps they are cut from, so the box head takes half as many images.
-        parts = [[len(half) for half in part.tensor_split(2) if len(half)] for part in images]
-        calls_of_parts = zip(*(call.split(list(chain(*parts))) for call in calls), strict=True)
+        sizes = [[len(half) for half in part.tensor_split(2) if len(half)] for part in images]
+        calls_by_part = zip(*(call.split(list(chain(*sizes))) for call in calls), strict=True)
         answers = []
-        for part, sizes in zip(images, parts, strict=True):
-            features = self.teacher.extract_feat(part)
-            for levels in zip(*(level.split(sizes) for level in features), strict=True):
-                of_part = enumerate(next(calls_of_parts))
-                answers.append([self._answer(stage, call, levels, wants_boxes) for stage, call in of_part])
+        for part, halves in zip(images, sizes, strict=True):
+            answers += self._answer_part(part, halves, calls_by_part, wants_boxes)
         return [RoIAnswer.cat(of_call) for of_call in zip(*answers, strict=True)]
 
     def describe(self) -> list[str]:
         """Lines for the announcement at the start of training."""
         return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
+
+    def _answer_part(
+        self, images: Tensor, sizes: list[int], calls_by_part: Iterator[tuple[RoIs, ...]], wants_boxes: bool
+    ) -> list[list[RoIAnswer]]:
+        """Answers on some images, whose features do not outlive this method, in parts of `sizes` images."""
+        features = self.teacher.extract_feat(images)
+        return [
+            [self._answer(stage, call, levels, wants_boxes) for stage, call in enumerate(next(calls_by_part))]
+            for levels in zip(*(level.split(sizes) for level in features), strict=True)
+        ]
 
     def _answer(self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool) -> RoIAnswer:
         roi_head = self.teacher.model.roi_head

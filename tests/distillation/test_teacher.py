@@ -137,6 +137,17 @@ def test_compile_compiles_backbone_and_neck_and_gives_the_same_loss(teacher):
     assert model.neck._compiled_call_impl is not None
 
 
+def test_channels_last_changes_the_layout_and_not_the_loss(teacher):
+    plain = pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher)))['loss_luminet']
+    student = pairs.build(pairs.distilling(tiny.faster_rcnn(), dict(teacher, channels_last=True)))
+    pairs.step(student)
+    seen = []
+    student.teachers[0].model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    assert pairs.step(student)['loss_luminet'].item() == pytest.approx(plain.item(), rel=1e-4)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    assert not seen[0].is_contiguous()
+
+
 def test_classes_overrides_the_names_of_the_checkpoint(teacher):
     made = Teacher.from_setting(dict(teacher, classes=['a', 'b', 'c']))
     made.build()
