@@ -1,5 +1,7 @@
 """Metadata of the luminet_det package; tool settings live in pyproject.toml."""
 
+import sysconfig
+from importlib.metadata import distributions
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -7,6 +9,11 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = {}
 exec((HERE / 'luminet_det' / 'version.py').read_text(), VERSION)
+# The onedl-* forks share the import names of OpenMMLab's packages, and pip would install one over the other.
+# Where a fork is installed, it is what we need; pip's isolated build still sees the environment it builds for.
+FORKS = {'mmengine': 'onedl-mmengine', 'mmdet': 'onedl-mmdetection'}
+INSTALLED = {d.metadata['Name'].lower() for d in distributions(path=[sysconfig.get_path('purelib')])}
+OPENMMLAB = {'mmengine': 'mmengine>=0.10.3', 'mmdet': 'mmdet>=3.2.0'}
 
 setup(
     name='luminet_det',
@@ -22,8 +29,7 @@ setup(
     install_requires=[
         'torch>=2.5',
         'torchvision>=0.20',
-        'mmengine>=0.10.3',
-        'mmdet>=3.2.0',
+        *(requirement for name, requirement in OPENMMLAB.items() if FORKS[name] not in INSTALLED),
         'pycocotools>=2.0.7',
         # mmengine 0.10.7 imports pkg_resources, which setuptools 81 dropped.
         'setuptools<81',
