@@ -32,7 +32,15 @@ def apply() -> None:
         cls: type, filename: str, map_location: Any = None, logger: Any = 'current'
     ) -> dict | torch.Tensor:
         """mmengine's own, reading plain weights only; see `luminet_det.compat.checkpoints`."""
-        return _guarded(filename, lambda: original(cls, filename, map_location, logger))
+
+        def read() -> Any:
+            path = os.path.expanduser(filename)
+            if os.path.isfile(path):
+                # Not left to mmengine: a fork of it allows globals of its own while it reads a local file.
+                return torch.load(path, map_location=map_location, weights_only=True)
+            return original(cls, filename, map_location, logger)
+
+        return _guarded(filename, read)
 
     load_checkpoint.weights_only = True
     CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)

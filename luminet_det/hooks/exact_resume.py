@@ -142,6 +142,11 @@ class SeededBatches:
         self.iteration += 1
         return next(self.batches)
 
+    def skip_iter(self, iterations: int) -> None:
+        """Replay what a resumed run has seen; onedl-mmengine asks for this, mmengine calls `next` itself."""
+        for _ in range(iterations):
+            next(self)
+
 
 class RestOfEpoch:
     """A loader less its first `done` batches, for one epoch; in everything else the loader itself."""
