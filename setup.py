@@ -36,8 +36,8 @@ setup(
     ],
     # mmcv has several distributions with one import name; the user chooses exactly one of them.
     extras_require={
-        'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
-        'mmcv': ['mmcv>=2.0.0,<2.2.0'],
+        'lite': ['mmcv-lite>=2.0.1,<2.2.0'],
+        'mmcv': ['mmcv>=2.0.1,<2.2.0'],
         'quickstart': ['scikit-learn>=1.3', 'matplotlib>=3.7'],
         'dev': ['pytest>=8', 'hypothesis>=6', 'ruff>=0.9'],
     },

@@ -1,0 +1,1 @@
+"""Handwritten digits on a CPU: what tools/quickstart.py is made of."""

@@ -1,0 +1,13 @@
+"""The same student with classic knowledge distillation (Hinton et al., 2015), to compare LumiNet with."""
+
+_base_ = './luminet_student.py'
+
+model = dict(
+    distill=[
+        dict(
+            tap='roi_cls',
+            rois='foreground',
+            loss=dict(type='luminet_det.KDLoss', tau=1.0, loss_weight=4.0),
+        )
+    ],
+)

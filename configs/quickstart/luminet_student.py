@@ -1,0 +1,15 @@
+"""The same student with LumiNet: it also listens to the teacher, on the RoIs that hold a digit."""
+
+_base_ = './student.py'
+
+model = dict(
+    type='luminet_det.DistillTwoStageDetector',
+    teacher=dict(config='{{ fileDirname }}/teacher.py', checkpoint='work_dirs/quickstart/teacher/iter_750.pth'),
+    distill=[
+        dict(
+            tap='roi_cls',
+            rois='foreground',
+            loss=dict(type='luminet_det.LumiNetLoss', tau=1.0, loss_weight=4.0),
+        )
+    ],
+)

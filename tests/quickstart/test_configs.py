@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'quickstart'
+NAMES = ['kd_student', 'luminet_student', 'student', 'teacher']
+
+
+def build(name):
+    register_all_modules()
+    return MODELS.build(Config.fromfile(CONFIGS / f'{name}.py').model)
+
+
+def pipelines(config):
+    return [config[f'{split}_dataloader'].dataset.pipeline for split in ('train', 'val', 'test')]
+
+
+def test_these_are_all_the_configs():
+    assert sorted(path.stem for path in CONFIGS.glob('*.py')) == NAMES
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_config_builds_and_downloads_nothing(name):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    assert 'Pretrained' not in config.pretty_text
+    assert build(name).roi_head.bbox_head.num_classes == len(config.classes) == 10
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_no_digit_is_mirrored(name):
+    steps = [step.type for pipeline in pipelines(Config.fromfile(CONFIGS / f'{name}.py')) for step in pipeline]
+    assert len(steps) >= 9
+    assert not any('Flip' in step for step in steps)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_the_schedule_ends_where_the_training_ends(name):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    steps = config.train_cfg.max_iters
+    assert config.train_cfg.val_interval == config.param_scheduler[1].end == steps
+    assert steps % config.default_hooks.logger.interval == 0
+
+
+def test_both_students_share_data_schedule_and_detector():
+    plain, distilled = (Config.fromfile(CONFIGS / f'{name}.py') for name in ('student', 'luminet_student'))
+    for key in plain:
+        if key != 'model':
+            assert plain[key] == distilled[key], key
+    added = {key: value for key, value in distilled.model.items() if plain.model.get(key) != value}
+    assert sorted(added) == ['distill', 'teacher', 'type']
+    assert build('luminet_student').state_dict().keys() == build('student').state_dict().keys()
+
+
+def test_the_teacher_of_the_config_is_what_the_teacher_run_leaves():
+    teacher = Config.fromfile(CONFIGS / 'luminet_student.py').model.teacher
+    assert Path(teacher.config).samefile(CONFIGS / 'teacher.py')
+    steps = Config.fromfile(CONFIGS / 'teacher.py').train_cfg.max_iters
+    assert teacher.checkpoint == f'work_dirs/quickstart/teacher/iter_{steps}.pth'
