@@ -125,10 +125,11 @@ class Bench:
     @torch.no_grad()
     def teacher_forward(self) -> None:
         """The other half of the floor: backbone, neck and box head on the student's RoIs."""
-        model = self.distilling.teachers[0].model
-        features = model.extract_feat(self.data['inputs'])
-        for call in self.calls:
-            model.roi_head._bbox_forward(features, call.rois)
+        teacher = self.distilling.teachers[0]
+        features = teacher.extract_feat(self.data['inputs'])
+        with teacher.precision(self.device.type):
+            for call in self.calls:
+                teacher.model.roi_head._bbox_forward(features, call.rois)
 
     def step_ratios(self, repeats: int) -> dict:
         seconds = interleaved(
@@ -207,7 +208,7 @@ def run_whole_teacher_loss(detector: torch.nn.Module) -> None:
     model = link.teacher.model
 
     def answer(calls, inputs, image_shapes, wants_boxes):
-        with recorded(model.roi_head) as own:
+        with recorded(model.roi_head) as own, link.teacher.precision(inputs.device.type):
             model.loss(inputs, copy.deepcopy(answer.samples))
         finite = torch.ones(len(inputs), dtype=torch.bool, device=inputs.device)
         return [RoIAnswer(mine.cls_score[: len(call.rois)], finite) for call, mine in zip(calls, own, strict=True)]

@@ -7,6 +7,9 @@ import luminet_det  # noqa: F401  (makes mmdet importable without compiled mmcv)
 
 # Nets this thin are faster on one thread, all the more on a shared machine.
 torch.set_num_threads(1)
+# The first backward pass decides whether autograd has threads, which a forked run could not use; here it has none,
+# but once torch.compile has been loaded it would.
+torch.zeros(1, requires_grad=True).sum().backward()
 
 
 @pytest.fixture(scope='session')

@@ -11,7 +11,8 @@ class ClassMap:
     """Gathers the teacher's class columns in the student's order; the background stays last.
 
     Args:
-        teacher: The teacher's class names, or None where its checkpoint and config give none.
+        teacher: The teacher's class names, or None where its checkpoint and config give none. Inside a Runner
+            they must be known.
         student: The student's class names, or None outside a Runner.
         num_teacher: Classes of the teacher's head, without background.
         num_student: Classes of the student's head, without background.
@@ -42,7 +43,7 @@ class ClassMap:
                     "the teacher's in the student's spelling: teacher=dict(config=..., classes=[...])."
                 )
             columns = [*(tuple(teacher).index(name) for name in student), num_teacher]
-        elif num_teacher != num_student:
+        elif student is not None or num_teacher != num_student:
             raise ValueError(
                 f'The teacher has {num_teacher} classes, the student {num_student}, and they cannot be matched by '
                 f'name:\n  teacher: {_listed(teacher)}\n  student: {_listed(student)}\n'

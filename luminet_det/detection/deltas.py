@@ -1,5 +1,6 @@
 """Box deltas of the teacher in the student's encoding."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -24,17 +25,14 @@ class DeltaMap:
                     f"The {whose}'s bbox_coder {type(head.bbox_coder).__name__} does not encode deltas; the tap "
                     "'roi_reg' needs DeltaXYWHBBoxCoder in both heads."
                 )
-        self.teacher, self.student = teacher.bbox_coder, student.bbox_coder
+        given, wanted = teacher.bbox_coder, student.bbox_coder
+        self.identity = (tuple(given.means), tuple(given.stds)) == (tuple(wanted.means), tuple(wanted.stds))
+        means, stds, own_means, own_stds = map(torch.tensor, (given.means, given.stds, wanted.means, wanted.stds))
+        self.scale, self.shift = stds / own_stds, (means - own_means) / own_stds
 
     def __call__(self, deltas: Tensor) -> Tensor:
         """Map (K, 4); the same tensor where the coders agree."""
-        if (tuple(self.teacher.means), tuple(self.teacher.stds)) == (
-            tuple(self.student.means),
-            tuple(self.student.stds),
-        ):
+        if self.identity:
             return deltas
-        means, stds, own_means, own_stds = (
-            deltas.new_tensor(values)
-            for values in (self.teacher.means, self.teacher.stds, self.student.means, self.student.stds)
-        )
-        return (deltas * stds + means - own_means) / own_stds
+        self.scale, self.shift = self.scale.to(deltas), self.shift.to(deltas)
+        return deltas * self.scale + self.shift

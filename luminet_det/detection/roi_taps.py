@@ -38,7 +38,8 @@ class RoIs:
         for size in sizes:
             counts = self.counts[image : image + size]
             rows = slice(row, row + sum(map(sum, counts)))
-            rois = self.rois[rows] - self.rois.new_tensor([image, 0, 0, 0, 0])
+            rois = self.rois[rows].clone()
+            rois[:, 0] -= image
             bbox_pred = None if self.bbox_pred is None else self.bbox_pred[rows]
             parts.append(RoIs(rois, self.labels[rows], counts, self.cls_score[rows], bbox_pred))
             image, row = image + size, rows.stop
@@ -55,9 +56,9 @@ class RoIs:
         ranges, start = [], 0
         for positives, negatives in self.counts:
             taken = positives + min(positives, negatives) if which == 'balanced' else positives
-            ranges.append(torch.arange(start, start + taken))
+            ranges.append(torch.arange(start, start + taken, device=self.rois.device))
             start += positives + negatives
-        return torch.cat(ranges).to(self.rois.device, non_blocking=True)
+        return torch.cat(ranges)
 
     def foreground_deltas(self) -> Tensor:
         """The student's deltas (F, 4) of the assigned class on the F foreground RoIs."""

@@ -76,6 +76,7 @@ class RoITeacher:
             box_head(teacher.model.roi_head).num_classes,
             box_head(student.roi_head).num_classes,
         )
+        self._delta_maps: dict[int, DeltaMap] = {}
 
     def answer(
         self, calls: list[RoIs], inputs: Tensor, image_shapes: list[tuple[int, int]], wants_boxes: bool
@@ -118,13 +119,35 @@ class RoITeacher:
                 results = roi_head._bbox_forward(min(stage, len(roi_head.bbox_head) - 1), features, call.rois)
             else:
                 results = roi_head._bbox_forward(features, call.rois)
-        answer = RoIAnswer(self.classes(results['cls_score']), features[-1].isfinite().flatten(1).all(1))
+        cls_score = _wide(results['cls_score'])
+        self._require_class_columns('teacher', cls_score, box_head(roi_head, stage))
+        self._require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
+        answer = RoIAnswer(self.classes(cls_score), features[-1].isfinite().flatten(1).all(1))
         if wants_boxes:
             rows = call.rows('foreground')
-            deltas = assigned_deltas(results['bbox_pred'][rows], self.classes.teacher_labels(call.labels[rows]))
-            to_student = DeltaMap(box_head(roi_head, stage), box_head(self.student_head, stage))
-            answer.foreground_deltas = to_student(deltas)
+            deltas = assigned_deltas(_wide(results['bbox_pred'])[rows], self.classes.teacher_labels(call.labels[rows]))
+            answer.foreground_deltas = self._delta_map(stage)(deltas)
         return answer
+
+    def _delta_map(self, stage: int) -> DeltaMap:
+        if stage not in self._delta_maps:
+            heads = box_head(self.teacher.model.roi_head, stage), box_head(self.student_head, stage)
+            self._delta_maps[stage] = DeltaMap(*heads)
+        return self._delta_maps[stage]
+
+    @staticmethod
+    def _require_class_columns(whose: str, cls_score: Tensor, head: nn.Module) -> None:
+        if cls_score.shape[1] != head.num_classes + 1:
+            raise ValueError(
+                f'The {whose} gives {cls_score.shape[1]} logits for {head.num_classes} classes and the background, '
+                f'as {type(head.loss_cls).__name__} wants them; the tap roi_cls compares {head.num_classes + 1}. '
+                'Use a loss_cls with one logit a class, such as CrossEntropyLoss, in its bbox_head.'
+            )
+
+
+def _wide(outputs: Tensor) -> Tensor:
+    """Half-precision outputs in float32: student and teacher may run in different half types."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def require_two_stage(model: nn.Module | None, whose: str) -> None:

@@ -1,5 +1,7 @@
 """DistillTwoStageDetector: a two-stage detector that listens to a frozen one on its own RoIs."""
 
+import inspect
+
 import torch
 from mmdet.models.detectors import TwoStageDetector
 from mmdet.structures import SampleList
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from luminet_det.detection.roi_taps import RoIs, recorded
 from luminet_det.detection.roi_teacher import RoIAnswer, RoITeacher, require_two_stage
+from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.student import Student, run_info
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Term
@@ -41,6 +44,7 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
     def __init__(self, *args, teacher=None, distill=(), **kwargs) -> None:
         if 'bbox_head' in kwargs:
             require_two_stage(None, 'student')
+        check_keys('model', kwargs, [*inspect.signature(TwoStageDetector).parameters, 'teacher', 'distill'])
         super().__init__(*args, **kwargs)
         require_two_stage(self, 'student')
         self.listen(teacher, distill)
@@ -58,6 +62,7 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
         """
         active = self.active_terms()
         if not active:
+            self.guard.check()
             losses = super().loss(batch_inputs, batch_data_samples)
             return {**losses, **self.heed([], losses)}
         self.start()
@@ -91,7 +96,11 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
         by_teacher = [link.answer(calls, inputs, shapes, wants_boxes) for link in self.links]
         answers = [RoIAnswer.mean(of_call) for of_call in zip(*by_teacher, strict=True)]
         for call, answer in zip(calls, answers, strict=True):
-            answer.cls_score = self.guard.watch(answer.cls_score, call.rois[:, 0], answer.finite_images, paths)
+            images, finite = call.rois[:, 0], answer.finite_images
+            answer.cls_score = self.guard.watch(answer.cls_score, images, finite, paths)
+            if wants_boxes:
+                images = images[call.rows('foreground')]
+                answer.foreground_deltas = self.guard.watch(answer.foreground_deltas, images, finite, paths)
         return answers
 
 

@@ -43,6 +43,6 @@ class FiniteGuard:
                 files |= dict.fromkeys(image_paths[int(i)] for i in guilty)
         if files:
             raise FloatingPointError(
-                f"The teacher's logits are not finite on {len(files)} image(s): {', '.join(files)}. Look at these "
+                f"The teacher's answers are not finite on {len(files)} image(s): {', '.join(files)}. Look at these "
                 "files, then at teacher.dtype (try dtype='bf16' or none instead of 'fp16') and at the checkpoint."
             )

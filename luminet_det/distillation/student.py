@@ -62,6 +62,12 @@ class Student:
                 teacher.follow(self)
             self.guard.check()
             return
+        # mmengine's iteration-based loops count their whole run as one epoch.
+        if run_info('max_epochs') == 1 and any(term.by_epoch for term in self.terms):
+            raise ValueError(
+                'warmup or stop of a distill term is in epochs, but this run has only one epoch, as every '
+                'iteration-based run; write iterations, e.g. warmup=500.'
+            )
         self.links = []
         for teacher in self.teachers:
             teacher.build()
@@ -82,6 +88,10 @@ class Student:
             `share_<name>`, its part of the total, and `gradient_share_<name>`, its part of the gradient at the
             student's logits in the step before: mmengine logs them without adding them up.
         """
+        if taken := {f'loss_{name}' for name in self.term_names} & losses.keys():
+            raise ValueError(
+                f"A term is logged as {', '.join(taken)}, as one of the student's own losses; rename its class."
+            )
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
         for name, term, weight, rows in heard:
@@ -91,15 +101,17 @@ class Student:
         total = sum(_total(key, value) for key, value in {**losses, **entries}.items())
         for name, *_ in heard:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
-        shares = self.gradients.shares().items()
+        shares = self.gradients.read().items()
         return entries | {f'gradient_share_{name}': share for name, share in shares}
 
     def _named_terms(self) -> list[tuple[str, Term]]:
         return list(zip(self.term_names, self.terms, strict=True))
 
     def _apply(self, fn, recurse: bool = True):
-        """Every `.to`, `.cuda`, `.half` and `.double` of a module passes here; the teachers come along."""
+        """Every `.to`, `.cuda`, `.half` and `.double` of a module passes here; teachers and losses come along."""
         super()._apply(fn, recurse)
+        for term in self.__dict__.get('terms', ()):
+            term.loss._apply(fn)
         for teacher in self.__dict__.get('teachers', ()):
             teacher.follow(self)
         return self

@@ -1,10 +1,8 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
-import importlib.util
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from copy import deepcopy
-from difflib import get_close_matches
-from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from mmengine import hub
@@ -13,8 +11,10 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from luminet_det.compat import checkpoints
+from luminet_det.config import find
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.weights import load_strictly
+from luminet_det.training_set import class_names
 
 # In the order of Teacher's arguments.
 SETTINGS = ('config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes')
@@ -116,14 +116,13 @@ class Teacher:
                 f'The teacher {self.name!r} has no weights: a random teacher teaches nothing. '
                 "Write teacher=dict(config=..., checkpoint='path/to/weights.pth')."
             )
-        checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
         with (
-            torch.random.fork_rng(),
+            torch.random.fork_rng(devices=[]),
             DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')),
         ):
             model = MODELS.build(_model_config(config))
-        load_strictly(model, checkpoint, source=self.checkpoint)
-        self.classes = self.classes or _class_names(checkpoint, config)
+            checkpoint = self._load(model)
+            self.classes = self.classes or _class_names(checkpoint, config)
         self._model = model.eval().requires_grad_(False)
         if self.channels_last:
             self._model.to(memory_format=torch.channels_last)
@@ -136,8 +135,13 @@ class Teacher:
             return
         theirs, mine = next(student.parameters()), next(self.model.parameters())
         dtype = DTYPES.get(self.dtype, theirs.dtype)
-        if (mine.device, mine.dtype) != (theirs.device, dtype):
-            self.model.to(theirs.device, dtype)
+        if (mine.device, mine.dtype) == (theirs.device, dtype):
+            return
+        self.model.to(theirs.device)
+        for name, child in self.model.named_children():
+            # Rounded to a half type, mean and deviation would no longer be the student's.
+            if name != 'data_preprocessor' or self.dtype is None:
+                child.to(dtype)
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Backbone and neck on teacher-normalised images (N, 3, H, W)."""
@@ -162,43 +166,35 @@ class Teacher:
         return Teacher, tuple(getattr(self, name) for name in SETTINGS)
 
     def _resolve(self) -> Config | ConfigDict:
+        """The config, with `model_path`, the zoo's weights, where it has any."""
         if not isinstance(self.config, str):
             return ConfigDict(model=ConfigDict(self.config))
-        if '::' in self.config:
-            return _zoo_config(self.config)
-        path = Path(self.config).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'The teacher config {self.config!r} does not exist.{_similar(path.name, path.parent)} '
-                "A zoo name starts with its package: 'mmdet::faster_rcnn/faster-rcnn_r101_fpn_2x_coco.py'."
-            )
-        return Config.fromfile(path)
+        path = find(self.config)
+        package, separator, _ = self.config.partition('::')
+        if separator:
+            name = path.as_posix().rpartition('/.mim/configs/')[2]
+            # A zoo without an index, or one whose index has no weights for this config, names none.
+            with suppress(AssertionError, FileNotFoundError):
+                return hub.get_config(f'{package}::{name}', pretrained=True)
+        config = Config.fromfile(path)
+        if 'model' not in config:
+            raise ValueError(f'The config {self.config} has no `model`; give that of a whole detector.')
+        return config
+
+    def _load(self, model: nn.Module) -> dict:
+        try:
+            checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
+            load_strictly(model, checkpoint, source=self.checkpoint)
+        except (OSError, RuntimeError, UnpicklingError) as error:
+            advice = 'It is named by `checkpoint` of the teacher, or came with its config.'
+            raise type(error)(f'The teacher {self.name} cannot be loaded: {error} {advice}') from error
+        return checkpoint
 
     def _compile(self) -> None:
         options = self.compile if isinstance(self.compile, dict) else {}
         self.model.backbone.compile(**options)
         if getattr(self.model, 'with_neck', False):
             self.model.neck.compile(**options)
-
-
-def _zoo_config(name: str) -> Config:
-    package, _, path = name.partition('::')
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        raise FileNotFoundError(f'The teacher {name!r} names the package {package!r}, which is not installed.')
-    try:
-        return hub.get_config(name, pretrained=True)
-    except AssertionError:
-        # The zoo describes the config, but publishes no weights for it.
-        return hub.get_config(name)
-    except FileNotFoundError:
-        folder = Path(spec.submodule_search_locations[0], '.mim', 'configs', path).parent
-        raise FileNotFoundError(f'{package} has no config {path!r}.{_similar(Path(path).name, folder)}') from None
-
-
-def _similar(name: str, folder: Path) -> str:
-    near = get_close_matches(name, [p.name for p in folder.glob('*.py')]) if folder.is_dir() else []
-    return f' Nearest in that folder: {", ".join(near)}.' if near else ''
 
 
 def _weights_of(config: Config | ConfigDict) -> str | None:
@@ -215,11 +211,12 @@ def _model_config(config: Config | ConfigDict) -> ConfigDict:
 
 
 def _class_names(checkpoint: dict, config: Config | ConfigDict) -> tuple[str, ...] | None:
-    """Class names from the checkpoint (mm 3.x, then 2.x), else from the config's training set."""
-    meta = checkpoint.get('meta', {})
-    names = meta.get('dataset_meta', {}).get('classes') or meta.get('CLASSES')
-    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    """Class names from the checkpoint (as mm 3.x, its release candidates and 2.x wrote them), else the config."""
+    meta = checkpoint.get('meta') or {}
+    data = meta.get('dataset_meta') or {}
+    names = data.get('classes') or data.get('CLASSES') or meta.get('CLASSES')
+    dataset = config.get('train_dataloader', {}).get('dataset')
     while not names and dataset:
-        names = dataset.get('metainfo', {}).get('classes')
-        dataset = dataset.get('dataset', {})
-    return (names,) if isinstance(names, str) else tuple(names) if names else None
+        names = class_names(dataset)
+        dataset = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
+    return ((names,) if isinstance(names, str) else tuple(names)) if names else None

@@ -3,7 +3,7 @@
 import inspect
 import re
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from luminet_det.distillation.settings import check_keys
 from luminet_det.registry import MODELS
@@ -65,7 +65,13 @@ class Term:
     @property
     def name(self) -> str:
         """Name of the loss in the log: `LumiNetLoss` is `luminet`."""
-        return type(self.loss).__name__.removesuffix('Loss').lower()
+        # mmengine adds up every entry whose name contains "loss", and the diagnostics are named after this.
+        return type(self.loss).__name__.lower().replace('loss', '')
+
+    @property
+    def by_epoch(self) -> bool:
+        """Whether its schedule counts epochs."""
+        return self.warmup[1] == 'epochs' or bool(self.stop and self.stop[1] == 'epochs')
 
     def weight(self, iteration: int, epoch: int) -> float:
         """Weight of the term, 0 to 1, at a 0-based iteration and epoch."""
@@ -104,7 +110,13 @@ def _build_loss(setting: dict):
     parameters = inspect.signature(loss_class.__init__).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         check_keys(kind, [k for k in setting if k != 'type'], [k for k in parameters if k != 'self'])
-    return MODELS.build(setting)
+    loss = MODELS.build(setting)
+    if not isinstance(loss, nn.Module) or any(True for _ in loss.parameters()):
+        raise ValueError(
+            f'{kind} cannot be the loss of a distill term: it must be a torch.nn.Module without parameters of its '
+            'own, since nothing would train them.'
+        )
+    return loss
 
 
 def _length(name: str, setting: int | str) -> tuple[int, str]:

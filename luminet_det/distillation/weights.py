@@ -60,6 +60,9 @@ def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshape
 
 def _foreign(keys: list[str]) -> str:
     """The cause where no key is known to the model."""
+    container = next((k for k in keys if '.' not in k and k in ('model', 'model_ema', 'ema', 'net', 'weights')), None)
+    if container:
+        return f"another framework's file, which keeps its weights under the key '{container}'; save those alone."
     prefix = Counter(k.split('.')[0] for k in keys).most_common(1)[0][0] if keys else ''
     if prefix in ('student', 'teacher', 'architecture', 'detector', 'model'):
         return (

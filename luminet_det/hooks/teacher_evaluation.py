@@ -23,14 +23,20 @@ class TeacherEvaluationHook(Hook):
         if not getattr(student, 'terms', None):
             runner.logger.warning('TeacherEvaluationHook has no teacher to evaluate: the model does not distil.')
             return
+        if runner.val_loop is None:
+            runner.logger.warning('TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.')
+            return
         student.start()
         dataloader, evaluator = runner.val_loop.dataloader, runner.val_loop.evaluator
         for teacher, link in zip(student.teachers, student.links, strict=True):
+            # mmdet's test path knows no other precision; `follow` brings back that of the training.
+            teacher.model.float()
             for batch in dataloader:
                 outputs = teacher.model.val_step(batch)
                 for sample in outputs:
                     sample.pred_instances = link.classes.student_instances(sample.pred_instances)
                 evaluator.process(data_samples=outputs, data_batch=batch)
+            teacher.follow(student)
             metrics = evaluator.evaluate(len(dataloader.dataset))
             scores = ', '.join(f'{name} {value:.3f}' for name, value in metrics.items())
             runner.logger.info(f'Teacher {teacher.name} on the validation set: {scores}')

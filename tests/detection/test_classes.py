@@ -30,9 +30,14 @@ def test_a_class_the_teacher_does_not_know_stops_with_both_lists():
 
 
 def test_unknown_names_match_by_position_only_where_the_numbers_agree():
-    assert 'by position' in ClassMap(None, ['a', 'b'], 2, 2).describe()
-    with pytest.raises(ValueError, match=r'teacher has 3 classes, the student 2.*\n.*unknown\n.*a, b'):
-        ClassMap(None, ['a', 'b'], 3, 2)
+    assert 'by position' in ClassMap(None, None, 2, 2).describe()
+    with pytest.raises(ValueError, match=r'teacher has 3 classes, the student 2.*\n.*unknown\n.*unknown'):
+        ClassMap(None, None, 3, 2)
+
+
+def test_in_a_run_a_teacher_without_names_is_refused_however_many_it_has():
+    with pytest.raises(ValueError, match=r'teacher: unknown\n  student: a, b\n.*classes=\['):
+        ClassMap(None, ['a', 'b'], 2, 2)
 
 
 @pytest.mark.parametrize('whose', ['teacher', 'student'])

@@ -1,4 +1,4 @@
-"""Contract 7: the teacher in training answers as it would alone, on its own normalisation."""
+"""The teacher in training answers as it would alone, on its own normalisation."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Contract 10: with many processes distillation is on every rank, and DDP needs no crutch."""
+"""With many processes distillation is on every rank, and DDP needs no crutch."""
 
 import os
 

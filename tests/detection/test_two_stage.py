@@ -1,4 +1,4 @@
-"""Contracts of the distilling two-stage detector (docs: design contracts 1 to 5, 9, 11, 14)."""
+"""What can be relied on in the distilling two-stage detector."""
 
 import copy
 import functools
@@ -9,6 +9,7 @@ import torch
 from mmengine import hub
 from mmengine.model import ExponentialMovingAverage
 
+from luminet_det.losses import KDLoss
 from tests import pairs, tiny
 
 STUDENT = tiny.faster_rcnn()
@@ -272,11 +273,14 @@ def test_the_log_shows_raw_loss_share_and_agreement_without_adding_them_up(teach
     assert total.item() == pytest.approx(parts.item(), rel=1e-5)
 
 
-def test_the_gradient_share_is_that_of_the_step_before(teacher):
+@pytest.mark.parametrize('student', [tiny.faster_rcnn, pairs.cascade_rcnn])
+def test_the_gradient_share_is_that_of_the_step_before(teacher, student):
     distill = [dict(pairs.TERM, rois='foreground'), dict(tap='roi_cls', loss=dict(type='luminet_det.KDLoss'))]
-    detector = pairs.build(pairs.distilling(STUDENT, teacher, distill))
-    losses, calls = None, []
-    bbox_loss = detector.roi_head.bbox_loss
+    detector = pairs.build(pairs.distilling(student(), teacher, distill))
+    samplers = detector.roi_head.bbox_sampler
+    if isinstance(samplers, list):
+        samplers[-1].num = 20  # stages of a cascade may sample different numbers of RoIs
+    calls, bbox_loss = [], detector.roi_head.bbox_loss
 
     @functools.wraps(bbox_loss)
     def remembered(*args):
@@ -287,14 +291,45 @@ def test_the_gradient_share_is_that_of_the_step_before(teacher):
     detector.roi_head.bbox_loss = remembered
     losses = pairs.step(detector)
     assert not any(name.startswith('gradient_share') for name in losses)
-    parts = [
-        torch.autograd.grad(loss, calls[0], retain_graph=True)[0].norm().item()
-        for loss in (losses['loss_luminet'], losses['loss_kd'], losses['loss_cls'])
-    ]
+    own = sum(value for name, value in losses.items() if name.endswith('loss_cls') and 'rpn' not in name)
+    parts = []
+    for loss in (losses['loss_luminet'], losses['loss_kd'], own):
+        gradients = torch.autograd.grad(loss, calls, retain_graph=True)
+        parts.append(sum(g.square().sum() for g in gradients).sqrt().item())
     pairs.total(detector, losses).backward()
     logged = pairs.step(detector)
     for name, part in zip(('luminet', 'kd'), parts, strict=False):
         assert logged[f'gradient_share_{name}'].item() == pytest.approx(part / sum(parts), rel=1e-4)
+    assert not any(name.startswith('gradient_share') for name in pairs.step(detector)), 'no backward pass since'
+
+
+def test_a_loss_class_with_loss_in_its_name_adds_nothing_to_the_total(teacher):
+    class MyLossFunction(KDLoss):
+        pass
+
+    detector = pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='roi_cls', loss=dict(type=MyLossFunction))))
+    total, logged = detector.parse_losses(pairs.step(detector))
+    kd = pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='roi_cls', loss=dict(type=KDLoss))))
+    expected, _ = kd.parse_losses(pairs.step(kd))
+    assert total == expected
+    assert 'raw_myfunction' in logged
+
+
+def test_a_term_named_like_one_of_the_students_losses_is_refused(teacher):
+    class ClsLoss(KDLoss):
+        pass
+
+    detector = pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='roi_cls', loss=dict(type=ClsLoss))))
+    with pytest.raises(ValueError, match='logged as loss_cls.*rename its class'):
+        pairs.step(detector)
+
+
+def test_a_head_with_other_logits_than_one_a_class_is_refused(tmp_path):
+    seesaw = tiny.faster_rcnn()
+    seesaw['roi_head']['bbox_head'] |= dict(loss_cls=dict(type='SeesawLoss', num_classes=3, p=0.8, q=2.0))
+    setting = pairs.save_teacher(tmp_path / 'seesaw.pth', seesaw)
+    with pytest.raises(ValueError, match='The teacher gives 5 logits for 3 classes and the background, as SeesawLoss'):
+        pairs.step(pairs.build(pairs.distilling(STUDENT, setting)))
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
@@ -336,6 +371,15 @@ def test_nan_in_the_teachers_logits_stops_the_run_and_names_the_images(teacher):
         pairs.step(detector)
 
 
+def test_nan_in_the_teachers_boxes_stops_the_run_too(teacher):
+    terms = [pairs.TERM, dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))]
+    detector = pairs.build(pairs.distilling(STUDENT, teacher, terms))
+    pairs.step(detector)
+    torch.nn.init.constant_(detector.teachers[0].model.roi_head.bbox_head.fc_reg.bias, float('nan'))
+    with pytest.raises(FloatingPointError, match=r'images/000\.png, images/001\.png'):
+        pairs.step(detector)
+
+
 def test_a_renamed_seam_fails_loudly(teacher):
     detector = pairs.build(pairs.distilling(STUDENT, teacher))
     bbox_loss = detector.roi_head.bbox_loss
@@ -371,6 +415,8 @@ def test_a_renamed_seam_fails_loudly(teacher):
         (dict(teacher=dict(confg='x.py')), r"teacher has no setting 'confg'.*'config'"),
         (dict(teacher=dict(config='x.py', dtype='bfloat')), "dtype='bfloat'.*bf16"),
         (dict(teacher=7), 'teacher=7 is a int'),
+        (dict(distil=[]), r"model has no setting 'distil'. Did you mean 'distill'"),
+        (dict(distill=dict(tap='roi_cls', loss=dict(type=torch.nn.PReLU))), 'without parameters of its own'),
     ],
 )
 def test_a_mistyped_setting_is_an_error_that_names_the_known_ones(teacher, change, message):

@@ -23,7 +23,8 @@ def built(teacher):
     return made
 
 
-def test_a_zoo_name_brings_its_published_weights_along(monkeypatch, tmp_path):
+@pytest.mark.parametrize('suffix', ['.py', ''])
+def test_a_zoo_name_brings_its_published_weights_along(monkeypatch, suffix):
     asked = []
 
     def load(source, map_location):
@@ -32,7 +33,7 @@ def test_a_zoo_name_brings_its_published_weights_along(monkeypatch, tmp_path):
 
     monkeypatch.setattr('luminet_det.compat.checkpoints.load', load)
     with pytest.raises(ConnectionError):
-        Teacher.from_setting('mmdet::faster_rcnn/faster-rcnn_r101_fpn_2x_coco.py').build()
+        Teacher.from_setting(f'mmdet::faster_rcnn/faster-rcnn_r101_fpn_2x_coco{suffix}').build()
     assert asked[0].startswith('https://')
     assert 'faster_rcnn_r101_fpn_2x' in asked[0]
 
@@ -116,6 +117,20 @@ def test_it_follows_the_student_to_the_gpu(teacher):
     assert {p.device.type for p in student.teachers[0].model.parameters()} == {'cpu'}
 
 
+@pytest.mark.parametrize('amp', [None, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('dtype', ['bf16', 'fp16', None])
+def test_any_half_type_of_the_teacher_goes_with_any_of_the_student(teacher, dtype, amp):
+    full = pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher)))['loss_luminet'].item()
+    terms = [pairs.TERM, dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))]
+    student = pairs.build(pairs.distilling(tiny.faster_rcnn(), [dict(teacher, dtype=dtype), teacher], terms))
+    with torch.autocast('cpu', dtype=amp, enabled=amp is not None):
+        losses = pairs.step(student)
+    pairs.total(student, losses).backward()
+    assert losses['loss_luminet'].item() == pytest.approx(full, rel=0.3)
+    # A teacher in another type still sees the student's very pixels.
+    assert all(link.pixels.identity for link in student.links)
+
+
 @pytest.mark.parametrize('dtype', ['bf16', 'fp32'])
 def test_dtype_sets_the_weights_and_keeps_the_loss_close(teacher, dtype):
     full = pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher)))['loss_luminet']
@@ -158,7 +173,9 @@ def test_classes_overrides_the_names_of_the_checkpoint(teacher):
     ('meta', 'expected'),
     [
         (dict(CLASSES=('x', 'y', 'z')), ('x', 'y', 'z')),
+        (dict(dataset_meta=dict(CLASSES=('x', 'y', 'z'))), ('x', 'y', 'z')),
         ({}, ('from', 'the', 'config')),
+        (None, ('from', 'the', 'config')),
     ],
 )
 def test_class_names_come_from_old_checkpoints_or_the_config(tmp_path, teacher, meta, expected):
@@ -171,6 +188,17 @@ def test_class_names_come_from_old_checkpoints_or_the_config(tmp_path, teacher, 
     assert made.classes == expected
 
 
+def test_class_names_come_from_the_data_sets_own_class_at_last(tmp_path, teacher):
+    saved = torch.load(teacher['checkpoint'])
+    torch.save(saved['state_dict'], tmp_path / 'bare.pth')
+    data = dict(dataset=dict(type='VOCDataset'))
+    made = Teacher(
+        config_file(tmp_path / 'c.py', model=teacher['config'], train_dataloader=data), tmp_path / 'bare.pth'
+    )
+    made.build()
+    assert made.classes[:2] == ('aeroplane', 'bicycle')
+
+
 def test_a_teacher_without_weights_is_refused(tmp_path, teacher):
     with pytest.raises(ValueError, match=r"no weights: a random teacher teaches nothing.*checkpoint='"):
         Teacher(config_file(tmp_path / 'c.py', model=teacher['config'])).build()
@@ -179,12 +207,10 @@ def test_a_teacher_without_weights_is_refused(tmp_path, teacher):
 @pytest.mark.parametrize(
     ('config', 'message'),
     [
-        ('configs/teecher.py', r"'configs/teecher.py' does not exist.*A zoo name"),
-        (
-            'mmdet::faster_rcnn/faster-rcnn_r101_fpn_1x_cocoo.py',
-            'Nearest in that folder: faster-rcnn_r101_fpn_1x_coco',
-        ),
-        ('mmdett::faster_rcnn/x.py', "package 'mmdett', which is not installed"),
+        ('configs/coco/luminet_r18-faster-rcnn_coco.py', 'no config configs/coco/.*luminet_r18-faster-rcnn-r101'),
+        ('mmdet::faster_rcnn/faster-rcnn_r101_fpn_1x_cocoo.py', 'Similar configs.*: faster-rcnn_r101_fpn_1x_coco'),
+        ('mmdet::faster_rcnn/faster-rcnn_r101_fpn_1x_cocoo', 'Similar configs.*: faster-rcnn_r101_fpn_1x_coco'),
+        ('mmdett::faster_rcnn/x.py', 'package mmdett is not installed'),
     ],
 )
 def test_a_config_that_does_not_exist_names_the_nearest(config, message):
@@ -230,6 +256,17 @@ def test_a_distillation_wrappers_checkpoint_is_recognised(tmp_path, teacher):
     torch.save(dict(state_dict={f'architecture.{k}': v for k, v in state.items()}), tmp_path / 'w.pth')
     with pytest.raises(RuntimeError, match="prefix 'architecture.'.*export the plain detector"):
         Teacher(teacher['config'], str(tmp_path / 'w.pth')).build()
+
+
+def test_another_frameworks_file_is_recognised(tmp_path, teacher):
+    torch.save(dict(model=torch.load(teacher['checkpoint'])['state_dict'], epoch=1), tmp_path / 'tv.pth')
+    with pytest.raises(RuntimeError, match="under the key 'model'; save those alone.*`checkpoint` of the teacher"):
+        Teacher(teacher['config'], str(tmp_path / 'tv.pth')).build()
+
+
+def test_a_config_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='has no `model`'):
+        Teacher(config_file(tmp_path / 'c.py', train_cfg={}), 'x.pth').build()
 
 
 def test_a_module_prefix_of_data_parallel_is_dropped(tmp_path, teacher):

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from luminet_det.distillation import student
 from luminet_det.distillation.student import _unique_names
 from luminet_det.distillation.terms import Term
+from tests import pairs, tiny
 
 KD = dict(type='luminet_det.KDLoss')
 
@@ -25,6 +27,20 @@ KD = dict(type='luminet_det.KDLoss')
 def test_the_schedule_ramps_linearly_and_stops(schedule, weights):
     term = Term('roi_cls', KD, **schedule)
     assert [term.weight(i, epoch=i // 2) for i in range(6)] == weights
+
+
+def test_a_schedule_in_epochs_is_refused_in_a_run_that_has_only_one(monkeypatch, teacher):
+    monkeypatch.setattr(student, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup='2 epochs')))
+    with pytest.raises(ValueError, match='only one epoch.*warmup=500'):
+        pairs.step(detector)
+
+
+def test_buffers_of_a_loss_follow_the_detector(teacher):
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher))
+    detector.terms[0].loss.register_buffer('table', torch.zeros(3))
+    detector.double()
+    assert detector.terms[0].loss.table.dtype == torch.float64
 
 
 def test_weight_zero_rests():

@@ -47,3 +47,17 @@ def test_without_a_teacher_it_says_so(tmp_path, data):
     found, text = logged_ap(tmp_path, data, tiny.faster_rcnn())
     assert found == []
     assert 'no teacher to evaluate' in text
+
+
+def test_a_teacher_in_half_precision_is_evaluated_too(tmp_path, data, teacher):
+    found, _ = logged_ap(tmp_path, data, pairs.distilling(tiny.faster_rcnn(), dict(teacher, dtype='bf16')))
+    assert len(found) == 1
+
+
+def test_without_a_validation_set_it_says_so(tmp_path, data, teacher):
+    config = runs.tiny_config(tmp_path / 'c.py', data, pairs.distilling(tiny.faster_rcnn(), teacher), val=False)
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type='luminet_det.TeacherEvaluationHook')]
+    finished = runs.run(train.main, [runs.config_file(config, cfg), '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.code == 0, finished.text
+    assert 'no val_dataloader' in finished.text
