@@ -30,6 +30,7 @@ setup(
         'torch>=2.5',
         'torchvision>=0.20',
         *(requirement for name, requirement in OPENMMLAB.items() if FORKS[name] not in INSTALLED),
+        'packaging>=21',
         'pycocotools>=2.0.7',
         # mmengine 0.10.7 imports pkg_resources, which setuptools 81 dropped.
         'setuptools<81',

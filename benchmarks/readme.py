@@ -42,7 +42,7 @@ def step_cost() -> str:
         ("forwarding the student's box head twice / distilling step", step['student_head_twice_over_distilling']),
         ("running the teacher's whole loss / distilling step", step['whole_teacher_loss_over_distilling']),
         ('peak memory / (plain step + teacher weights)', memory['distilling_over_plain_and_weights']),
-        (f'LumiNetLoss / KDLoss, forward and backward, {loss["rows"]}×{loss["columns"]}', loss['luminet_over_kd']),
+        (f'LumiNetLoss / KDLoss, forward and backward, {loss["rows"]}x{loss["columns"]}', loss['luminet_over_kd']),
     ]
     lines = [f'| ratio, {setting["device"]}, {setting["images"]} images of {setting["size"]} px | |', '|---|---:|']
     return '\n'.join([*lines, *(f'| {what} | {value:.2f} |' for what, value in rows)])

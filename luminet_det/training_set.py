@@ -1,4 +1,4 @@
-"""The training set: an empty one ends a run with an error that says why."""
+"""The data sets of a run: an empty one ends it with an error that says why."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse an empty training set.
+    """Have `runner` refuse an empty data set.
 
     Left alone, mmengine stops at numpy's "need at least one array to concatenate", or, with an infinite sampler
     and loader processes, searches for a first index for ever.
@@ -24,20 +24,27 @@ def guard(runner: Runner) -> None:
         except ValueError as error:
             if 'at least one array' not in str(error):
                 raise
-            raise ValueError(_explanation(dataloader)) from error
+            raise ValueError(_explanation(runner, dataloader)) from error
         if hasattr(loader.dataset, '__len__') and len(loader.dataset) == 0:
-            raise ValueError(_explanation(dataloader))
+            raise ValueError(_explanation(runner, dataloader))
         return loader
 
     runner.build_dataloader = build_dataloader
 
 
-def _explanation(dataloader: Any) -> str:
-    lines = ['A data set is empty: no image is left after loading and filtering.']
+def _explanation(runner: Runner, dataloader: Any) -> str:
+    place = _place(runner, dataloader)
+    lines = [f'The data set of {place} is empty: no image is left after loading and filtering.']
     if isinstance(dataloader, Mapping):
-        for place, dataset in _sources(dataloader.get('dataset'), 'train_dataloader.dataset'):
-            lines += _facts(place, dataset)
+        for where, dataset in _sources(dataloader.get('dataset'), f'{place}.dataset'):
+            lines += _facts(where, dataset)
     return '\n'.join(lines)
+
+
+def _place(runner: Runner, dataloader: Any) -> str:
+    """The name under which the config has this data loader; the first where several are equal."""
+    names = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    return next((name for name in names if runner.cfg.get(name) == dataloader), 'dataloader')
 
 
 def _sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
@@ -55,7 +62,7 @@ def _sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
 
 def _facts(place: str, dataset: Mapping) -> Iterator[str]:
     path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
-    classes, filters = _classes(dataset), dataset.get('filter_cfg')
+    classes, filters = class_names(dataset), dataset.get('filter_cfg')
     yield f'  ann_file    {path}'
     found = _read(path)
     if found:
@@ -75,7 +82,7 @@ def _facts(place: str, dataset: Mapping) -> Iterator[str]:
         yield f'{place}.filter_cfg drops every image: lower its min_size, or set filter_cfg=None.'
 
 
-def _classes(dataset: Mapping) -> list[str]:
+def class_names(dataset: Mapping) -> list[str]:
     """The classes of the config, or else those that the data set's own class brings along."""
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:

@@ -70,6 +70,15 @@ def test_the_schedule_is_the_papers():
     assert sorted(side for _, side in resize.scales) == [640, 672, 704, 736, 768, 800]
 
 
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_an_evaluation_is_logged_at_its_own_step(path):
+    """By epoch, the hook's default, a run counted in iterations logs each of them at step 0."""
+    config = Config.fromfile(path)
+    assert config.train_cfg.type == 'IterBasedTrainLoop'
+    logger = config.default_hooks.logger
+    assert (logger.type, logger.interval, logger.log_metric_by_epoch) == ('LoggerHook', 50, False)
+
+
 def test_a_config_is_found_by_its_zoo_name():
     config = hub.get_config('luminet_det::coco/luminet_r18-faster-rcnn-r101_fpn_1x_coco.py')
     assert config.model.type == 'luminet_det.DistillTwoStageDetector'

@@ -1,4 +1,4 @@
-"""An empty training set: what is said of its file, its classes and its filters."""
+"""An empty data set: what is said of its place, its file, its classes and its filters."""
 
 import json
 from copy import deepcopy
@@ -12,24 +12,29 @@ from tests import tiny
 
 
 class Building:
-    """The one method of a Runner that is guarded."""
+    """The one method of a Runner that is guarded, and the config that it looks at."""
 
-    def __init__(self):
+    def __init__(self, cfg):
+        self.cfg = cfg
         self.build_dataloader = Runner.build_dataloader
 
 
 @pytest.fixture
-def build():
-    register_all_modules(init_default_scope=True)
-    runner = Building()
-    training_set.guard(runner)
-    return runner.build_dataloader
+def cfg(tmp_path):
+    return tiny.runner_cfg(tiny.faster_rcnn(), tiny.write_coco(tmp_path / 'data'), tmp_path)
 
 
 @pytest.fixture
-def loader(tmp_path):
-    data = tiny.write_coco(tmp_path / 'data')
-    return deepcopy(tiny.runner_cfg(tiny.faster_rcnn(), data, tmp_path).train_dataloader)
+def build(cfg):
+    register_all_modules(init_default_scope=True)
+    runner = Building(cfg)
+    training_set.guard(runner)
+    return lambda loader, seed: runner.build_dataloader(deepcopy(loader), seed=seed)
+
+
+@pytest.fixture
+def loader(cfg):
+    return cfg.train_dataloader
 
 
 def without(loader, *keys):
@@ -58,9 +63,20 @@ def test_the_classes_of_coco_are_those_of_a_set_that_names_none(build, loader):
         build(loader, seed=0)
 
 
-def test_no_images(build, loader):
-    with pytest.raises(ValueError, match=r'lists no images: change train_dataloader\.dataset\.ann_file\.$'):
-        build(without(loader, 'images', 'annotations'), seed=0)
+@pytest.mark.parametrize('name', ['train_dataloader', 'val_dataloader', 'test_dataloader'])
+def test_the_data_set_that_is_empty_is_named(build, cfg, name):
+    cfg.test_dataloader = deepcopy(cfg.val_dataloader)
+    cfg.test_dataloader.batch_size = 2
+    with pytest.raises(ValueError, match=rf'lists no images: change {name}\.dataset\.ann_file\.$') as caught:
+        build(without(cfg[name], 'images', 'annotations'), seed=0)
+    assert str(caught.value).startswith(f'The data set of {name} is empty')
+
+
+def test_a_loader_that_is_not_in_the_config_gets_none_of_its_names(build, loader):
+    other = deepcopy(loader)
+    other.batch_size = 7
+    with pytest.raises(ValueError, match=r'lists no images: change dataloader\.dataset\.ann_file\.$'):
+        build(without(other, 'images', 'annotations'), seed=0)
 
 
 def test_no_objects(build, loader):

@@ -112,7 +112,7 @@ def _add_hook(cfg: Config, hook: dict) -> None:
     """Add `hook`, or change the one of its type that the config has, as configs in work dirs do."""
     cfg.custom_hooks = list(cfg.get('custom_hooks') or [])
     for present in cfg.custom_hooks:
-        if str(present.get('type')).rpartition('.')[-1] in hook['type']:
+        if str(present.get('type')).rpartition('.')[-1] == hook['type'].rpartition('.')[-1]:
             present.update(hook)
             return
     cfg.custom_hooks.append(hook)

@@ -14,5 +14,9 @@ param_scheduler = [
 # `tools/train.py --auto-scale-lr` scales the LR to another number of images a step.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10000, max_keep_ckpts=2, save_best='coco/bbox_mAP'))
+default_hooks = dict(
+    # By epoch, every evaluation would be logged at step 0.
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    checkpoint=dict(by_epoch=False, interval=10000, max_keep_ckpts=2, save_best='coco/bbox_mAP'),
+)
 log_processor = dict(by_epoch=False)

@@ -1,7 +1,7 @@
 """LumiNet on the RoI logits, the detection row of the paper (Table 4): R18 <- R101, 8 images a step.
 
-The paper gives neither alpha nor tau for detection; loss_weight = alpha**2 = 4 with tau 1 has the strength
-of its ImageNet setting (alpha 2, tau 0.7) within a factor of two.
+The paper gives neither alpha nor tau for detection: tau is 1 here, and loss_weight = alpha**2 = 4, where alpha 2
+is that of its ImageNet setting.
 
     python tools/train.py configs/coco/luminet_r18-faster-rcnn-r101_fpn_1x_coco.py
 """

@@ -1,15 +1,9 @@
-"""The same student with LumiNet: it also listens to the teacher, on the RoIs that hold a digit."""
+"""The same student with LumiNet: on the RoIs it samples anyway, it also listens to the teacher."""
 
 _base_ = './student.py'
 
 model = dict(
     type='luminet_det.DistillTwoStageDetector',
     teacher=dict(config='{{ fileDirname }}/teacher.py', checkpoint='work_dirs/quickstart/teacher/iter_750.pth'),
-    distill=[
-        dict(
-            tap='roi_cls',
-            rois='foreground',
-            loss=dict(type='luminet_det.LumiNetLoss', tau=1.0, loss_weight=4.0),
-        )
-    ],
+    distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.LumiNetLoss', tau=1.0, loss_weight=4.0))],
 )

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,12 @@ def call(script, *words, path=None, **environ):
     environ = dict(os.environ, PATH=os.pathsep.join(str(f) for f in folders if f), **environ)
     command = ['bash', str(runs.TOOLS / script), *(str(word) for word in words)]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=runs.TIMEOUT)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -96,7 +103,7 @@ def test_two_processes_stop_together_when_one_is_told_to(tmp_path, data):
         custom_imports=dict(imports=['tests.runs']),
     )
     work = tmp_path / 'work'
-    environ = dict(PORT='29571', OMP_NUM_THREADS='1')
+    environ = dict(PORT=free_port(), OMP_NUM_THREADS='1')
     finished = call('dist_train.sh', config, '2', '--work-dir', work, **environ)
     output = finished.stdout + finished.stderr
     assert finished.returncode != 0

@@ -145,6 +145,14 @@ def test_a_hook_that_the_config_has_keeps_its_settings(data, tmp_path):
     )
 
 
+def test_a_hook_of_a_similar_name_is_left_alone(data, tmp_path):
+    own = [dict(type='ResumeHook', setting=1), dict(type='mine.Hook')]
+    config = runs.tiny_config(tmp_path / 'c.py', data, custom_hooks=own)
+    found = configured(config).custom_hooks
+    assert found[:2] == own
+    assert [hook['type'] for hook in found[2:]] == ['luminet_det.ExactResumeHook', 'luminet_det.InterruptHook']
+
+
 def test_the_line_that_resumes_is_the_launchers_if_one_started_this(config, monkeypatch):
     assert train._command([str(config)]).endswith(f'train.py {config} --resume')
     monkeypatch.setenv('LUMINET_DET_COMMAND', f'bash tools/dist_train.sh {config} 8 ')
