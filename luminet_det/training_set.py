@@ -5,13 +5,16 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from luminet_det import category_order
+
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse an empty data set.
+    """Have `runner` refuse an empty data set and, if it distils, class names that do not fit the annotation file.
 
     Left alone, mmengine stops at numpy's "need at least one array to concatenate", or, with an infinite sampler
     and loader processes, searches for a first index for ever.
@@ -27,9 +30,16 @@ def guard(runner: Runner) -> None:
             raise ValueError(_explanation(runner, dataloader)) from error
         if hasattr(loader.dataset, '__len__') and len(loader.dataset) == 0:
             raise ValueError(_explanation(runner, dataloader))
+        if _distils(runner) and _place(runner, dataloader) == 'train_dataloader':
+            category_order.check(loader.dataset)
         return loader
 
     runner.build_dataloader = build_dataloader
+
+
+def _distils(runner: Runner) -> bool:
+    model = getattr(runner, 'model', None)
+    return bool(getattr(model.module if is_model_wrapper(model) else model, 'terms', None))
 
 
 def _explanation(runner: Runner, dataloader: Any) -> str:

@@ -92,3 +92,11 @@ def test_a_teacher_with_other_classes_stops_the_run_with_the_message_last(tmp_pa
     assert finished.code != 0
     assert 'teacher (3): cat, dog, cow' in finished.text
     assert finished.last_line.startswith('Use a teacher trained on these classes.')
+
+
+def test_scores_of_a_checkpoint_that_does_not_fit_end_with_a_warning(tmp_path, data, distilled):
+    work_dir, _ = distilled
+    config = runs.tiny_config(tmp_path / 'wide.py', data, tiny.faster_rcnn(base_channels=16))
+    finished = runs.run(test.main, [config, work_dir / 'iter_60.pth', '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.last_line.startswith('These scores are not those of the checkpoint.')
+    assert 'layers of another width' in finished.last_line

@@ -1,12 +1,16 @@
 """Test a detector, distilling or not, with mmdet's flags; a distilling config needs no teacher here."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from mmengine.config import Config, ConfigDict
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from luminet_det import config
+from luminet_det.compat import checkpoints
+from luminet_det.distillation.weights import load_strictly
 
 
 def parser() -> ArgumentParser:
@@ -59,7 +63,21 @@ def main(argv: Sequence[str] | None = None) -> dict:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    return runner.test()
+    misfit = None if args.tta else _misfit(runner, args.checkpoint)
+    scores = runner.test()
+    if misfit:
+        print(f'\nThese scores are not those of the checkpoint. {misfit}', file=sys.stderr)
+    return scores
+
+
+def _misfit(runner: Runner, checkpoint: str) -> str | None:
+    """What mmdet's lenient loading, which names each weight hundreds of lines before the scores, passes over."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    try:
+        load_strictly(model, checkpoints.load(checkpoint), source=checkpoint)
+    except RuntimeError as error:
+        return str(error)
+    return None
 
 
 def _draw(cfg: Config, args: Namespace) -> None:

@@ -62,11 +62,10 @@ class RoITeacher:
         student_classes: Class names of the student's training set, None where unknown.
 
     Raises:
-        ValueError: The teacher is no two-stage detector, or classes or box encodings cannot be matched.
+        ValueError: Classes or box encodings cannot be matched.
     """
 
     def __init__(self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None) -> None:
-        require_two_stage(teacher.model, 'teacher')
         self.teacher = teacher
         self.student_head = student.roi_head
         self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor)

@@ -48,6 +48,12 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
         super().__init__(*args, **kwargs)
         require_two_stage(self, 'student')
         self.listen(teacher, distill)
+        for term in self.terms:
+            if term.tap == 'roi_reg' and term.takes_target:
+                raise ValueError(
+                    f"{type(term.loss).__name__} compares class logits; the tap 'roi_reg' gives box deltas (K, 4). "
+                    "Use a regression loss, e.g. loss=dict(type='mmdet.L1Loss')."
+                )
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
         """Losses of the student and of every term.
@@ -81,6 +87,10 @@ class DistillTwoStageDetector(Student, TwoStageDetector):
             for name, term, weight in active
         ]
         return {**losses, **self.heed(heard, losses), 'agreement': _agreement(calls, answers)}
+
+    def accept(self, teacher: torch.nn.Module) -> None:
+        """Only a two-stage detector can be asked about given RoIs."""
+        require_two_stage(teacher, 'teacher')
 
     def meet(self, teacher: Teacher) -> RoITeacher:
         """Map pixels, classes and box deltas between this student and a built teacher."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from mmengine.logging import MessageHub, print_log
-from torch import Tensor
+from torch import Tensor, nn
 
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
@@ -47,6 +47,9 @@ class Student:
         """Wire the student to a built teacher; the returned link must have `describe() -> list[str]`."""
         raise TypeError(f'{type(self).__name__} does not say how it is wired to a teacher: it lacks `meet`.')
 
+    def accept(self, teacher: nn.Module) -> None:
+        """Raise ValueError if this model cannot teach the student; called before its weights are fetched."""
+
     def active_terms(self) -> list[tuple[str, Term, float]]:
         """Name, term and weight of every term that counts in this training step; counts the step."""
         # The Runner's count survives a resume; outside a Runner our own has to do.
@@ -70,7 +73,7 @@ class Student:
             )
         self.links = []
         for teacher in self.teachers:
-            teacher.build()
+            teacher.build(self.accept)
             teacher.follow(self)
             self.links.append(self.meet(teacher))
         print_log(self._announcement(), logger='current')

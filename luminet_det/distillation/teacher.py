@@ -1,5 +1,6 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from copy import deepcopy
 from pickle import UnpicklingError
@@ -29,8 +30,8 @@ class Teacher:
 
     Args:
         config: A zoo name (`mmdet::...`, whose published weights come along), a config path or a model dict.
-        checkpoint: Path or URL of the weights. Defaults to the zoo's, else to the config's `load_from`, else
-            to its `init_cfg` of type `Pretrained`.
+        checkpoint: Path or URL of the weights. Defaults to the zoo's, else to those of the model's `init_cfg` of
+            type `Pretrained`. A config's `load_from` is where its training started, and is not taken.
         dtype: `'bf16'`, `'fp16'` or `'fp32'`; weights are kept and layers are run in it, while RoIs are pooled
             in float32. Defaults to the student's dtype.
         compile: True or a dict of `torch.compile` options; compiles backbone and neck.
@@ -102,14 +103,18 @@ class Teacher:
         """What the config calls this teacher."""
         return self.config if isinstance(self.config, str) else str(self.config.get('type'))
 
-    def build(self) -> None:
+    def build(self, accept: Callable[[nn.Module], None] = lambda model: None) -> None:
         """Resolve the config, load the weights strictly and freeze. Building twice does nothing.
 
         The random state is left as it was: a student sees the same numbers with and without a teacher.
+
+        Args:
+            accept: Called with the model before its weights are fetched; raises if it cannot teach.
         """
         if self.built:
             return
         config = self._resolve()
+        self._came_along = self.checkpoint is None
         self.checkpoint = self.checkpoint or _weights_of(config)
         if self.checkpoint is None:
             raise ValueError(
@@ -121,6 +126,7 @@ class Teacher:
             DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')),
         ):
             model = MODELS.build(_model_config(config))
+            accept(model)
             checkpoint = self._load(model)
             self.classes = self.classes or _class_names(checkpoint, config)
         self._model = model.eval().requires_grad_(False)
@@ -186,8 +192,11 @@ class Teacher:
             checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
             load_strictly(model, checkpoint, source=self.checkpoint)
         except (OSError, RuntimeError, UnpicklingError) as error:
-            advice = 'It is named by `checkpoint` of the teacher, or came with its config.'
-            raise type(error)(f'The teacher {self.name} cannot be loaded: {error} {advice}') from error
+            if self._came_along:
+                advice = "Get that file and write teacher=dict(config=..., checkpoint='path/to/it.pth')."
+            else:
+                advice = "Change `checkpoint` of the model's `teacher`."
+            raise type(error)(f'The teacher {self.name} cannot be loaded: {error}. {advice}') from error
         return checkpoint
 
     def _compile(self) -> None:
@@ -200,7 +209,7 @@ class Teacher:
 def _weights_of(config: Config | ConfigDict) -> str | None:
     initial = config.model.get('init_cfg') or {}
     pretrained = initial.get('checkpoint') if initial.get('type') == 'Pretrained' else None
-    return config.get('model_path') or config.get('load_from') or pretrained
+    return config.get('model_path') or pretrained
 
 
 def _model_config(config: Config | ConfigDict) -> ConfigDict:

@@ -46,13 +46,19 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
 
 def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshapen: dict) -> str:
     classifier = next((k for k in misshapen if 'fc_cls' in k or 'retina_cls' in k), None)
-    if classifier:
+    elsewhere = any(part in k for k in misshapen for part in ('backbone', 'neck', 'shared_fcs'))
+    if classifier and not elsewhere:
         return (
             f'the checkpoint has {len(misshapen[classifier])} class outputs (background included), the config '
             f'{len(own[classifier])}; set num_classes in the config to the classes the checkpoint was trained with.'
         )
     if {k.split('.')[0] for k in (*missing, *unexpected, *misshapen)} == {'backbone'}:
         return 'another backbone (depth or width); give the config the checkpoint was trained with.'
+    if misshapen and not (missing or unexpected):
+        return (
+            f'layers of another width, from {next(iter(misshapen))} on; give the config the checkpoint was trained '
+            'with, which mmengine leaves beside it in the work dir.'
+        )
     if any('mask_head' in k for k in unexpected):
         return 'the checkpoint is of Mask R-CNN, the config of Faster R-CNN.'
     return 'config and checkpoint belong to different models; give the pair that was trained together.'

@@ -415,6 +415,12 @@ def test_a_renamed_seam_fails_loudly(teacher):
         (dict(teacher=dict(confg='x.py')), r"teacher has no setting 'confg'.*'config'"),
         (dict(teacher=dict(config='x.py', dtype='bfloat')), "dtype='bfloat'.*bf16"),
         (dict(teacher=7), 'teacher=7 is a int'),
+        (dict(distill=dict(tap='roi_cls', loss=dict(type='LumiNetLoss'))), "Did you mean 'luminet_det.LumiNetLoss'"),
+        (
+            dict(distill=dict(tap='roi_cls', loss=dict(type='luminet_det.LuminetLos'))),
+            "Did you mean 'luminet_det.LumiNetLoss'",
+        ),
+        (dict(distill=dict(tap='roi_reg', loss=pairs.LUMINET)), 'compares class logits.*mmdet.L1Loss'),
         (dict(distil=[]), r"model has no setting 'distil'. Did you mean 'distill'"),
         (dict(distill=dict(tap='roi_cls', loss=dict(type=torch.nn.PReLU))), 'without parameters of its own'),
     ],
@@ -425,13 +431,13 @@ def test_a_mistyped_setting_is_an_error_that_names_the_known_ones(teacher, chang
         pairs.build(model)
 
 
-def test_a_single_stage_student_or_teacher_is_refused_with_the_reason(tmp_path, teacher):
+def test_a_single_stage_student_or_teacher_is_refused_with_the_reason(teacher):
     retina = hub.get_config('mmdet::retinanet/retinanet_r18_fpn_1x_coco.py').model
     retina.backbone.init_cfg = None
     retina.bbox_head.num_classes = 3
     with pytest.raises(ValueError, match='The student is a single-stage detector.*Cascade R-CNN'):
         pairs.build(pairs.distilling(retina.to_dict(), teacher))
-    single = pairs.save_teacher(tmp_path / 'retina.pth', retina.to_dict())
-    detector = pairs.build(pairs.distilling(STUDENT, dict(single, classes=list(tiny.classes()))))
+    # It is refused before its weights are fetched.
+    detector = pairs.build(pairs.distilling(STUDENT, dict(config=retina.to_dict(), checkpoint='nowhere.pth')))
     with pytest.raises(ValueError, match='The teacher is a single-stage detector.*Cascade R-CNN'):
         pairs.step(detector)

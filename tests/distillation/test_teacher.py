@@ -38,14 +38,13 @@ def test_a_zoo_name_brings_its_published_weights_along(monkeypatch, suffix):
     assert 'faster_rcnn_r101_fpn_2x' in asked[0]
 
 
-@pytest.mark.parametrize('kind', ['path', 'path_load_from', 'dict', 'model_dict_init_cfg', 'path_in_dict'])
+@pytest.mark.parametrize('kind', ['path', 'dict', 'model_dict_init_cfg', 'path_in_dict'])
 def test_every_kind_of_setting_gives_the_same_teacher(tmp_path, teacher, kind):
     model, checkpoint = teacher['config'], teacher['checkpoint']
     plain = config_file(tmp_path / 'plain.py', model=model)
     pretrained = dict(type='Pretrained', checkpoint=checkpoint)
     setting = {
         'path': dict(config=plain, checkpoint=checkpoint),
-        'path_load_from': config_file(tmp_path / 'loads.py', model=model, load_from=checkpoint),
         'dict': teacher,
         'model_dict_init_cfg': dict(model, init_cfg=pretrained),
         'path_in_dict': dict(config=config_file(tmp_path / 'p.py', model=dict(model, init_cfg=pretrained))),
@@ -200,8 +199,10 @@ def test_class_names_come_from_the_data_sets_own_class_at_last(tmp_path, teacher
 
 
 def test_a_teacher_without_weights_is_refused(tmp_path, teacher):
+    # `load_from` is where the teacher's own training began.
+    path = config_file(tmp_path / 'c.py', model=teacher['config'], load_from=teacher['checkpoint'])
     with pytest.raises(ValueError, match=r"no weights: a random teacher teaches nothing.*checkpoint='"):
-        Teacher(config_file(tmp_path / 'c.py', model=teacher['config'])).build()
+        Teacher(path).build()
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,9 @@ def test_a_distillation_wrappers_checkpoint_is_recognised(tmp_path, teacher):
 
 def test_another_frameworks_file_is_recognised(tmp_path, teacher):
     torch.save(dict(model=torch.load(teacher['checkpoint'])['state_dict'], epoch=1), tmp_path / 'tv.pth')
-    with pytest.raises(RuntimeError, match="under the key 'model'; save those alone.*`checkpoint` of the teacher"):
+    with pytest.raises(
+        RuntimeError, match="under the key 'model'; save those alone.*Change `checkpoint` of the model's `teacher`"
+    ):
         Teacher(teacher['config'], str(tmp_path / 'tv.pth')).build()
 
 
