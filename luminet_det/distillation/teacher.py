@@ -196,7 +196,9 @@ class Teacher:
                 advice = "Get that file and write teacher=dict(config=..., checkpoint='path/to/it.pth')."
             else:
                 advice = "Change `checkpoint` of the model's `teacher`."
-            raise type(error)(f'The teacher {self.name} cannot be loaded: {error}. {advice}') from error
+            raise type(error)(
+                f'The teacher {self.name} cannot be loaded: {str(error).rstrip(".")}. {advice}'
+            ) from error
         return checkpoint
 
     def _compile(self) -> None:

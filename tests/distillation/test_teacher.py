@@ -228,7 +228,7 @@ def test_a_truncated_checkpoint_says_so(tmp_path, teacher):
     path = tmp_path / 'cut.pth'
     with open(teacher['checkpoint'], 'rb') as whole:
         path.write_bytes(whole.read()[:5000])
-    with pytest.raises(RuntimeError, match=r'cut\.pth.*truncated'):
+    with pytest.raises(RuntimeError, match=r'cut\.pth.*truncated.*copy it again\. Change `checkpoint`'):
         Teacher(teacher['config'], str(path)).build()
 
 
