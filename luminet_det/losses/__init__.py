@@ -3,5 +3,6 @@
 from .dkd import DKDLoss
 from .kd import KDLoss
 from .luminet import LumiNetLoss, perception
+from .pkd import PKDLoss
 
-__all__ = ['DKDLoss', 'KDLoss', 'LumiNetLoss', 'perception']
+__all__ = ['DKDLoss', 'KDLoss', 'LumiNetLoss', 'PKDLoss', 'perception']

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import log_softmax
+from torch.nn.functional import log_softmax, softplus
 
-from .rows import RowLoss, full_precision, positive, summed_kl
+from .rows import ClassRowLoss, full_precision, positive
 
 
 def perception(logits: Tensor, eps: float = 1e-5) -> Tensor:
@@ -22,10 +22,14 @@ def perception(logits: Tensor, eps: float = 1e-5) -> Tensor:
     Returns:
         The perceptions (K, C).
     """
-    return _Perception.apply(full_precision(logits), 1.0, eps, False)[0]
+    logits = full_precision(logits)
+    rows = max(len(logits), 1)
+    # Squares of centred values: the mean of squares minus the squared mean would cancel for large logits.
+    centred = logits - logits.sum(0) / rows
+    return centred * torch.rsqrt(centred.square().sum(0) / rows + eps)
 
 
-class LumiNetLoss(RowLoss):
+class LumiNetLoss(ClassRowLoss):
     """LumiNet: the KL divergence between the perceptions of teacher and student (Eq. 4).
 
     ``loss_weight / K * sum_k KL(softmax(h_teacher_k / tau) || softmax(h_student_k / tau))``
@@ -35,80 +39,115 @@ class LumiNetLoss(RowLoss):
     factor `tau**2` and multiplies by alpha**2. The code is followed, and `loss_weight` is that alpha**2.
     Scale and offset of a class do not matter here: another loss on the raw logits has to fix them.
 
+    Dense heads (`use_sigmoid=True`) ask each class by itself: a row has no distribution over classes that a
+    softmax could compare, and no background column. There each class is standardised over the rows just the same,
+    and a row's divergence is the sum over its classes of the binary KL between sigmoid(h_teacher / tau) and
+    sigmoid(h_student / tau). Standardised, a class that is absent from nearly all rows still says which are more
+    like it; its raw probabilities are all near 0, where a binary KL has no gradient left.
+
     Several processes: by default each standardises its own rows. With `sync=True` mean, variance and K are
     those of all rows together, and N processes under DistributedDataParallel (DDP) equal one with all rows:
 
     - Each returns N / K_all times the sum over its own rows, so that the mean of the N values is the loss.
     - DDP averages the parameters' gradients, so each process needs the gradient of the *sum* of the N values
-      with respect to its own logits. The values meet in the statistics only; there backward sums over all.
+      with respect to its own logits. The values meet in the statistics only; there the gradient sums over all.
 
-    Every process must then call this loss and run backward through it, even without rows.
+    Every process must then call this loss, even without rows.
 
     Args:
-        tau: Temperature; perceptions are divided by it before the softmax. Published: 4 or 8 (CIFAR-100),
-            0.7 (ImageNet).
+        tau: Temperature; perceptions are divided by it before they become probabilities. Published: 4 or 8
+            (CIFAR-100), 0.7 (ImageNet).
         loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet).
         eps: Added to each class's variance. Larger damps classes whose logits hardly vary.
         sync: Take the statistics over all processes. Without a process group it changes nothing.
+        use_sigmoid: Whether each class is a yes-or-no of its own, as in dense heads.
 
     Raises:
         ValueError: If `tau` or `eps` is not positive, or `loss_weight` is negative.
     """
 
-    def __init__(self, tau: float = 1.0, loss_weight: float = 4.0, eps: float = 1e-5, sync: bool = False) -> None:
-        super().__init__(tau, loss_weight)
+    def __init__(
+        self,
+        tau: float = 1.0,
+        loss_weight: float = 4.0,
+        eps: float = 1e-5,
+        sync: bool = False,
+        use_sigmoid: bool = False,
+    ) -> None:
+        super().__init__(tau, loss_weight, use_sigmoid)
         self.eps = positive('eps', eps)
         self.sync = sync
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
-        if self.sync and dist.is_available() and dist.is_initialized():
-            # Columns are independent, so side by side the two networks share each collective.
-            both, rows = _Perception.apply(torch.cat([student, teacher], dim=1), self.tau, self.eps, True)
-            student, teacher = both.chunk(2, dim=1)
-            kl = summed_kl(log_softmax(student, dim=1), log_softmax(teacher.detach(), dim=1))
-            return kl * dist.get_world_size() / rows
-        teacher_log = log_softmax(_Perception.apply(teacher, self.tau, self.eps, False)[0], dim=1)
-        student, rows = _Perception.apply(student, self.tau, self.eps, False)
-        return summed_kl(log_softmax(student, dim=1), teacher_log) / rows
+        sync = self.sync and dist.is_available() and dist.is_initialized()
+        return _PerceptionKL.apply(student, teacher, self.tau, self.eps, self.use_sigmoid, sync)
 
     def extra_repr(self) -> str:
         return f'{super().extra_repr()}, eps={self.eps:g}, sync={self.sync}'
 
 
-class _Perception(torch.autograd.Function):
-    """h / tau (Eq. 3), and the number of rows it was taken over (at least 1).
+class _PerceptionKL(torch.autograd.Function):
+    """The mean over rows of the KL between the perceptions, with its gradient written out.
 
-    With r = 1 / sqrt(var + eps), g the gradient with respect to h, and means over the rows, the gradient with
-    respect to z is ``r * (g - mean(g) - h * mean(g * h))``. It is written out because autograd takes more
-    passes over (K, C), and a collective for the mean and one for the variance.
+    With h = perception / tau, q and p the probabilities of student and teacher, g = q - p is the gradient of the
+    KL with respect to h_student, for softmax and sigmoid alike. Let r = 1 / sqrt(var + eps) / tau and means be over
+    the rows: the gradient with respect to the student's logits is ``r * (g - mean(g) - tau**2 * h * mean(g * h))``.
+
+    All of it is known in the forward pass, so this gradient is the one (K, C) tensor kept for backward, where
+    autograd would keep five. With thousands of classes that is what the loss costs.
     """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, tau: float, eps: float, sync: bool) -> tuple[Tensor, Tensor]:
-        totals = torch.cat([logits.sum(0), logits.new_full((1,), len(logits))])
-        if sync:
-            dist.all_reduce(totals)
-        rows = totals[-1].clamp(min=1)
-        # Squares of centred values: the mean of squares minus the squared mean would cancel for large logits.
-        centred = logits - totals[:-1] / rows
-        squares = centred.square().sum(0)
-        if sync:
-            dist.all_reduce(squares)
-        scale = torch.rsqrt(squares / rows + eps) / tau
-        # Not in place: a compiled graph would hand backward the tensor as it was before.
-        softened = centred * scale
-        ctx.save_for_backward(softened, scale, rows)
-        ctx.tau, ctx.sync = tau, sync
-        ctx.mark_non_differentiable(rows)
-        return softened, rows
+    def forward(ctx, student: Tensor, teacher: Tensor, tau: float, eps: float, use_sigmoid: bool, sync: bool) -> Tensor:
+        (student, teacher), scale, rows = _softened((student, teacher), tau, eps, sync)
+        value, gradient = (_binary_kl if use_sigmoid else _kl)(student, teacher)
+        share = (dist.get_world_size() if sync else 1) / rows
+        if ctx.needs_input_grad[0]:
+            totals = _reduced(torch.stack([gradient.sum(0), (gradient * student).sum(0)]), sync)
+            offset, slope = totals / rows
+            gradient.addcmul_(student, slope * tau**2, value=-1).sub_(offset).mul_(scale * share)
+            ctx.save_for_backward(gradient)
+        return value * share
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor, _) -> tuple[Tensor, None, None, None]:
-        softened, scale, rows = ctx.saved_tensors
-        totals = torch.stack([gradient.sum(0), (gradient * softened).sum(0)])
-        if ctx.sync:
-            dist.all_reduce(totals)
-        offset, slope = totals / rows
-        logits_gradient = torch.addcmul(gradient, softened, slope * ctx.tau**2, value=-1)
-        return logits_gradient.sub_(offset).mul_(scale), None, None, None
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * upstream, None, None, None, None, None
+
+
+def _softened(networks: tuple[Tensor, ...], tau: float, eps: float, sync: bool) -> tuple[list[Tensor], Tensor, Tensor]:
+    """h of each network, the first one's r, and the number of rows (at least 1)."""
+    classes = networks[0].shape[1]
+    totals = [logits.sum(0) for logits in networks]
+    # The networks share each collective.
+    totals = _reduced(torch.cat([*totals, totals[0].new_full((1,), len(networks[0]))]), sync)
+    rows = totals[-1].clamp(min=1)
+    means = (totals[:-1] / rows).split(classes)
+    centred = [logits - mean for logits, mean in zip(networks, means, strict=True)]
+    squares = _reduced(torch.cat([values.square().sum(0) for values in centred]), sync)
+    scales = (torch.rsqrt(squares / rows + eps) / tau).split(classes)
+    return [values.mul_(scale) for values, scale in zip(centred, scales, strict=True)], scales[0], rows
+
+
+def _kl(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(softmax(teacher) || softmax(student)), summed, and its gradient with respect to `student`."""
+    student, teacher = log_softmax(student, dim=1), log_softmax(teacher, dim=1)
+    difference = teacher - student
+    probability = teacher.exp_()
+    return difference.mul_(probability).sum(), student.exp_().sub_(probability)
+
+
+def _binary_kl(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(sigmoid(teacher) || sigmoid(student)), summed, and its gradient with respect to `student`."""
+    probability = teacher.sigmoid()
+    # p log(p / q) + (1 - p) log((1 - p) / (1 - q)), without a logarithm of a probability.
+    value = (teacher - student).mul_(probability).add_(softplus(student)).sub_(softplus(teacher)).sum()
+    return value, student.sigmoid().sub_(probability)
+
+
+def _reduced(totals: Tensor, sync: bool) -> Tensor:
+    """The sum over all processes."""
+    if sync:
+        dist.all_reduce(totals)
+    return totals

@@ -5,7 +5,7 @@ from numbers import Real
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import kl_div
+from torch.nn.functional import kl_div, log_softmax, softplus
 
 
 class RowLoss(nn.Module):
@@ -15,12 +15,14 @@ class RowLoss(nn.Module):
     no rows it is a zero that is still attached to the student. A subclass implements `divergence`.
 
     Args:
-        tau: Temperature; logits are divided by it before the softmax. Higher is softer.
+        tau: Temperature; logits are divided by it before they become probabilities. Higher is softer.
         loss_weight: Factor on the returned value.
 
     Raises:
         ValueError: If `tau` is not positive, or `loss_weight` is negative.
     """
+
+    compares = 'logits'
 
     def __init__(self, tau: float, loss_weight: float) -> None:
         super().__init__()
@@ -58,9 +60,45 @@ class RowLoss(nn.Module):
         return f'tau={self.tau:g}, loss_weight={self.loss_weight:g}'
 
 
+class ClassRowLoss(RowLoss):
+    """A `RowLoss` for which a row is either one distribution over classes or one yes-or-no for each class.
+
+    Args:
+        tau: Temperature.
+        loss_weight: Factor on the returned value.
+        use_sigmoid: As in mmdet's classification losses. False: the classes of a row exclude each other, its
+            probabilities are the softmax. True: each class is asked by itself, as dense heads do; its
+            probability is the sigmoid, and a row's divergence is the sum of its classes' binary ones.
+
+    Raises:
+        ValueError: If `tau` is not positive, or `loss_weight` is negative.
+    """
+
+    def __init__(self, tau: float, loss_weight: float, use_sigmoid: bool = False) -> None:
+        super().__init__(tau, loss_weight)
+        self.use_sigmoid = use_sigmoid
+
+    def extra_repr(self) -> str:
+        return f'{super().extra_repr()}, use_sigmoid={self.use_sigmoid}'
+
+
 def summed_kl(student: Tensor, teacher: Tensor) -> Tensor:
     """KL(teacher || student) of log-probabilities (K, C), summed over classes and rows."""
     return kl_div(student, teacher, reduction='sum', log_target=True)
+
+
+def softmax_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(softmax(teacher) || softmax(student)) of logits (K, C), summed over rows."""
+    return summed_kl(log_softmax(student, dim=1), log_softmax(teacher, dim=1))
+
+
+def sigmoid_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(sigmoid(teacher) || sigmoid(student)) of logits (K, C), summed over classes and rows.
+
+    With p = sigmoid(t), ``p log(p / q) + (1 - p) log((1 - p) / (1 - q)) = p (t - s) + softplus(s) - softplus(t)``,
+    which never takes the logarithm of a probability.
+    """
+    return (teacher.sigmoid() * (teacher - student) + softplus(student) - softplus(teacher)).sum()
 
 
 def full_precision(logits: Tensor) -> Tensor:

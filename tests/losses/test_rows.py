@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from luminet_det import losses
 from luminet_det.losses import DKDLoss, KDLoss, LumiNetLoss
 from luminet_det.losses.rows import RowLoss
 
-LOSSES = [LumiNetLoss, KDLoss, DKDLoss]
+LOSSES = [LumiNetLoss, KDLoss, DKDLoss, *(partial(loss, use_sigmoid=True) for loss in (LumiNetLoss, KDLoss))]
 every_loss = pytest.mark.parametrize('loss_type', LOSSES)
 
 
@@ -44,8 +45,8 @@ def test_the_vectors_are_the_published_logits(student, teacher):
     )
 
 
-def test_the_public_names_are_these_four():
-    assert losses.__all__ == ['DKDLoss', 'KDLoss', 'LumiNetLoss', 'perception']
+def test_the_public_names_are_these():
+    assert losses.__all__ == ['DKDLoss', 'KDLoss', 'LumiNetLoss', 'PKDLoss', 'perception']
     assert all(hasattr(losses, name) for name in losses.__all__)
 
 
