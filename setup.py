@@ -40,6 +40,7 @@ setup(
         'lite': ['mmcv-lite>=2.0.1,<2.2.0'],
         'mmcv': ['mmcv>=2.0.1,<2.2.0'],
         'quickstart': ['scikit-learn>=1.3', 'matplotlib>=3.7'],
-        'dev': ['pytest>=8', 'hypothesis>=6', 'ruff>=0.9'],
+        'timm': ['timm>=1.0.16'],
+        'dev': ['pytest>=8', 'hypothesis>=6', 'ruff>=0.9', 'timm>=1.0.16'],
     },
 )

@@ -6,7 +6,8 @@ from mmengine.registry import Registry
 
 from luminet_det import losses
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope='luminet_det', locations=['luminet_det.detection'])
+LOCATIONS = ['luminet_det.backbones', 'luminet_det.detection']
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope='luminet_det', locations=LOCATIONS)
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='luminet_det', locations=['luminet_det.hooks'])
 
 # Losses import torch only and know no registry.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class ClassMap:
-    """Gathers the teacher's class columns in the student's order; the background stays last.
+    """Gathers the teacher's class columns in the student's order; the background, where there is one, stays last.
 
     Args:
         teacher: The teacher's class names, or None where its checkpoint and config give none. Inside a Runner
@@ -16,6 +16,7 @@ class ClassMap:
         student: The student's class names, or None outside a Runner.
         num_teacher: Classes of the teacher's head, without background.
         num_student: Classes of the student's head, without background.
+        background: Whether logits have a column for it; sigmoid heads have none.
 
     Raises:
         ValueError: A student class the teacher does not know, names that do not fit a head, or different
@@ -23,7 +24,12 @@ class ClassMap:
     """
 
     def __init__(
-        self, teacher: Sequence[str] | None, student: Sequence[str] | None, num_teacher: int, num_student: int
+        self,
+        teacher: Sequence[str] | None,
+        student: Sequence[str] | None,
+        num_teacher: int,
+        num_student: int,
+        background: bool = True,
     ) -> None:
         for whose, names, number in (('teacher', teacher, num_teacher), ('student', student, num_student)):
             if names is not None and len(names) != number:
@@ -54,12 +60,16 @@ class ClassMap:
             columns = list(range(num_teacher + 1))
         self.identity = columns == list(range(num_teacher + 1))
         self.columns = torch.tensor(columns)
+        self.num_columns = num_student + background
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """Reorder (K, C_teacher + 1) into (K, C_student + 1); the same tensor where the order is the same."""
+        """Reorder (..., C_teacher + 1) into (..., C_student + 1); the same tensor where the order is the same.
+
+        Without background both are one less.
+        """
         if self.identity:
             return logits
-        return logits.index_select(1, self.columns_on(logits.device))
+        return logits.index_select(-1, self.columns_on(logits.device)[: self.num_columns])
 
     def teacher_labels(self, labels: Tensor) -> Tensor:
         """The student's class indices (K,) as the teacher counts them."""

@@ -13,6 +13,9 @@ import torch
 from mmdet.structures.bbox import bbox2roi
 from torch import Tensor, nn
 
+from luminet_det.detection.seams import shadowed
+from luminet_det.distillation.gradients import GradientShare
+
 
 @dataclass
 class RoIs:
@@ -31,6 +34,15 @@ class RoIs:
     counts: list[tuple[int, int]]
     cls_score: Tensor
     bbox_pred: Tensor | None
+
+    @property
+    def image_index(self) -> Tensor:
+        """Image of each row (K,)."""
+        return self.rois[:, 0]
+
+    def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, Tensor]:
+        """By term, a view of the student's logits whose gradient is told from the others'."""
+        return gradients.watch(self.cls_score, names)
 
     def split(self, sizes: list[int]) -> list['RoIs']:
         """Split by images, `sizes` of them in each part; every part counts its images from 0."""
@@ -87,16 +99,8 @@ def recorded(roi_head: nn.Module) -> Iterator[list[RoIs]]:
         )
         return results
 
-    # An instance attribute shadows the class's method for the length of the step.
-    shadowed = vars(roi_head).get('bbox_loss')
-    roi_head.bbox_loss = recording
-    try:
+    with shadowed(roi_head, bbox_loss=recording):
         yield calls
-    finally:
-        if shadowed is None:
-            del roi_head.bbox_loss
-        else:
-            roi_head.bbox_loss = shadowed
 
 
 def box_head(roi_head: nn.Module, stage: int = 0) -> nn.Module:

@@ -1,56 +1,19 @@
 """RoITeacher: a teacher wired to a two-stage student, answering on the student's RoIs."""
 
 import inspect
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterable, Sequence
 
-import torch
 from torch import Tensor, nn
 
+from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.classes import ClassMap
 from luminet_det.detection.deltas import DeltaMap
+from luminet_det.detection.detector_teacher import DetectorTeacher, wide
 from luminet_det.detection.roi_taps import RoIs, assigned_deltas, box_head
-from luminet_det.distillation.pixels import PixelMap
 from luminet_det.distillation.teacher import Teacher
 
 
-@dataclass
-class RoIAnswer:
-    """What a teacher says of one call's RoIs, in the student's order and encoding.
-
-    Attributes:
-        cls_score: (K, C + 1) logits.
-        finite_images: (N,), whether the teacher's coarsest features of each image are finite.
-        foreground_deltas: (F, 4) box deltas of the assigned class on the F foreground RoIs, where asked for.
-    """
-
-    cls_score: Tensor
-    finite_images: Tensor
-    foreground_deltas: Tensor | None = None
-
-    @classmethod
-    def cat(cls, parts: Sequence['RoIAnswer']) -> 'RoIAnswer':
-        """The answers on consecutive images, one after the other."""
-        return (
-            parts[0] if len(parts) == 1 else cls(*(torch.cat(t) if t[0] is not None else None for t in _columns(parts)))
-        )
-
-    @classmethod
-    def mean(cls, answers: Sequence['RoIAnswer']) -> 'RoIAnswer':
-        """The average of an ensemble's answers on the same RoIs."""
-        if len(answers) == 1:
-            return answers[0]
-        cls_scores, finite, deltas = _columns(answers)
-        mean_deltas = None if deltas[0] is None else torch.stack(deltas).mean(0)
-        return cls(torch.stack(cls_scores).mean(0), torch.stack(finite).all(0), mean_deltas)
-
-
-def _columns(answers: Sequence[RoIAnswer]) -> list[tuple]:
-    return list(zip(*((a.cls_score, a.finite_images, a.foreground_deltas) for a in answers), strict=True))
-
-
-class RoITeacher:
+class RoITeacher(DetectorTeacher):
     """Runs a teacher's backbone, neck and box head on given RoIs; no RPN, no sampling, no loss.
 
     A cascade answers with the head of the same stage; one with fewer stages with its last. So a Faster R-CNN
@@ -60,15 +23,17 @@ class RoITeacher:
         teacher: A built teacher.
         student: The two-stage student.
         student_classes: Class names of the student's training set, None where unknown.
+        keeps_size: See `PixelMap`; for RoIs alone it need not.
 
     Raises:
         ValueError: Classes or box encodings cannot be matched.
     """
 
-    def __init__(self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None) -> None:
-        self.teacher = teacher
+    def __init__(
+        self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None, keeps_size: bool = False
+    ) -> None:
+        super().__init__(teacher, student, keeps_size)
         self.student_head = student.roi_head
-        self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor)
         self.classes = ClassMap(
             teacher.classes,
             student_classes,
@@ -77,54 +42,33 @@ class RoITeacher:
         )
         self._delta_maps: dict[int, DeltaMap] = {}
 
-    def answer(
-        self, calls: list[RoIs], inputs: Tensor, image_shapes: list[tuple[int, int]], wants_boxes: bool
-    ) -> list[RoIAnswer]:
-        """Answer on the RoIs of each call.
+    def split(self, calls: list[RoIs], sizes: Sequence[int]) -> Iterable[tuple[RoIs, ...]]:
+        return zip(*(call.split(sizes) for call in calls), strict=True) if calls else super().split(calls, sizes)
 
-        Args:
-            calls: The student's RoIs.
-            inputs: (N, 3, H, W), normalised for the student.
-            image_shapes: Height and width of each image inside its padding.
-            wants_boxes: Whether box deltas are asked for.
-        """
-        images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size)
+    def answer_head(self, calls: Sequence[RoIs], features: tuple[Tensor, ...], taps: Iterable[str]) -> list[HeadAnswer]:
         # RoI features outgrow the maps they are cut from, so the box head takes half as many images.
-        sizes = [[len(half) for half in part.tensor_split(2) if len(half)] for part in images]
-        calls_by_part = zip(*(call.split(list(chain(*sizes))) for call in calls), strict=True)
-        answers = []
-        for part, halves in zip(images, sizes, strict=True):
-            answers += self._answer_part(part, halves, calls_by_part, wants_boxes)
-        return [RoIAnswer.cat(of_call) for of_call in zip(*answers, strict=True)]
-
-    def describe(self) -> list[str]:
-        """Lines for the announcement at the start of training."""
-        return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
-
-    def _answer_part(
-        self, images: Tensor, sizes: list[int], calls_by_part: Iterator[tuple[RoIs, ...]], wants_boxes: bool
-    ) -> list[list[RoIAnswer]]:
-        """Answers on some images, whose features do not outlive this method, in parts of `sizes` images."""
-        features = self.teacher.extract_feat(images)
-        return [
-            [self._answer(stage, call, levels, wants_boxes) for stage, call in enumerate(next(calls_by_part))]
-            for levels in zip(*(level.split(sizes) for level in features), strict=True)
+        sizes = [len(half) for half in features[0].tensor_split(2) if len(half)]
+        levels_of_halves = zip(*(level.split(sizes) for level in features), strict=True)
+        answers = [
+            [self._answer(stage, call, levels, 'roi_reg' in taps) for stage, call in enumerate(half)]
+            for half, levels in zip(self.split(calls, sizes), levels_of_halves, strict=True)
         ]
+        return [HeadAnswer.cat(of_call) for of_call in zip(*answers, strict=True)]
 
-    def _answer(self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool) -> RoIAnswer:
+    def _answer(self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool) -> HeadAnswer:
         roi_head = self.teacher.model.roi_head
         with self.teacher.precision(call.rois.device.type):
             if isinstance(roi_head.bbox_head, nn.ModuleList):
                 results = roi_head._bbox_forward(min(stage, len(roi_head.bbox_head) - 1), features, call.rois)
             else:
                 results = roi_head._bbox_forward(features, call.rois)
-        cls_score = _wide(results['cls_score'])
+        cls_score = wide(results['cls_score'])
         self._require_class_columns('teacher', cls_score, box_head(roi_head, stage))
         self._require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
-        answer = RoIAnswer(self.classes(cls_score), features[-1].isfinite().flatten(1).all(1))
+        answer = HeadAnswer(self.classes(cls_score))
         if wants_boxes:
             rows = call.rows('foreground')
-            deltas = assigned_deltas(_wide(results['bbox_pred'])[rows], self.classes.teacher_labels(call.labels[rows]))
+            deltas = assigned_deltas(wide(results['bbox_pred'])[rows], self.classes.teacher_labels(call.labels[rows]))
             answer.foreground_deltas = self._delta_map(stage)(deltas)
         return answer
 
@@ -144,11 +88,6 @@ class RoITeacher:
             )
 
 
-def _wide(outputs: Tensor) -> Tensor:
-    """Half-precision outputs in float32: student and teacher may run in different half types."""
-    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-
-
 def require_two_stage(model: nn.Module | None, whose: str) -> None:
     """Raise ValueError unless `model` has a box head that can be asked about given RoIs."""
     roi_head = getattr(model, 'roi_head', None)
@@ -156,7 +95,8 @@ def require_two_stage(model: nn.Module | None, whose: str) -> None:
     needs = set(inspect.signature(ask).parameters) - {'stage', 'x', 'rois'} if ask else {'a RoI head'}
     if needs or not hasattr(roi_head, 'bbox_loss'):
         kind = 'a single-stage detector' if roi_head is None else f'a detector with {type(roi_head).__name__}'
+        other = "type='luminet_det.DistillSingleStageDetector'" if whose == 'student' else "the tap 'neck' for it"
         raise ValueError(
-            f'The {whose} is {kind}. DistillTwoStageDetector compares box heads on the same RoIs, so both '
-            'must be two-stage: Faster R-CNN, Mask R-CNN, Cascade R-CNN and those of their kind.'
+            f'The {whose} is {kind}. The taps of RoIs compare box heads on the same RoIs, so both must be two-stage: '
+            f'Faster R-CNN, Mask R-CNN, Cascade R-CNN and those of their kind. Use such a {whose}, or {other}.'
         )

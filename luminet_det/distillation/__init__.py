@@ -2,6 +2,6 @@
 
 from luminet_det.distillation.student import Student
 from luminet_det.distillation.teacher import Teacher
-from luminet_det.distillation.terms import Term
+from luminet_det.distillation.terms import Tap, Term
 
-__all__ = ['Student', 'Teacher', 'Term']
+__all__ = ['Student', 'Tap', 'Teacher', 'Term']

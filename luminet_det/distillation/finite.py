@@ -15,10 +15,10 @@ class FiniteGuard:
         self._findings: list[tuple[Tensor, Tensor, Tensor, list[str]]] = []
 
     def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
-        """Return `rows` (K, D) with those that hold NaN or infinity set to zero, and remember where they stood.
+        """Return the rows with those that hold NaN or infinity set to zero, and remember where they stood.
 
         Args:
-            rows: The teacher's values.
+            rows: The teacher's values (K, ...); on a GPU they are changed in place.
             image_index: Image of each row (K,).
             finite_images: Whether the teacher's features of each image are finite (N,).
             image_paths: File of each image.
@@ -26,11 +26,13 @@ class FiniteGuard:
         Raises:
             FloatingPointError: On the CPU, at once, if a row is not finite.
         """
-        broken = ~torch.isfinite(rows).all(dim=1)
+        # A sum is finite if all its parts are, and needs no second tensor of that size.
+        broken = ~rows.flatten(1).sum(1, dtype=torch.float32).isfinite()
         self._findings.append((broken, image_index, finite_images, image_paths))
         if rows.device.type == 'cpu':
             self.check()
-        return rows.masked_fill(broken[:, None], 0)
+            return rows
+        return rows.masked_fill_(broken.view(-1, *[1] * (rows.dim() - 1)), 0)
 
     def check(self) -> None:
         """Raise FloatingPointError if a row watched since the last check was not finite; names the files."""

@@ -1,5 +1,6 @@
 """GradientShare: how much of the gradient at the student's outputs comes from each term."""
 
+import torch
 from torch import Tensor
 
 
@@ -51,4 +52,5 @@ class GradientShare:
         parts = {**gradients, None: gradient - sum(gradients.values())}
         gradients.clear()
         for name, part in parts.items():
-            self._squares[name] = self._squares.get(name, 0) + part.float().square().sum()
+            square = torch.linalg.vector_norm(part, dtype=torch.float32).square()
+            self._squares[name] = self._squares.get(name, 0) + square

@@ -18,9 +18,11 @@ class PixelMap:
     Args:
         student: The student's data preprocessor (`ImgDataPreprocessor` of mmengine or a subclass).
         teacher: The teacher's.
+        keeps_size: Whether images stay at least as large as the student's, for maps that are compared position by
+            position. Otherwise they are padded as the teacher alone would pad them, also where that is less.
     """
 
-    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
+    def __init__(self, student: nn.Module, teacher: nn.Module, keeps_size: bool = False) -> None:
         self.flip = _swaps_channels(student) != _swaps_channels(teacher)
         mean, std = (self._in_teacher_order(t) for t in _statistics(student))
         teacher_mean, teacher_std = _statistics(teacher)
@@ -30,7 +32,9 @@ class PixelMap:
         self.divisor = getattr(teacher, 'pad_size_divisor', 1)
         self.pad_value = float(getattr(teacher, 'pad_value', 0))
         self.pads = self.rescales or self.pad_value != getattr(student, 'pad_value', 0)
-        self.resizes = self.divisor != getattr(student, 'pad_size_divisor', 1)
+        divisor = getattr(student, 'pad_size_divisor', 1)
+        self.keeps_size = keeps_size
+        self.resizes = divisor % self.divisor != 0 if keeps_size else divisor != self.divisor
 
     @property
     def identity(self) -> bool:
@@ -76,9 +80,8 @@ class PixelMap:
         return statistics.flip(0) if self.flip else statistics
 
     def _resize_padding(self, inputs: Tensor, image_shapes: list[tuple[int, int]]) -> Tensor:
-        height, width = (
-            math.ceil(max(sizes) / self.divisor) * self.divisor for sizes in zip(*image_shapes, strict=True)
-        )
+        content = inputs.shape[2:] if self.keeps_size else map(max, zip(*image_shapes, strict=True))
+        height, width = (math.ceil(size / self.divisor) * self.divisor for size in content)
         inputs = inputs[:, :, :height, :width]
         return F.pad(inputs, (0, width - inputs.shape[3], 0, height - inputs.shape[2]), value=self.pad_value)
 

@@ -7,19 +7,19 @@ from torch import Tensor, nn
 
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
+from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.teacher import Teacher
-from luminet_det.distillation.terms import Term
+from luminet_det.distillation.terms import Tap, Term
 
 
 class Student:
     """Builds teachers and terms, weighs the losses, logs, and keeps the teachers out of sight.
 
-    A subclass also inherits a model. It names its `taps` (each with its options and their choices), calls
-    `listen` at the end of its constructor, says in `meet` how it is wired to a teacher, and adds `heed` to the
-    losses of a training step.
+    A subclass also inherits a model. It names its `taps`, calls `listen` at the end of its constructor, says in `meet`
+    how it is wired to a teacher, and adds `heed` to the losses of a training step.
     """
 
-    taps: dict[str, dict[str, tuple[str, ...]]] = {}
+    taps: dict[str, Tap] = {}
 
     def listen(self, teacher, distill) -> None:
         """Read the `teacher=` and `distill=` settings; nothing is built and no file is opened yet.
@@ -40,6 +40,7 @@ class Student:
         self.term_names = _unique_names(self.terms)
         self.guard = FiniteGuard()
         self.gradients = GradientShare()
+        self.small_batch = SmallBatch()
         self.links: list = []
         self._steps = 0
 
@@ -98,6 +99,7 @@ class Student:
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
         for name, term, weight, rows in heard:
+            self.small_batch.watch(name, term, [len(student) for student, *_ in rows])
             loss = sum(term(*call) for call in rows) / len(rows)
             entries[f'loss_{name}'] = weight * loss
             entries[f'raw_{name}'] = loss.detach() / term.loss_weight

@@ -103,6 +103,8 @@ class Teacher:
         """What the config calls this teacher."""
         return self.config if isinstance(self.config, str) else str(self.config.get('type'))
 
+    # A model that is built under mmengine's `compile=True` must not be traced: its modules are half made.
+    @torch.compiler.disable
     def build(self, accept: Callable[[nn.Module], None] = lambda model: None) -> None:
         """Resolve the config, load the weights strictly and freeze. Building twice does nothing.
 
@@ -149,14 +151,22 @@ class Teacher:
             if name != 'data_preprocessor' or self.dtype is None:
                 child.to(dtype)
 
-    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Backbone and neck on teacher-normalised images (N, 3, H, W)."""
+    def run(self, forward: Callable[[nn.Module, Tensor], dict], inputs: Tensor) -> dict[str, tuple[Tensor, ...]]:
+        """Run a part of the model on teacher-normalised images.
+
+        Args:
+            forward: Called with the model and the images; gives named tuples of feature maps.
+            inputs: (N, 3, H, W).
+
+        Returns:
+            What `forward` gives; in float32 where a `dtype` is set.
+        """
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with self.precision(inputs.device.type):
-            features = self.model.extract_feat(inputs)
+            maps = forward(self.model, inputs)
         # RoIAlign has no bf16 kernel in compiled mmcv, so features leave in float32.
-        return tuple(f.float() for f in features) if self.dtype else features
+        return {name: tuple(f.float() for f in levels) for name, levels in maps.items()} if self.dtype else maps
 
     def precision(self, device_type: str):
         """The context in which the teacher's layers run: autocast to `dtype` where one is set."""

@@ -2,12 +2,42 @@
 
 import inspect
 import re
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from torch import Tensor, nn
 
 from luminet_det.distillation.settings import check_keys
 from luminet_det.registry import MODELS
+
+# What a tap can give, as messages say it, and a loss that compares it.
+GIVES = {
+    'logits': ('class logits (K, C)', "loss=dict(type='luminet_det.LumiNetLoss')"),
+    'deltas': ('box deltas (K, 4)', "loss=dict(type='mmdet.L1Loss')"),
+    'maps': ('feature maps (N, C, H, W)', "loss=dict(type='luminet_det.PKDLoss')"),
+}
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A named place where student and teacher give comparable tensors.
+
+    Attributes:
+        gives: What the tensors are: one of `GIVES`.
+        options: Keys that a term may add, each with its choices, the default first. The type `int` among them
+            stands for any whole number above 0.
+    """
+
+    gives: str
+    options: dict[str, tuple] = field(default_factory=dict)
+
+    def check(self, name: str, option: str, value) -> None:
+        """Raise ValueError unless `value` is a choice of `option`; `name` is the tap's."""
+        choices = self.options[option]
+        whole = int in choices and type(value) is int and value > 0
+        if not whole and (value not in choices or isinstance(value, type)):
+            listed = ', '.join('a number above 0' if choice is int else choice for choice in choices)
+            raise ValueError(f"{option}={value!r} of tap '{name}' is unknown; choose one of {listed}.")
 
 
 class Term:
@@ -35,33 +65,39 @@ class Term:
         self.takes_target = 'target' in list(inspect.signature(self.loss.forward).parameters)[2:]
 
     @classmethod
-    def from_setting(cls, setting: dict, taps: dict[str, dict]) -> 'Term':
+    def from_setting(cls, setting: dict, taps: dict[str, Tap]) -> 'Term':
         """Read one entry of `distill`.
 
         Args:
             setting: `dict(tap=..., loss=..., warmup=..., stop=..., ...)`.
-            taps: The student's taps by name, each with its options and their choices (the first is the
-                default).
+            taps: The student's taps by name.
 
         Raises:
-            ValueError: An unknown key, tap or choice; the message lists the known ones.
+            ValueError: An unknown key, tap or choice, where the message lists the known ones; or a loss that
+                compares something else than the tap gives.
         """
         if not isinstance(setting, dict):
             raise ValueError(f'distill holds {setting!r}; each term is dict(tap=..., loss=dict(type=...)).')
         for key in ('tap', 'loss'):
             if key not in setting:
                 raise ValueError(f"A distill term lacks '{key}'; write dict(tap='{next(iter(taps))}', loss=...).")
-        tap = setting['tap']
-        if tap not in taps:
-            raise ValueError(f'distill has no tap {tap!r}; known taps: {", ".join(taps)}.')
-        check_keys(f"The distill term of tap '{tap}'", setting, ('tap', 'loss', 'warmup', 'stop', *taps[tap]))
-        for option, choices in taps[tap].items():
-            if setting.get(option, choices[0]) not in choices:
-                raise ValueError(
-                    f"{option}={setting[option]!r} of tap '{tap}' is unknown; choose one of {', '.join(choices)}."
-                )
-        defaults = {option: choices[0] for option, choices in taps[tap].items()}
-        return cls(**{**defaults, **setting})
+        name = setting['tap']
+        if name not in taps:
+            raise ValueError(f'distill has no tap {name!r}; known taps: {", ".join(taps)}.')
+        tap = taps[name]
+        check_keys(f"The distill term of tap '{name}'", setting, ('tap', 'loss', 'warmup', 'stop', *tap.options))
+        options = {option: setting.get(option, choices[0]) for option, choices in tap.options.items()}
+        for option, value in options.items():
+            tap.check(name, option, value)
+        term = cls(**{**options, **setting})
+        compares = getattr(term.loss, 'compares', 'logits' if term.takes_target else tap.gives)
+        if compares != tap.gives:
+            gives, loss = GIVES[tap.gives]
+            raise ValueError(
+                f"{type(term.loss).__name__} compares {GIVES[compares][0]}; the tap '{name}' gives {gives}. "
+                f'Use a loss for these, e.g. {loss}.'
+            )
+        return term
 
     @property
     def name(self) -> str:
@@ -86,8 +122,12 @@ class Term:
     def loss_weight(self) -> float:
         return getattr(self.loss, 'loss_weight', 1.0)
 
-    def __call__(self, student: Tensor, teacher: Tensor, target: Tensor | None = None) -> Tensor:
-        """The loss on one tap's rows, without the schedule's weight."""
+    def __call__(
+        self, student: Tensor | tuple[Tensor, ...], teacher: Tensor | tuple[Tensor, ...], target: Tensor | None = None
+    ) -> Tensor:
+        """The loss on what one tap gives, without the schedule's weight: rows, or the sum over levels of maps."""
+        if isinstance(student, tuple):
+            return sum(self.loss(*level) for level in zip(student, teacher, strict=True))
         # A collective in the loss needs every process, also one that has no rows.
         if len(student) == 0 and not getattr(self.loss, 'sync', False):
             return student.sum() * 0

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from luminet_det.detection.feature_taps import feature_maps
 from luminet_det.distillation import Teacher
 from tests import pairs, tiny
 
@@ -68,7 +69,7 @@ def test_a_data_preprocessor_beside_the_model_is_the_teachers(tmp_path, teacher)
 def test_the_built_teacher_is_frozen_and_in_eval(built):
     assert not any(m.training for m in built.model.modules())
     assert not any(p.requires_grad for p in built.model.parameters())
-    features = built.extract_feat(torch.zeros(1, 3, 64, 64, requires_grad=True) + 0)
+    features = built.run(feature_maps, torch.zeros(1, 3, 64, 64, requires_grad=True) + 0)['neck']
     assert len(features) == 5
 
 

@@ -1,0 +1,61 @@
+"""What a teacher says of a batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class HeadAnswer:
+    """What a teacher's head says to one call of the student's, in the student's order and encoding.
+
+    Attributes:
+        cls_score: Logits: (K, C + 1) on K RoIs, (N, R, C) at the R priors of each image of a dense head.
+        foreground_deltas: (F, 4) box deltas of the assigned class on the F foreground RoIs, where asked for.
+    """
+
+    cls_score: Tensor
+    foreground_deltas: Tensor | None = None
+
+    @classmethod
+    def cat(cls, parts: Sequence['HeadAnswer']) -> 'HeadAnswer':
+        """The answers on consecutive images, one after the other."""
+        return parts[0] if len(parts) == 1 else cls._joined(parts, torch.cat)
+
+    @classmethod
+    def mean(cls, answers: Sequence['HeadAnswer']) -> 'HeadAnswer':
+        """The average of an ensemble's answers to the same question."""
+        return answers[0] if len(answers) == 1 else cls._joined(answers, lambda each: torch.stack(each).mean(0))
+
+    @classmethod
+    def _joined(cls, answers: Sequence['HeadAnswer'], join) -> 'HeadAnswer':
+        deltas = [answer.foreground_deltas for answer in answers]
+        return cls(join([answer.cls_score for answer in answers]), None if deltas[0] is None else join(deltas))
+
+
+@dataclass
+class Answer:
+    """What one teacher says of a batch.
+
+    Attributes:
+        finite_images: (N,), whether its coarsest features of each image are finite.
+        calls: Its head's answer to each call of the student's; empty where no term asks the head.
+        maps: Of each feature tap asked for, its levels (N, C_i, H_i, W_i).
+    """
+
+    finite_images: Tensor
+    calls: list[HeadAnswer] = field(default_factory=list)
+    maps: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def cat(cls, parts: Sequence['Answer']) -> 'Answer':
+        """The answers on consecutive images, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            torch.cat([part.finite_images for part in parts]),
+            [HeadAnswer.cat(of_call) for of_call in zip(*(part.calls for part in parts), strict=True)],
+            {tap: tuple(map(torch.cat, zip(*(p.maps[tap] for p in parts), strict=True))) for tap in parts[0].maps},
+        )

@@ -1,0 +1,127 @@
+"""The dense tap: what the student's single-stage head said at every prior, in its own loss.
+
+The seams are mmdet's public `bbox_head.loss_by_feat(cls_scores, ...)` and `bbox_head.get_targets(...)`, which
+every head that assigns targets to anchors or points calls once a step.
+"""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from luminet_det.detection.seams import shadowed
+from luminet_det.distillation.gradients import GradientShare
+
+
+@dataclass
+class DenseRows:
+    """One call of the student's dense head. Its rows are the priors: levels, then positions, then anchors of each.
+
+    Attributes:
+        levels: The student's class logits of each level (N, A * C, H, W).
+        labels: (N, R), the class assigned to each of the R priors of an image; `num_classes` is the background.
+        num_columns: C, the background included where the head has a column for it.
+        num_classes: Classes without background.
+    """
+
+    levels: tuple[Tensor, ...]
+    labels: Tensor
+    num_columns: int
+    num_classes: int
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each level."""
+        return [tuple(level.shape[-2:]) for level in self.levels]
+
+    @property
+    def image_index(self) -> Tensor:
+        """Image of each (image, prior) (N,)."""
+        return torch.arange(len(self.labels), device=self.labels.device)
+
+    def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, tuple[Tensor, ...]]:
+        """By term, views of the student's maps of logits whose gradient is told from the others'."""
+        levels = [gradients.watch(level, names) for level in self.levels]
+        return {name: tuple(views[name] for views in levels) for name in names}
+
+    def rows(self, which: str | int, teacher: Tensor) -> Tensor | slice:
+        """Indices, in (N * R), of `all` rows, of the `foreground`, or of the teacher's surest.
+
+        Args:
+            which: Those words, or how many of the surest rows of each image.
+            teacher: The teacher's logits (N, R, C).
+        """
+        if which == 'all':
+            return slice(None)
+        if which == 'foreground':
+            return ((self.labels >= 0) & (self.labels < self.num_classes)).flatten().nonzero()[:, 0]
+        images, priors = self.labels.shape
+        surest = teacher[..., : self.num_classes].amax(-1).topk(min(which, priors), dim=1).indices
+        return (surest + torch.arange(images, device=surest.device)[:, None] * priors).flatten()
+
+
+@contextmanager
+def recorded(head: nn.Module) -> Iterator[list[DenseRows]]:
+    """Within the context, every `loss_by_feat` call of the head leaves its `DenseRows` in the returned list."""
+    loss_by_feat, get_targets = head.loss_by_feat, head.get_targets
+    signature, calls, targets = inspect.signature(loss_by_feat), [], []
+
+    def recording_targets(*args, **kwargs):
+        targets.append(get_targets(*args, **kwargs))
+        return targets[-1]
+
+    def recording_loss(*args, **kwargs):
+        losses = loss_by_feat(*args, **kwargs)
+        levels = tuple(signature.bind(*args, **kwargs).arguments['cls_scores'])
+        labels = _labels(head, targets.pop(), levels)
+        calls.append(DenseRows(levels, labels, head.cls_out_channels, head.num_classes))
+        return losses
+
+    with shadowed(head, loss_by_feat=recording_loss, get_targets=recording_targets):
+        yield calls
+
+
+def flattened(levels: tuple[Tensor, ...], num_columns: int, sizes: list[tuple[int, int]] | None = None) -> Tensor:
+    """Rows (N, R, C) of a head's maps (N, A * C, H, W).
+
+    Args:
+        levels: The maps.
+        num_columns: C.
+        sizes: Height and width to cut each level to, where another network padded its images less.
+    """
+    rows = []
+    for i, level in enumerate(levels):
+        if sizes is not None:
+            level = level[:, :, : sizes[i][0], : sizes[i][1]]
+        rows.append(level.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, num_columns)))
+    return torch.cat(rows, dim=1)
+
+
+def require_dense(model: nn.Module, whose: str) -> None:
+    """Raise ValueError unless `model` has a head that gives each prior class logits and assigns it a target."""
+    head = getattr(model, 'bbox_head', None)
+    loss = getattr(head, 'loss_by_feat', None)
+    if loss and 'cls_scores' in inspect.signature(loss).parameters and hasattr(head, 'get_targets'):
+        return
+    kind = f'a {type(model).__name__}' + (f' with {type(head).__name__}' if head is not None else '')
+    raise ValueError(
+        f"The {whose} is {kind}. The tap 'dense_cls' compares class logits prior by prior, so both must be "
+        'single-stage detectors that assign targets to anchors or points: RetinaNet, FCOS, ATSS, GFL, RTMDet and '
+        "those of their kind. Between detectors of different kinds use the tap 'neck'."
+    )
+
+
+def _labels(head: nn.Module, targets: tuple, levels: tuple[Tensor, ...]) -> Tensor:
+    """The labels (N, R) among what `get_targets` gave: the one list of integers, a tensor a level."""
+    images, rows = len(levels[0]), sum(map(torch.numel, levels)) / head.cls_out_channels
+    for found in targets:
+        if not isinstance(found, (list, tuple)) or any(getattr(t, 'dtype', None) != torch.int64 for t in found):
+            continue
+        if sum(map(torch.numel, found)) == rows:
+            return torch.cat([level.reshape(images, -1) for level in found], dim=1)
+    raise RuntimeError(
+        f'{type(head).__name__}.get_targets gave no label for every prior; this version of mmdet has moved them.'
+    )

@@ -1,0 +1,80 @@
+"""DetectorTeacher: a teacher wired to a student detector."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from torch import Tensor, nn
+
+from luminet_det.backbones import explain_neck
+from luminet_det.detection.answers import Answer, HeadAnswer
+from luminet_det.detection.classes import ClassMap
+from luminet_det.detection.feature_taps import FEATURE_TAPS, feature_maps, paired, strides
+from luminet_det.distillation.pixels import PixelMap
+from luminet_det.distillation.teacher import Teacher
+
+
+class DetectorTeacher:
+    """Runs a teacher's backbone and neck, part by part of a batch; by itself it answers for the feature taps.
+
+    A subclass also asks the head: it splits the student's calls by images, and answers them.
+
+    Args:
+        teacher: A built teacher.
+        student: The student detector.
+        keeps_size: See `PixelMap`.
+
+    Attributes:
+        classes: How the teacher's classes become the student's; None where no head is asked.
+    """
+
+    classes: ClassMap | None = None
+
+    def __init__(self, teacher: Teacher, student: nn.Module, keeps_size: bool = True) -> None:
+        self.teacher = teacher
+        self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor, keeps_size)
+        self._strides: dict[str, list[int]] = {}
+
+    def answer(self, calls: list, inputs: Tensor, image_shapes: list[tuple[int, int]], taps: Iterable[str]) -> Answer:
+        """Answer for the wanted taps.
+
+        Args:
+            calls: What the student's head recorded; empty where no head is asked.
+            inputs: (N, 3, H, W), normalised for the student.
+            image_shapes: Height and width of each image inside its padding.
+            taps: Names of the taps.
+        """
+        parts = []
+        images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size)
+        for part, of_part in zip(images, self.split(calls, [len(part) for part in images]), strict=True):
+            with explain_neck(self.teacher.model, 'teacher'):
+                maps = self.teacher.run(partial(feature_maps, taps=taps), part)
+            finite = maps['neck'][-1].isfinite().flatten(1).all(1)
+            heads = self.answer_head(of_part, maps['neck'], taps) if calls else []
+            wanted = {tap: maps[tap] for tap in FEATURE_TAPS.keys() & set(taps)}
+            self._strides |= {tap: strides(self.teacher.model, tap, levels, part) for tap, levels in wanted.items()}
+            parts.append(Answer(finite, heads, wanted))
+        return Answer.cat(parts)
+
+    def split(self, calls: list, sizes: Sequence[int]) -> Iterable:
+        """The student's calls by images, `sizes` of them in each part."""
+        return [calls] * len(sizes)
+
+    def answer_head(self, calls: Sequence, features: tuple[Tensor, ...], taps: Iterable[str]) -> list[HeadAnswer]:
+        """The head's answers to the calls on some images, given the neck's features of these."""
+        raise TypeError(f'{type(self).__name__} answers for feature taps alone.')
+
+    def pair(
+        self, tap: str, which: str, student: tuple[Tensor, ...], student_strides: list[int], answer: Answer
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The levels of a feature tap that student and teacher have in common; see `feature_taps.paired`."""
+        return paired(tap, which, student, answer.maps[tap], student_strides, self._strides[tap])
+
+    def describe(self) -> list[str]:
+        """Lines for the announcement at the start of training."""
+        lines = [f'pixels   {self.pixels.describe()}']
+        return [*lines, f'classes  {self.classes.describe()}'] if self.classes else lines
+
+
+def wide(outputs: Tensor) -> Tensor:
+    """Half-precision outputs in float32: student and teacher may run in different half types."""
+    return outputs.float() if outputs.dtype.itemsize < 4 else outputs

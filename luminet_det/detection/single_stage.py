@@ -1,0 +1,116 @@
+"""DistillSingleStageDetector: a dense detector that listens to a frozen one at its own priors."""
+
+import inspect
+
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from mmengine.dist import get_world_size
+from torch import Tensor
+
+from luminet_det.detection.answers import HeadAnswer
+from luminet_det.detection.dense_taps import DenseRows, flattened, recorded, require_dense
+from luminet_det.detection.dense_teacher import DenseTeacher
+from luminet_det.detection.detector_teacher import DetectorTeacher
+from luminet_det.detection.feature_taps import FEATURE_TAPS
+from luminet_det.detection.student import DetectorStudent
+from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.terms import Tap, Term
+from luminet_det.registry import MODELS
+
+
+@MODELS.register_module()
+class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
+    """A RetinaNet, FCOS, ATSS, GFL or RTMDet that trains beside a frozen teacher.
+
+    It is the student: config, `state_dict` and inference are those of mmdet's detector, and mmdet's own `loss` runs
+    untouched. In training the teacher's backbone, neck and head run, without gradient, on the same images, and each
+    term of `distill` compares the two.
+
+    Taps:
+        dense_cls: Class logits (K, C) with the labels that the student's head assigns; a row is a prior (an anchor or
+            point) of any level of any image. `rows='all'`, `'foreground'`, or a number k: in each image the k rows
+            where the teacher is surest of a class. Both heads must lay the same priors. They ask each class by
+            itself, so the loss wants `use_sigmoid=True`.
+        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, or `'common'` for those whose
+            strides both have. For these the teacher may be a detector of any kind.
+
+    Args:
+        *args: As `mmdet.models.detectors.SingleStageDetector`.
+        teacher: See `luminet_det.distillation.Teacher`; a list is an ensemble whose logits are averaged, while on
+            feature maps the losses are.
+        distill: Terms, e.g. `[dict(tap='dense_cls', loss=dict(type='luminet_det.LumiNetLoss', use_sigmoid=True))]`.
+        use_syncbn: Take batch statistics over all processes, as mmdet's `RTMDet` does unless told otherwise.
+        **kwargs: As `mmdet.models.detectors.SingleStageDetector`.
+
+    Raises:
+        ValueError: A setting is unknown, the student is no single-stage detector, or a term does not fit its head.
+    """
+
+    taps = {'dense_cls': Tap('logits', {'rows': ('all', 'foreground', int)}), **FEATURE_TAPS}
+
+    def __init__(self, *args, teacher=None, distill=(), use_syncbn: bool = False, **kwargs) -> None:
+        if 'roi_head' in kwargs:
+            raise ValueError(
+                'The student has a roi_head: it is a two-stage detector. Write '
+                "type='luminet_det.DistillTwoStageDetector'."
+            )
+        known = [*inspect.signature(SingleStageDetector).parameters, 'teacher', 'distill', 'use_syncbn']
+        check_keys('model', kwargs, known)
+        super().__init__(*args, **kwargs)
+        if use_syncbn and get_world_size() > 1:
+            torch.nn.SyncBatchNorm.convert_sync_batchnorm(self)
+        self.listen(teacher, distill)
+        if self.head_taps:
+            require_dense(self, 'student')
+        for term in self.terms:
+            if term.tap == 'dense_cls':
+                _require_same_probabilities(term, self.bbox_head)
+
+    def accept(self, teacher: torch.nn.Module) -> None:
+        """Only a dense detector can be asked about priors."""
+        super().accept(teacher)
+        if self.head_taps:
+            require_dense(teacher, 'teacher')
+
+    def meet(self, teacher: Teacher) -> DetectorTeacher:
+        """Map pixels, priors and classes between this student and a built teacher."""
+        return DenseTeacher(teacher, self, self.student_classes()) if self.head_taps else super().meet(teacher)
+
+    def recorded_head(self):
+        """Records the head's logits and the labels it assigns."""
+        return recorded(self.bbox_head)
+
+    def head_rows(
+        self, term: Term, calls: list[DenseRows], answers: list[HeadAnswer], logits: list[tuple[Tensor, ...]]
+    ) -> list[tuple]:
+        """(student, teacher, target) of a term."""
+        triples = []
+        for call, answer, levels in zip(calls, answers, logits, strict=True):
+            student, teacher = flattened(levels, call.num_columns).flatten(0, 1), answer.cls_score.flatten(0, 1)
+            rows = call.rows(term.options['rows'], answer.cls_score)
+            triples.append((student[rows], teacher[rows], call.labels.flatten()[rows]))
+        return triples
+
+    def agreement(self, calls: list[DenseRows], answers: list[HeadAnswer]) -> Tensor:
+        """Part of the foreground rows, 0 to 1, to which student and teacher give the same class."""
+        call, answer = calls[-1], answers[-1]
+        rows = call.rows('foreground', answer.cls_score)
+        student = flattened(tuple(level.detach() for level in call.levels), call.num_columns).flatten(0, 1)[rows]
+        same = student.argmax(1) == answer.cls_score.flatten(0, 1)[rows].argmax(1)
+        return same.sum() / max(len(same), 1)
+
+
+def _require_same_probabilities(term: Term, head: torch.nn.Module) -> None:
+    """Raise ValueError unless the loss of a term takes logits for what the head does."""
+    if not getattr(term.loss, 'compares', None) or getattr(term.loss, 'use_sigmoid', False) == head.use_sigmoid_cls:
+        return
+    kind, loss = type(head).__name__, type(term.loss).__name__
+    if not head.use_sigmoid_cls:
+        advice = f'write use_sigmoid=False in loss=dict(type={loss!r}, ...).'
+    elif hasattr(term.loss, 'use_sigmoid'):
+        advice = f"write loss=dict(type='luminet_det.{loss}', use_sigmoid=True, ...)."
+    else:
+        advice = f'{loss} has no such form; use KDLoss or LumiNetLoss with use_sigmoid=True.'
+    does = 'asks each class by itself, by a sigmoid' if head.use_sigmoid_cls else 'takes a softmax over the classes'
+    raise ValueError(f"{kind} {does}, and the loss on its tap 'dense_cls' has to do the same: {advice}")

@@ -1,0 +1,129 @@
+"""DetectorStudent: what the distilling detectors share."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from mmdet.structures import SampleList
+from torch import Tensor, nn
+
+from luminet_det.backbones import check_neck, explain_neck
+from luminet_det.detection.answers import Answer, HeadAnswer
+from luminet_det.detection.detector_teacher import DetectorTeacher
+from luminet_det.detection.feature_taps import FEATURE_TAPS, recorded_maps, strides
+from luminet_det.distillation.student import Student, run_info
+from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.terms import Term
+
+
+class DetectorStudent(Student):
+    """A training step of a detector that listens.
+
+    mmdet's own `loss` runs untouched, while what the student's head and feature maps say is caught from it. Then the
+    teachers answer for the taps of the active terms, without gradient, and each term compares the two.
+
+    A subclass also inherits an mmdet detector. It says how the calls of its head are recorded, how a teacher is wired
+    to that head, and which rows a term compares.
+    """
+
+    @property
+    def head_taps(self) -> set[str]:
+        """The taps of this student's terms for which teachers must have a head like its own."""
+        return {term.tap for term in self.terms} - FEATURE_TAPS.keys()
+
+    def listen(self, teacher, distill) -> None:
+        """As every student's, once it is known that the student's own parts fit."""
+        check_neck(self, 'student')
+        super().listen(teacher, distill)
+
+    def accept(self, teacher: nn.Module) -> None:
+        """A teacher whose neck does not fit its backbone is refused before its weights are fetched."""
+        check_neck(teacher, 'teacher')
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """mmdet's own, whose error says what to write if the neck does not fit."""
+        with explain_neck(self, 'student'):
+            return super().extract_feat(batch_inputs)
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
+        """Losses of the student and of every term.
+
+        Args:
+            batch_inputs: (N, 3, H, W), normalised for the student.
+            batch_data_samples: N samples with ground truth.
+
+        Returns:
+            mmdet's losses, what `heed` adds for each term, and where class logits are compared `agreement`: the part
+            of the rows to which student and teacher give the same class, of all RoIs or of a dense head's foreground.
+        """
+        active = self.active_terms()
+        if not active:
+            self.guard.check()
+            losses = super().loss(batch_inputs, batch_data_samples)
+            return {**losses, **self.heed([], losses)}
+        self.start()
+        taps = {term.tap for _, term, _ in active}
+        asks_head = bool(taps - FEATURE_TAPS.keys())
+        with (
+            self.recorded_head() if asks_head else nullcontext([]) as calls,
+            recorded_maps(self, taps) as maps,
+        ):
+            losses = super().loss(batch_inputs, batch_data_samples)
+        if asks_head and not calls:
+            raise RuntimeError(
+                f'{type(self).__name__} saw no call of the head whose logits its terms compare; this version of '
+                'mmdet has moved it.'
+            )
+        answers = self.ask(calls, batch_inputs, batch_data_samples, taps)
+        head = [HeadAnswer.mean(of_call) for of_call in zip(*(answer.calls for answer in answers), strict=True)]
+        on_logits = [name for name, term, _ in active if self.taps[term.tap].gives == 'logits']
+        logits = [call.watched(self.gradients, on_logits) for call in calls]
+        level_strides = {tap: strides(self, tap, levels, batch_inputs) for tap, levels in maps.items()}
+        heard = []
+        for name, term, weight in active:
+            if term.tap in FEATURE_TAPS:
+                which, own, own_strides = term.options['levels'], maps[term.tap], level_strides[term.tap]
+                pairs = zip(self.links, answers, strict=True)
+                rows = [(*link.pair(term.tap, which, own, own_strides, answer), None) for link, answer in pairs]
+            else:
+                rows = self.head_rows(term, calls, head, [views.get(name) for views in logits])
+            heard.append((name, term, weight, rows))
+        agreement = dict(agreement=self.agreement(calls, head)) if calls else {}
+        return {**losses, **self.heed(heard, losses), **agreement}
+
+    def recorded_head(self) -> AbstractContextManager[list]:
+        """A context in which every call of the head leaves a record in a list."""
+        raise TypeError(f'{type(self).__name__} has no head to record.')
+
+    def head_rows(self, term: Term, calls: list, answers: list[HeadAnswer], logits: list) -> list[tuple]:
+        """(student, teacher, target) of a term on a head tap, for each call of the student's head."""
+        raise TypeError(f'{type(self).__name__} has no head to compare.')
+
+    def agreement(self, calls: list, answers: list[HeadAnswer]) -> Tensor:
+        """Part of the rows, 0 to 1, to which student and teacher give the same class."""
+        raise TypeError(f'{type(self).__name__} has no head to compare.')
+
+    def student_classes(self) -> tuple[str, ...] | None:
+        """Class names of the training set, None outside a Runner."""
+        return run_info('dataset_meta', {}).get('classes')
+
+    def meet(self, teacher: Teacher) -> DetectorTeacher:
+        """Map pixels between this student and a built teacher, which no term asks for more than its features."""
+        return DetectorTeacher(teacher, self)
+
+    @torch.no_grad()
+    def ask(self, calls: list, inputs: Tensor, samples: SampleList, taps: set[str]) -> list[Answer]:
+        """What each teacher says of a batch, checked for NaN."""
+        shapes = [tuple(sample.get('img_shape', inputs.shape[-2:])[:2]) for sample in samples]
+        paths = [sample.get('img_path', f'image {i} of the batch') for i, sample in enumerate(samples)]
+        answers = [link.answer(calls, inputs, shapes, taps) for link in self.links]
+        for answer in answers:
+            finite = answer.finite_images
+            for call, said in zip(calls, answer.calls, strict=True):
+                said.cls_score = self.guard.watch(said.cls_score, call.image_index, finite, paths)
+                if said.foreground_deltas is not None:
+                    images = call.image_index[call.rows('foreground')]
+                    said.foreground_deltas = self.guard.watch(said.foreground_deltas, images, finite, paths)
+            for tap, levels in answer.maps.items():
+                images = torch.arange(len(inputs), device=inputs.device)
+                answer.maps[tap] = tuple(self.guard.watch(level, images, finite, paths) for level in levels)
+        return answers
