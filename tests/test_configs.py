@@ -1,82 +1,260 @@
-"""Every COCO config parses, builds and takes a step; the zoo names in it exist."""
+"""Every COCO config parses, builds and takes a step beside a thin teacher of its own kind; the zoo names exist."""
 
+import functools
+import re
+from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torchvision
+import yaml
+from mmcv.transforms import Compose
+from mmdet.datasets import CocoDataset
+from mmdet.registry import MODELS
 from mmengine import hub
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
 
 from luminet_det.distillation.student import Student
-from tests import pairs, tiny
+from tests import pairs
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'coco'
 CONFIGS = sorted(FOLDER.glob('*.py'))
 TERMS = dict(plain=None, kd='KDLoss', dkd='DKDLoss', luminet='LumiNetLoss')
+KINDS = dict(faster='FasterRCNN', mask='MaskRCNN', cascade='CascadeRCNN')
+ROWS = {
+    'r18-faster-rcnn-r101', 'r50-faster-rcnn-r101', 'mobilenetv2-faster-rcnn-r50',
+    'r18-mask-rcnn-r101', 'r50-mask-rcnn-r101', 'mobilenetv2-mask-rcnn-r50', 'r50-cascade-rcnn-x101',
+}  # fmt: skip
+BACKBONES = {
+    'r18': ('ResNet', 18), 'r50': ('ResNet', 50), 'r101': ('ResNet', 101), 'x101': ('ResNeXt', 101),
+    'mobilenetv2': ('MobileNetV2', None),
+}  # fmt: skip
+every_config = pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 
 
 def narrow(model: Config) -> dict:
-    """The config's detector on thin nets, without downloads."""
-    model.backbone |= dict(base_channels=8, stem_channels=8, frozen_stages=-1, norm_eval=False)
-    model.backbone.pop('init_cfg')
-    model.neck |= dict(in_channels=[8, 16, 32, 64], out_channels=16)
+    """The config's detector on thin nets, without downloads: a ResNet, ResNeXt or MobileNetV2 with FPN."""
+    backbone, roi_head = model.backbone, model.roi_head
+    backbone.pop('init_cfg', None)
+    backbone |= dict(frozen_stages=-1, norm_eval=False)
+    if backbone.type == 'MobileNetV2':
+        backbone.widen_factor = 0.25
+        channels = [8, 8, 24, 1280]
+    else:
+        backbone |= dict(base_channels=8, stem_channels=8)
+        channels = [(8 if backbone.depth < 50 else 32) * 2**level for level in range(4)]
+    if backbone.type == 'ResNeXt':
+        backbone.groups = 2
+    model.neck |= dict(in_channels=channels, out_channels=16)
     model.rpn_head |= dict(in_channels=16, feat_channels=16)
-    model.roi_head.bbox_roi_extractor.out_channels = 16
-    model.roi_head.bbox_head |= dict(in_channels=16, fc_out_channels=32)
+    roi_head.bbox_roi_extractor.out_channels = 16
+    for head in roi_head.bbox_head if isinstance(roi_head.bbox_head, list) else [roi_head.bbox_head]:
+        head |= dict(in_channels=16, fc_out_channels=32)
+    if 'mask_head' in roi_head:
+        roi_head.mask_roi_extractor.out_channels = 16
+        roi_head.mask_head |= dict(num_convs=1, in_channels=16, conv_out_channels=8)
     return model.to_dict()
 
 
-def test_there_are_as_many_configs_as_the_readme_lists():
+@functools.cache
+def _parsed(path: Path) -> Config:
+    return Config.fromfile(path, format_python_code=False)
+
+
+def parsed(path: Path) -> Config:
+    return deepcopy(_parsed(path))
+
+
+def named(path: Path) -> tuple[str, str, str, str | None]:
+    """Method, student, kind and, of a distilled config, teacher, as the file name says."""
+    pattern = r'([a-z]+)_([a-z0-9]+)-([a-z]+)-rcnn(?:-([a-z0-9]+))?_fpn_1x_coco'
+    return re.fullmatch(pattern, path.stem).groups()
+
+
+def plain_twin(path: Path) -> Path:
+    _, student, kind, _ = named(path)
+    return FOLDER / f'plain_{student}-{kind}-rcnn_fpn_1x_coco.py'
+
+
+@functools.cache
+def plain_shapes(path: Path) -> dict:
+    """The names and shapes in a plain config's checkpoint."""
+    return {
+        name: value.shape for name, value in MODELS.build(ConfigDict(narrow(parsed(path).model))).state_dict().items()
+    }
+
+
+@functools.cache
+def zoo(name: str) -> Config:
+    return hub.get_config(name, pretrained=True)
+
+
+@functools.cache
+def zoo_aps(name: str) -> list[float]:
+    """What mmdet's metafile says a zoo checkpoint scores: box AP and, where it has masks, mask AP."""
+    models = yaml.safe_load((Path(zoo(name).filename).parent / 'metafile.yml').read_text())['Models']
+    (entry,) = (model for model in models if model.get('Weights') == zoo(name).model_path)
+    return [ap for result in entry['Results'] for ap in result['Metrics'].values()]
+
+
+@pytest.fixture(scope='module')
+def thin_teacher(tmp_path_factory):
+    """A zoo teacher's own config on thin nets, with random weights; built once for all that name it."""
+    folder = tmp_path_factory.mktemp('teachers')
+
+    @functools.cache
+    def save(name: str) -> dict:
+        model = narrow(deepcopy(zoo(name).model))
+        return pairs.save_teacher(folder / f'{Path(name).stem}.pth', model, classes=CocoDataset.METAINFO['classes'])
+
+    return save
+
+
+def test_every_row_is_there_with_its_four_twins_and_in_readme_and_metafile():
+    assert len(CONFIGS) == 28
+    distilled = [(method, f'{s}-{kind}-rcnn-{t}') for method, s, kind, t in map(named, CONFIGS) if t]
+    assert sorted(distilled) == sorted((method, row) for row in ROWS for method in TERMS if method != 'plain')
+    assert {plain_twin(path) for path in CONFIGS} == {path for path in CONFIGS if named(path)[0] == 'plain'}
     readme = (FOLDER / 'README.md').read_text()
-    assert len(CONFIGS) == 4
-    assert all(f'({path.name})' in readme for path in CONFIGS)
+    assert set(re.findall(r'\((\S+\.py)\)', readme)) == {path.name for path in CONFIGS}
+    models = yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']
+    entries = [(model['Name'], model['Config']) for model in models]
+    assert sorted(entries) == [(path.stem, f'configs/coco/{path.name}') for path in CONFIGS]
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_a_config_parses_builds_and_takes_a_step(path, tmp_path):
-    config = Config.fromfile(path)
-    loss = TERMS[path.stem.split('_')[0]]
-    teacher = config.model.get('teacher')
-    assert (teacher is None) == (loss is None)
-    if teacher:
-        assert hub.get_config(teacher, pretrained=True).model_path.startswith('https://')
-        wide = tiny.faster_rcnn(80, base_channels=16)
-        config.model.teacher = pairs.save_teacher(
-            tmp_path / 'teacher.pth', wide, classes=tuple(f'class {i}' for i in range(80))
-        )
+@every_config
+def test_a_config_parses_builds_and_takes_a_step(path, thin_teacher):
+    config = parsed(path)
+    method, _, kind, _ = named(path)
+    if method != 'plain':
+        config.model.teacher = thin_teacher(config.model.teacher)
     detector = pairs.build(narrow(config.model))
-    losses = pairs.step(detector)
-    pairs.total(detector, losses).backward()
-    assert isinstance(detector, Student) == bool(teacher)
-    if loss:
-        assert losses[f'loss_{loss.removesuffix("Loss").lower()}'] > 0
-        assert all(torch.isfinite(p.grad).all() for p in detector.parameters() if p.grad is not None)
+    losses = pairs.step(detector, with_mask=kind == 'mask')
+    total = pairs.total(detector, losses)
+    total.backward()
+    assert total.isfinite()
+    assert isinstance(detector, Student) == (method != 'plain')
+    assert [name for name in losses if name.startswith(('loss_kd', 'loss_dkd', 'loss_luminet'))] == (
+        [] if method == 'plain' else [f'loss_{method}']
+    )
+    assert method == 'plain' or losses[f'loss_{method}'] > 0
+    assert ('loss_mask' in losses) == (kind == 'mask')
+    assert ('s2.loss_cls' in losses) == (kind == 'cascade')
+    # DistributedDataParallel wants a gradient for everything that is trained.
+    trained = {name: p.grad for name, p in detector.named_parameters() if p.requires_grad}
+    assert not [name for name, gradient in trained.items() if gradient is None]
+    assert all(torch.isfinite(gradient).all() for gradient in trained.values())
+    assert {name: value.shape for name, value in detector.state_dict().items()} == plain_shapes(plain_twin(path))
 
 
-def test_the_twins_share_seed_data_and_schedule():
-    configs = [Config.fromfile(path) for path in CONFIGS]
-    for key in ('randomness', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'):
-        assert all(config[key] == configs[0][key] for config in configs), key
+@every_config
+def test_student_and_teacher_are_what_the_file_name_says(path):
+    model = parsed(path).model
+    method, student, kind, teacher = named(path)
+    assert (model.backbone.type, model.backbone.get('depth')) == BACKBONES[student]
+    assert parsed(plain_twin(path)).model.type == KINDS[kind]
+    if method == 'plain':
+        assert not {'teacher', 'distill'} & model.keys()
+        return
+    assert model.type == 'luminet_det.DistillTwoStageDetector'
+    assert [term.loss.type for term in model.distill] == [f'luminet_det.{TERMS[method]}']
+    config = zoo(model.teacher)
+    assert config.model_path.startswith('https://')
+    assert config.model.type == KINDS[kind]
+    assert (config.model.backbone.type, config.model.backbone.depth) == BACKBONES[teacher]
+
+
+@pytest.mark.parametrize('path', sorted({plain_twin(path) for path in CONFIGS}), ids=lambda path: path.stem)
+def test_the_neck_takes_what_the_backbone_gives_at_full_width(path):
+    model = parsed(path).model
+    with torch.device('meta'):
+        levels = MODELS.build(model.backbone)(torch.empty(1, 3, 64, 64))
+    assert [level.shape[1] for level in levels] == model.neck.in_channels
+    assert [64 // level.shape[2] for level in levels] == model.roi_head.bbox_roi_extractor.featmap_strides
+
+
+@every_config
+def test_the_pretrained_weights_of_the_student_are_in_mmengines_tables(path):
+    source, name = parsed(path).model.backbone.init_cfg.checkpoint.split('://')
+    assert name in {'torchvision': get_torchvision_models, 'open-mmlab': get_external_models}[source]()
+
+
+def test_torchvisions_mobilenet_would_not_fit():
+    """Why those students take the weights that were converted for mmdet."""
+    backbone = MODELS.build(parsed(FOLDER / 'plain_mobilenetv2-faster-rcnn_fpn_1x_coco.py').model.backbone)
+    assert not backbone.state_dict().keys() & torchvision.models.mobilenet_v2().state_dict().keys()
+
+
+@pytest.mark.parametrize('row', sorted(ROWS))
+def test_the_twins_of_a_row_differ_in_nothing_but_the_distillation(row):
+    student, kind = row.split('-')[:2]
+    twins = [path for path in CONFIGS if named(path)[1:3] == (student, kind)]
+    assert sorted(named(path)[0] for path in twins) == sorted(TERMS)
+    plain, *others = sorted((parsed(path).to_dict() for path in twins), key=lambda config: 'teacher' in config['model'])
+    assert plain['randomness'] == dict(seed=0)
+    assert len({config['model']['teacher'] for config in others}) == 1
+    for config in others:
+        assert {name for name in config if config[name] != plain.get(name)} == {'model'}
+        model = config['model']
+        assert {name for name in model if model[name] != plain['model'].get(name)} == {'type', 'teacher', 'distill'}
+
+
+def test_rows_share_schedule_seed_and_terms():
+    configs = [(named(path)[0], parsed(path)) for path in CONFIGS]
+    for key in ('randomness', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'default_hooks'):
+        assert all(config[key] == configs[0][1][key] for _, config in configs), key
+    for method in ('kd', 'dkd', 'luminet'):
+        terms = [config.model.distill for name, config in configs if name == method]
+        assert len(terms) == len(ROWS)
+        assert all(term == terms[0] for term in terms)
 
 
 def test_the_schedule_is_the_papers():
-    config = Config.fromfile(FOLDER / 'luminet_r18-faster-rcnn-r101_fpn_1x_coco.py')
-    assert config.train_dataloader.batch_size == config.auto_scale_lr.base_batch_size == 8
-    assert config.optim_wrapper.optimizer.lr == 0.01
-    assert config.train_cfg.max_iters == 180000
-    assert config.param_scheduler[1].milestones == [120000, 160000]
-    assert config.model.backbone.depth == 18
-    resize = config.train_dataloader.dataset.pipeline[2]
-    assert sorted(side for _, side in resize.scales) == [640, 672, 704, 736, 768, 800]
+    for config in map(parsed, CONFIGS):
+        assert config.train_dataloader.batch_size == config.auto_scale_lr.base_batch_size == 8
+        assert config.optim_wrapper.optimizer.lr == 0.01
+        assert config.train_cfg.max_iters == 180000
+        assert config.param_scheduler[1].milestones == [120000, 160000]
+        resize = config.train_dataloader.dataset.pipeline[2]
+        assert sorted(side for _, side in resize.scales) == [640, 672, 704, 736, 768, 800]
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_an_evaluation_is_logged_at_its_own_step(path):
+@every_config
+def test_masks_are_loaded_and_evaluated_where_the_detector_has_them(path):
+    config, masks = parsed(path), named(path)[2] == 'mask'
+    pipeline = config.train_dataloader.dataset.pipeline
+    ring = dict(bbox=[8, 8, 40, 40], bbox_label=0, ignore_flag=0, mask=[[8, 8, 40, 8, 40, 40, 8, 40]])
+    blank = dict(img=np.zeros((48, 64, 3), np.uint8), img_shape=(48, 64), ori_shape=(48, 64), height=48, width=64)
+    sample = Compose(pipeline[1:])(dict(blank, img_id=0, img_path='', instances=[ring]))['data_samples']
+    assert ('masks' in sample.gt_instances) == masks
+    if masks:
+        assert sample.gt_instances.masks.masks.shape == (1, *sample.img_shape)
+    metrics = config.val_evaluator.metric
+    assert (metrics if isinstance(metrics, list) else [metrics]) == (['bbox', 'segm'] if masks else ['bbox'])
+
+
+@every_config
+def test_the_zoo_ap_that_is_told_of_a_teacher_is_the_zoos(path):
+    teacher = parsed(path).model.get('teacher')
+    if teacher:
+        told = [float(ap) for ap in re.findall(r'(\d\d\.\d) (?:\w+ )?AP\b', path.read_text())]
+        assert told[: len(zoo_aps(teacher))] == zoo_aps(teacher)
+        readme = (FOLDER / 'README.md').read_text().splitlines()
+        lines = [line for line in readme if f'`{teacher}`' in line]
+        score = ' / '.join(str(ap) for ap in zoo_aps(teacher))
+        assert lines
+        assert all(f"({score} in mmdet's zoo)" in line for line in lines)
+
+
+def test_an_evaluation_is_logged_at_its_own_step():
     """By epoch, the hook's default, a run counted in iterations logs each of them at step 0."""
-    config = Config.fromfile(path)
-    assert config.train_cfg.type == 'IterBasedTrainLoop'
-    logger = config.default_hooks.logger
-    assert (logger.type, logger.interval, logger.log_metric_by_epoch) == ('LoggerHook', 50, False)
+    for config in map(parsed, CONFIGS):
+        assert config.train_cfg.type == 'IterBasedTrainLoop'
+        logger = config.default_hooks.logger
+        assert (logger.type, logger.interval, logger.log_metric_by_epoch) == ('LoggerHook', 50, False)
 
 
 def test_a_config_is_found_by_its_zoo_name():
