@@ -1,13 +1,15 @@
 """Class names that do not fit the annotation file: a teacher matched by name would teach other classes."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import mmengine
 
+from luminet_det.loaded_images import sources
 
-def check(dataset: Any) -> None:
+
+def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -> None:
     """Compare `metainfo['classes']` of COCO-format sets with the categories that their labels count.
 
     mmdet's `CocoDataset` numbers the labels in the order of the annotation file and leaves out names that are no
@@ -15,18 +17,24 @@ def check(dataset: Any) -> None:
 
     Args:
         dataset: A data set or a wrapper of some.
+        categories: Names of the categories of files that have been read already, by path.
 
     Raises:
         ValueError: The names do not fit; the message has the line to write.
     """
-    for source in _sources(dataset):
-        wanted = list(source.metainfo.get('classes') or ())
-        known = [category['name'] for category in mmengine.load(source.ann_file)['categories']]
-        if finding := _finding(wanted, known):
+    for source in sources(dataset):
+        if not (hasattr(source, 'cat2label') and str(getattr(source, 'ann_file', '')).endswith('.json')):
+            continue
+        wanted, known = list(source.metainfo.get('classes') or ()), (categories or {}).get(source.ann_file)
+        if known is None:
+            known = [category['name'] for category in mmengine.load(source.ann_file)['categories']]
+        if finding := misfit(wanted, known):
             raise ValueError(f'The classes of metainfo do not fit {source.ann_file}. {finding}')
 
 
-def _finding(wanted: list[str], known: list[str]) -> str | None:
+def misfit(wanted: Sequence[str], known: Sequence[str]) -> str | None:
+    """What does not fit between classes and a COCO file's categories, with the line to write; None if they fit."""
+    wanted, known = list(wanted), list(known)
     unknown = [name for name in wanted if name not in known]
     if unknown:
         near = [match for name in unknown for match in get_close_matches(name, known, n=1)]
@@ -36,12 +44,3 @@ def _finding(wanted: list[str], known: list[str]) -> str | None:
     if labelled != wanted:
         return f'Labels follow the order of its categories; write metainfo=dict(classes={tuple(labelled)!r}).'
     return None
-
-
-def _sources(dataset: Any) -> Iterator[Any]:
-    """The data sets that read COCO files, inside any wrappers."""
-    for part in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if part is not None:
-            yield from _sources(part)
-    if hasattr(dataset, 'cat2label') and str(getattr(dataset, 'ann_file', '')).endswith('.json'):
-        yield dataset

@@ -1,52 +1,82 @@
-"""The data sets of a run: an empty one ends it with an error that says why."""
+"""The data sets of a run: an empty or a faulty one ends it, before the first step, with an error that says why."""
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from luminet_det import category_order
+from luminet_det import annotation_file, category_order
+from luminet_det.annotation_file import Fault
+from luminet_det.loaded_images import LoadedImages, sources
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse an empty data set and, if it distils, class names that do not fit the annotation file.
+    """Have `runner` refuse data sets that would end training somewhere on the way, or spoil it.
 
-    Left alone, mmengine stops at numpy's "need at least one array to concatenate", or, with an infinite sampler
-    and loader processes, searches for a first index for ever.
+    Refused are an empty data set; images that are not there; a COCO file that mmdet cannot read or that lists a
+    category twice; boxes that no loss can take; and, if the run distils, class names that do not fit the
+    annotation file. Boxes that mmdet leaves out are warned of.
+
+    Left alone, mmengine stops an empty set at numpy's "need at least one array to concatenate", or, with an
+    infinite sampler and loader processes, searches for a first index for ever; the rest ends as an index error, a
+    NaN or a missing file some thousand steps later.
     """
     build = runner.build_dataloader
 
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
-        try:
-            loader = build(dataloader, *args, **kwargs)
-        except ValueError as error:
-            if 'at least one array' not in str(error):
+        place = _place(runner, dataloader)
+        with annotation_file.watched() as files:
+            try:
+                loader = build(dataloader, *args, **kwargs)
+            except Exception as error:
+                _report(place, {path: content.faults for path, content in files.items()}, cause=error)
+                if isinstance(error, ValueError) and 'at least one array' in str(error):
+                    raise ValueError(explanation(place, dataloader)) from error
                 raise
-            raise ValueError(_explanation(runner, dataloader)) from error
         if hasattr(loader.dataset, '__len__') and len(loader.dataset) == 0:
-            raise ValueError(_explanation(runner, dataloader))
-        if _distils(runner) and _place(runner, dataloader) == 'train_dataloader':
-            category_order.check(loader.dataset)
+            raise ValueError(explanation(place, dataloader))
+        found = {path: content.faults for path, content in files.items()}
+        for source in sources(loader.dataset):
+            if loaded := LoadedImages.of(source):
+                num_classes = len(source.metainfo.get('classes') or ())
+                found[source.ann_file] = found.get(source.ann_file, []) + loaded.faults(num_classes)
+        _report(place, found)
+        if _distils(runner) and place == 'train_dataloader':
+            category_order.check(loader.dataset, {path: content.categories for path, content in files.items()})
         return loader
 
     runner.build_dataloader = build_dataloader
 
 
+def _report(place: str, faults: Mapping[str, list[Fault]], cause: Exception | None = None) -> None:
+    """Warn of the faults of each file, or raise ValueError if one of them is fatal."""
+    for path, of_file in faults.items():
+        if fatal := [f'{fault.what}. {fault.change}' for fault in of_file if fault.fatal]:
+            raise ValueError(f'The data set of {place}, {path}: ' + '\n'.join(fatal)) from cause
+        for fault in of_file:
+            print_log(f'{place}, {path}: {fault.what}. {fault.change}', logger='current', level=logging.WARNING)
+
+
 def _distils(runner: Runner) -> bool:
     model = getattr(runner, 'model', None)
+    # A FlexibleRunner builds its model after the data.
+    if isinstance(model, Mapping):
+        return bool(model.get('distill'))
     return bool(getattr(model.module if is_model_wrapper(model) else model, 'terms', None))
 
 
-def _explanation(runner: Runner, dataloader: Any) -> str:
-    place = _place(runner, dataloader)
+def explanation(place: str, dataloader: Any) -> str:
+    """Why the data set of a loader's config is empty; `place` is the loader's name there."""
     lines = [f'The data set of {place} is empty: no image is left after loading and filtering.']
     if isinstance(dataloader, Mapping):
-        for where, dataset in _sources(dataloader.get('dataset'), f'{place}.dataset'):
+        for where, dataset in config_sources(dataloader.get('dataset'), f'{place}.dataset'):
             lines += _facts(where, dataset)
     return '\n'.join(lines)
 
@@ -57,15 +87,15 @@ def _place(runner: Runner, dataloader: Any) -> str:
     return next((name for name in names if runner.cfg.get(name) == dataloader), 'dataloader')
 
 
-def _sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
+def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
     """The configs of data sets that read files, inside any wrappers, and where they stand."""
     if not isinstance(dataset, Mapping):
         return
     if 'dataset' in dataset:
-        yield from _sources(dataset['dataset'], f'{place}.dataset')
+        yield from config_sources(dataset['dataset'], f'{place}.dataset')
     elif 'datasets' in dataset:
         for i, inner in enumerate(dataset['datasets']):
-            yield from _sources(inner, f'{place}.datasets.{i}')
+            yield from config_sources(inner, f'{place}.datasets.{i}')
     else:
         yield place, dataset
 

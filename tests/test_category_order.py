@@ -2,7 +2,7 @@
 
 import pytest
 
-from luminet_det.category_order import _finding
+from luminet_det.category_order import misfit
 from tests import pairs, runs, tiny
 from tools import train
 
@@ -47,5 +47,5 @@ def test_names_in_the_files_order_pass(tmp_path, data, teacher):
 
 def test_some_of_the_categories_in_their_order_pass():
     known = ['cat', 'dog', 'cow']
-    assert _finding(['cat', 'cow'], known) is None
-    assert "('cat', 'cow')" in _finding(['cow', 'cat'], known)
+    assert misfit(['cat', 'cow'], known) is None
+    assert "('cat', 'cow')" in misfit(['cow', 'cat'], known)

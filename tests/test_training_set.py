@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import pytest
 from mmdet.utils import register_all_modules
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from luminet_det import training_set
@@ -103,4 +104,83 @@ def test_the_place_inside_wrappers_is_named(build, loader):
 def test_other_errors_stay_what_they_are(build, loader):
     loader.dataset.ann_file = 'nowhere.json'
     with pytest.raises(FileNotFoundError, match='nowhere.json'):
+        build(loader, seed=0)
+
+
+@pytest.fixture
+def log(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def changed(loader, change):
+    path = f'{loader.dataset.data_root}/{loader.dataset.ann_file}'
+    with open(path) as file:
+        content = json.load(file)
+    change(content)
+    with open(path, 'w') as file:
+        json.dump(content, file)
+    return loader
+
+
+@pytest.mark.parametrize('name', ['train_dataloader', 'val_dataloader'])
+def test_images_that_are_not_there_are_named(build, cfg, tmp_path, name):
+    for number in (1, 6):
+        (tmp_path / 'data' / 'images' / f'{number:03d}.png').unlink()
+    with pytest.raises(ValueError, match=r'2 of 8 images are not there: .*images/001.png; .*006.png\.') as caught:
+        build(cfg[name], seed=0)
+    assert str(caught.value).startswith(f'The data set of {name}, {tmp_path}/data/annotations.json')
+    assert 'Correct data_root or data_prefix' in str(caught.value)
+
+
+def test_an_image_that_the_filters_drop_may_be_missing(build, loader, tmp_path):
+    def clear(content):
+        content['annotations'] = [a for a in content['annotations'] if a['image_id'] != 1]
+
+    (tmp_path / 'data' / 'images' / '001.png').unlink()
+    assert len(build(changed(loader, clear), seed=0).dataset) == 7
+
+
+@pytest.mark.parametrize('key', ['id', 'name'])
+def test_a_category_that_repeats(build, loader, key):
+    def repeat(content):
+        content['categories'][2][key] = content['categories'][0][key]
+
+    with pytest.raises(
+        ValueError, match=f'annotations.json: 1 category {key} used more than once: .*Give each category'
+    ):
+        build(changed(loader, repeat), seed=0)
+
+
+@pytest.mark.parametrize('box', [None, [1, 2, float('inf'), 4]])
+def test_a_box_that_no_loss_can_take(build, loader, box):
+    with pytest.raises(ValueError, match='1 (annotation whose bbox|box that reach).*annotation 1 of image 0'):
+        build(changed(loader, lambda content: content['annotations'][0].update(bbox=box)), seed=0)
+
+
+@pytest.mark.parametrize('box', [[1, 2, float('nan'), 4], [9, 9, 0, 4], [9, 9, -3, 4]])
+def test_boxes_that_mmdet_leaves_out_are_warned_of(build, loader, log, box):
+    build(changed(loader, lambda content: content['annotations'][0].update(bbox=box)), seed=0)
+    assert 'annotation 1 of image 0, bbox [' in log.text
+    assert 'train_dataloader' in log.text
+
+
+def test_a_sound_set_is_not_warned_of(build, loader, log):
+    build(loader, seed=0)
+    assert 'annotation' not in log.text
+
+
+def test_the_faults_of_data_sets_inside_wrappers_are_found(build, loader, tmp_path):
+    loader.dataset = dict(type='ConcatDataset', datasets=[loader.dataset, deepcopy(loader.dataset)])
+    (tmp_path / 'data' / 'images' / '001.png').unlink()
+    with pytest.raises(ValueError, match='1 of 8 images are not there'):
+        build(loader, seed=0)
+
+
+def test_a_file_of_another_kind_keeps_mmdets_error(build, loader):
+    with open(f'{loader.dataset.data_root}/{loader.dataset.ann_file}', 'w') as file:
+        file.write('[]')
+    with pytest.raises(AssertionError, match='not supported'):
         build(loader, seed=0)

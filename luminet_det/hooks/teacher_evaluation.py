@@ -1,24 +1,38 @@
-"""TeacherEvaluationHook: the teacher's own score before the first step."""
+"""TeacherEvaluationHook: the teacher's own score before the first step, and the student's distance to it."""
 
+from collections.abc import Sequence
+
+import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.structures import InstanceData
 
 from luminet_det.registry import HOOKS
+
+INFO = 'teacher_evaluation'
 
 
 @HOOKS.register_module()
 class TeacherEvaluationHook(Hook):
-    """Evaluate each teacher on the validation set before training starts.
+    """Evaluate each teacher on the validation set before training starts, and compare the student with the best.
 
     A teacher that was loaded strictly may still be a bad one for this data. Its score stands in the log beside
-    the announcement; the student's best checkpoint and metrics are not touched. Detections of classes that the
-    student does not have are left out, so the score is on the student's classes.
+    the announcement, and after every validation of the student both scores and the gap, also as scalars
+    `teacher/<metric>` and `gap/<metric>`. The student's metrics and best checkpoint are not touched. Detections of
+    classes that the student does not have are left out, so the score is on the student's classes.
+
+    Every process takes part, as in any validation. A resumed run takes the scores from its checkpoint.
     """
 
-    priority = 'LOWEST'
+    # Before the LoggerHook, which writes what stands in the message hub after a validation.
+    priority = 'NORMAL'
+
+    def __init__(self) -> None:
+        self._scores: dict[str, dict[str, float]] = {}
 
     def before_train(self, runner: Runner) -> None:
+        """Evaluate the teachers, or take their scores from the checkpoint that is resumed."""
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not getattr(student, 'terms', None):
             runner.logger.warning('TeacherEvaluationHook has no teacher to evaluate: the model does not distil.')
@@ -27,16 +41,81 @@ class TeacherEvaluationHook(Hook):
             runner.logger.warning('TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.')
             return
         student.start()
+        kept = runner.message_hub.get_info(INFO, {})
+        scores = {}
+        for i, teacher in enumerate(student.teachers):
+            key = ' '.join(map(str, (i, teacher.name, teacher.checkpoint, teacher.dtype, runner.cfg.val_dataloader)))
+            scores[key] = kept[key] if key in kept else self._evaluate(runner, student, teacher)
+            if scores[key]:
+                listed = ', '.join(f'{name} {value:.3f}' for name, value in scores[key].items())
+                source = ', from the checkpoint' if key in kept else ''
+                runner.logger.info(f'Teacher {teacher.name} on the validation set{source}: {listed}')
+        # The hub is saved in checkpoints.
+        runner.message_hub.update_info(INFO, scores)
+        self._scores = {
+            f'{i}' if len(scores) > 1 else '': found for i, found in enumerate(scores.values(), start=1) if found
+        }
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Log teacher, student and gap for the metrics that stand for the whole."""
+        for name in _leading(metrics or {}):
+            known = {which: scores[name] for which, scores in self._scores.items() if name in scores}
+            if not known:
+                continue
+            which, student = max(known, key=known.get), metrics[name]
+            teacher = known[which]
+            part = f' ({student / teacher:.0%} of the teacher)' if teacher > 0 else ''
+            best = f'teacher {which}'.strip()
+            runner.logger.info(f'student {name} {student:.3f}, {best} {teacher:.3f}, gap {teacher - student:.3f}{part}')
+            runner.message_hub.update_scalar(f'val/teacher/{name}', teacher)
+            runner.message_hub.update_scalar(f'val/gap/{name}', teacher - student)
+
+    @staticmethod
+    def _evaluate(runner: Runner, student: torch.nn.Module, teacher) -> dict[str, float]:
         dataloader, evaluator = runner.val_loop.dataloader, runner.val_loop.evaluator
-        for teacher, link in zip(student.teachers, student.links, strict=True):
-            # mmdet's test path knows no other precision; `follow` brings back that of the training.
-            teacher.model.float()
+        classes = _Classes(teacher.classes, dataloader.dataset.metainfo.get('classes'))
+        if classes.missing:
+            runner.logger.warning(
+                f'Teacher {teacher.name} is not evaluated: it does not know {", ".join(classes.missing[:5])} of the '
+                f'classes of the validation set.'
+            )
+            return {}
+        # mmdet's test path knows no other precision; `follow` brings back that of the training.
+        teacher.model.float()
+        # A loader draws a seed each time it is gone through; the student's numbers stay what they were.
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
             for batch in dataloader:
                 outputs = teacher.model.val_step(batch)
                 for sample in outputs:
-                    sample.pred_instances = link.classes.student_instances(sample.pred_instances)
+                    sample.pred_instances = classes.of_student(sample.pred_instances)
                 evaluator.process(data_samples=outputs, data_batch=batch)
-            teacher.follow(student)
-            metrics = evaluator.evaluate(len(dataloader.dataset))
-            scores = ', '.join(f'{name} {value:.3f}' for name, value in metrics.items())
-            runner.logger.info(f'Teacher {teacher.name} on the validation set: {scores}')
+        teacher.follow(student)
+        metrics = evaluator.evaluate(len(dataloader.dataset))
+        return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+
+
+class _Classes:
+    """The teacher's detections as the validation set counts its classes, by name; by position where one is nameless.
+
+    Not the link's `ClassMap`: a teacher whose features alone are compared has none.
+    """
+
+    def __init__(self, teacher: Sequence[str] | None, student: Sequence[str] | None) -> None:
+        self.missing = [name for name in student or () if teacher and name not in teacher]
+        self.identity = not teacher or not student or tuple(teacher) == tuple(student)
+        if not self.identity and not self.missing:
+            places = {name: i for i, name in enumerate(student)}
+            self.labels = torch.tensor([places.get(name, -1) for name in teacher])
+
+    def of_student(self, predictions: InstanceData) -> InstanceData:
+        """Detections with the student's labels; those of classes that it does not have are left out."""
+        if self.identity:
+            return predictions
+        predictions.labels = self.labels.to(predictions.labels.device)[predictions.labels]
+        return predictions[predictions.labels >= 0]
+
+
+def _leading(metrics: dict[str, float]) -> list[str]:
+    """The mean AP of boxes, and of masks where there are some; the first metric where there is no mean AP."""
+    scalars = [name for name, value in metrics.items() if isinstance(value, (int, float))]
+    return [name for name in scalars if name.endswith('mAP')] or scalars[:1]

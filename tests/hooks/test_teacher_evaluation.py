@@ -1,13 +1,17 @@
-"""TeacherEvaluationHook: the teacher's score is in the log before the first step, on the student's classes."""
+"""TeacherEvaluationHook: the teacher's score is in the log before the first step, and the gap after validations."""
 
 import re
 
+import pytest
 import torch
 from mmengine.config import Config
+from mmengine.structures import InstanceData
 
-from tests import pairs, runs, tiny
+from luminet_det.hooks.teacher_evaluation import _Classes
+from tests import pairs, ranks, runs, tiny
 from tools import test, train
 
+AP = 'coco/bbox_mAP'
 WIDE = tiny.faster_rcnn(base_channels=16)
 
 
@@ -22,10 +26,18 @@ def logged_ap(folder, data, model):
     return [float(ap) for ap in found], finished.text
 
 
-def test_it_is_what_the_teacher_scores_alone_whatever_the_order_of_its_classes(tmp_path, data):
-    config = runs.tiny_config(tmp_path / 'teacher.py', data, WIDE, max_iters=80)
-    runs.run(train.main, [config, '--work-dir', tmp_path / 'teacher'], tmp_path)
-    weights = tmp_path / 'teacher' / 'iter_80.pth'
+@pytest.fixture(scope='module')
+def trained_teacher(data, tmp_path_factory):
+    """A teacher that finds something, and its AP."""
+    folder = tmp_path_factory.mktemp('teacher')
+    config = runs.tiny_config(folder / 'teacher.py', data, WIDE, max_iters=80)
+    runs.run(train.main, [config, '--work-dir', folder], folder)
+    return dict(config=WIDE, checkpoint=str(folder / 'iter_80.pth')), next(iter(runs.scalars(folder, AP).values()))
+
+
+def test_it_is_what_the_teacher_scores_alone_whatever_the_order_of_its_classes(tmp_path, data, trained_teacher):
+    weights = trained_teacher[0]['checkpoint']
+    config = runs.tiny_config(tmp_path / 'teacher.py', data, WIDE)
     tested = runs.run(test.main, [config, weights, '--work-dir', tmp_path / 'test'], tmp_path)
     alone = float(re.findall(r'coco/bbox_mAP: ([\d.]+)', tested.text)[-1])
 
@@ -61,3 +73,98 @@ def test_without_a_validation_set_it_says_so(tmp_path, data, teacher):
     finished = runs.run(train.main, [runs.config_file(config, cfg), '--work-dir', tmp_path / 'work'], tmp_path)
     assert finished.code == 0, finished.text
     assert 'no val_dataloader' in finished.text
+
+
+def hooked(folder, data, teacher, tap='roi_cls', **settings):
+    """Path of a config whose run evaluates its teacher."""
+    loss = pairs.LUMINET if tap == 'roi_cls' else dict(type='mmdet.L1Loss')
+    model = pairs.distilling(tiny.faster_rcnn(), teacher, dict(tap=tap, loss=loss))
+    config = runs.tiny_config(folder / 'c.py', data, model, **settings)
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type='luminet_det.TeacherEvaluationHook')]
+    cfg.default_hooks.logger.log_metric_by_epoch = False
+    return runs.config_file(config, cfg)
+
+
+def trained(folder, config, *flags, **environ):
+    finished = runs.run(train.main, [config, '--work-dir', folder / 'work', *flags], folder, **environ)
+    assert finished.code == 0, finished.text
+    return finished.text
+
+
+def test_after_each_validation_student_teacher_and_gap_are_logged(tmp_path, data, trained_teacher):
+    setting, ap = trained_teacher
+    config = hooked(tmp_path, data, setting, max_iters=4, **{'train_cfg.val_interval': 2})
+    lines = re.findall(
+        rf'student {AP} ([\d.]+), teacher ([\d.]+), gap ([\d.]+) \((\d+)% of the teacher\)', trained(tmp_path, config)
+    )
+    students = runs.scalars(tmp_path / 'work', AP)
+    assert list(students) == [2, 4]
+    assert runs.scalars(tmp_path / 'work', f'teacher/{AP}') == {2: ap, 4: ap}
+    gaps = runs.scalars(tmp_path / 'work', f'gap/{AP}')
+    for (step, student), line in zip(students.items(), lines, strict=True):
+        assert gaps[step] == pytest.approx(ap - student)
+        assert line == (f'{student:.3f}', f'{ap:.3f}', f'{ap - student:.3f}', f'{student / ap * 100:.0f}')
+
+
+def test_the_student_and_its_best_checkpoint_are_what_they_are_without_the_hook(tmp_path, data, trained_teacher):
+    config = hooked(tmp_path, data, trained_teacher[0], max_iters=2)
+    cfg = Config.fromfile(config)
+    cfg.default_hooks.checkpoint |= dict(save_best='auto')
+    trained(tmp_path / 'with', runs.config_file(config, cfg))
+    cfg.pop('custom_hooks')
+    trained(tmp_path / 'without', runs.config_file(config, cfg))
+    found = [torch.load(*(tmp_path / which / 'work').glob('best_*')) for which in ('with', 'without')]
+    assert [checkpoint['meta']['iter'] for checkpoint in found] == [2, 2]
+    for name, weight in found[0]['state_dict'].items():
+        assert torch.equal(weight, found[1]['state_dict'][name]), name
+    assert len(set(map(str, (runs.scalars(tmp_path / w / 'work', AP) for w in ('with', 'without'))))) == 1
+
+
+def test_a_resumed_run_takes_the_score_from_its_checkpoint(tmp_path, data, trained_teacher):
+    setting, ap = trained_teacher
+    config = hooked(tmp_path, data, setting, max_iters=2)
+    assert 'from the checkpoint' not in trained(tmp_path, config)
+    longer = ('--cfg-options', 'train_cfg.max_iters=3', 'train_cfg.val_interval=3')
+    text = trained(tmp_path, config, '--resume', *longer)
+    assert f'on the validation set, from the checkpoint: {AP} {ap:.3f}' in text
+    assert text.count('Evaluating bbox') == 1
+    assert runs.scalars(tmp_path / 'work', f'teacher/{AP}') == {2: ap, 3: ap}
+    # Another teacher has no score yet.
+    other = Config.fromfile(config)
+    other.model.teacher.checkpoint = str(tmp_path / 'other.pth')
+    torch.save(torch.load(setting['checkpoint']), other.model.teacher.checkpoint)
+    text = trained(tmp_path, runs.config_file(config, other), '--resume', *longer)
+    assert 'from the checkpoint' not in text
+
+
+def test_of_several_teachers_the_best_is_the_measure(tmp_path, data, teacher, trained_teacher):
+    setting, ap = trained_teacher
+    text = trained(tmp_path, hooked(tmp_path, data, [teacher, setting], max_iters=1))
+    assert f', teacher 2 {ap:.3f}, gap ' in text
+
+
+def test_detections_are_counted_as_the_student_counts_its_classes():
+    classes = _Classes(('cat', 'dog', 'cow'), ('dog', 'cat'))
+    assert classes.of_student(InstanceData(labels=torch.tensor([0, 2, 1]))).labels.tolist() == [1, 0]
+    assert _Classes(None, ('dog', 'cat')).of_student(InstanceData(labels=torch.tensor([1]))).labels.tolist() == [1]
+
+
+def test_a_teacher_of_other_classes_is_left_out_with_a_warning(tmp_path, data, trained_teacher):
+    text = trained(
+        tmp_path, hooked(tmp_path, data, trained_teacher[0] | dict(classes=['a', 'b', 'c']), 'neck', max_iters=1)
+    )
+    assert 'is not evaluated: it does not know thing0, thing1, thing2' in text
+    assert 'gap' not in text
+
+
+def test_two_processes_agree_with_one(tmp_path, data, trained_teacher):
+    setting, ap = trained_teacher
+    config = hooked(tmp_path, data, setting, max_iters=1)
+    argv = [config, '--work-dir', tmp_path / 'work', '--launcher', 'pytorch']
+    first, second = ranks.run(train.main, argv, tmp_path)
+    assert (first.code, second.code) == (0, 0), first.text + second.text
+    assert f'on the validation set: {AP} {ap:.3f}' in first.text
+    assert f'teacher {ap:.3f}, gap ' in first.text
+    assert 'on the validation set' not in second.text
+    assert runs.scalars(tmp_path / 'work', f'teacher/{AP}') == {1: ap}

@@ -1,7 +1,8 @@
-"""docs/your_own_data.md: its configs load, belong together, and train when they are written as the page says."""
+"""docs/your_own_dataset.md: its configs load, belong together, and train when they are written as the page says."""
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,14 @@ from mmengine.config import Config
 
 from tests import pairs, runs, tiny
 from tests.test_configs import narrow
-from tools import test, train
+from tests.test_voc import write_voc
+from tools import doctor, test, train
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / 'docs' / 'your_own_data.md').read_text()
+PAGE = (ROOT / 'docs' / 'your_own_dataset.md').read_text()
 BLOCKS = re.findall(r'```python\n(.*?)```', PAGE, re.S)
-FILES = ['configs/parts/parts.py', 'configs/parts/teacher.py', 'configs/parts/student.py', 'configs/parts/distilled.py']
-DETECTORS = FILES[1:]
+DATA = ['configs/parts/parts.py', 'configs/parts/parts_voc.py']
+DETECTORS = ['configs/parts/teacher.py', 'configs/parts/student.py', 'configs/parts/distilled.py']
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def narrowed(folder):
 
 
 def test_every_block_is_a_file_of_its_own():
-    assert [re.match(r'# (\S+)\n', block)[1] for block in BLOCKS] == FILES
+    assert [re.match(r'# (\S+)\n', block)[1] for block in BLOCKS] == DATA + DETECTORS
     assert all(name in PAGE.replace(f'# {name}', '') for name in DETECTORS)
 
 
@@ -93,6 +95,7 @@ def test_the_distilled_student_trains_and_its_checkpoint_is_the_plain_ones(narro
     finished = runs.run(train.main, [DETECTORS[2], '--auto-scale-lr', '--seed', '0'], narrowed)
     assert finished.code == 0, finished.text
     assert 'classes  the same' in finished.text
+    assert re.search(r'student coco/bbox_mAP [\d.]+, teacher [\d.]+, gap ', finished.text)
     losses = runs.scalars(narrowed / 'work_dirs' / 'distilled', 'loss_luminet')
     assert len(losses) == 2
     assert all(loss > 0 for loss in losses.values())
@@ -100,7 +103,39 @@ def test_the_distilled_student_trains_and_its_checkpoint_is_the_plain_ones(narro
     assert finished.code == 0, finished.text
 
 
+def examined(folder, *argv):
+    finished = runs.run(lambda words: sys.exit(doctor.main(words)), argv, folder)
+    return finished.code, re.findall(r'^(?:OK|WARN|FAIL|SKIP) +([a-z ]+): ', finished.text, re.M), finished.text
+
+
+def test_the_doctor_finds_nothing_to_change_and_every_finding_is_explained(narrowed):
+    code, checks, text = examined(narrowed, DETECTORS[2])
+    assert code == 0, text
+    explained = {name for names in re.findall(r'^\| ([a-z, ]+) \| ', PAGE, re.M) for name in names.split(', ')}
+    assert set(checks) <= explained
+    printed = PAGE.partition('## 5. The doctor')[2].partition('With the right number')[0]
+    shown = re.findall(r'^(?:OK|WARN|FAIL|SKIP) +([a-z ]+): ', printed, re.M)
+    assert set(checks) - set(shown) == {'gradient'}, 'print what the doctor says now'
+
+
+def test_data_in_voc_format_takes_the_place_of_the_other(folder):
+    from mmdet.registry import DATASETS
+
+    for split in ('train', 'val'):
+        write_voc(folder / 'data' / 'parts', split, ('washer', 'bolt', 'nut'))
+    teacher = (folder / DETECTORS[0]).read_text()
+    (folder / DETECTORS[0]).write_text(teacher.replace("'./parts.py'", "'./parts_voc.py'"))
+    config = Config.fromfile(DETECTORS[0])
+    assert config.val_evaluator.type == 'VOCMetric'
+    for loader in (config.train_dataloader, config.val_dataloader):
+        dataset = DATASETS.build(loader.dataset)
+        assert len(dataset) == 4
+        assert dataset.metainfo['classes'] == config.classes
+        labels = [dataset.get_data_info(i)['instances'][0]['bbox_label'] for i in range(4)]
+        assert labels == [2, 0, 1, 2]
+
+
 def test_the_table_is_the_measured_one():
-    rows = {line for line in PAGE.splitlines() if line.startswith('|')}
+    rows = {line for line in PAGE.partition('## Settings worth trying')[2].splitlines() if line.startswith('|')}
     measured = (ROOT / 'benchmarks' / 'results' / 'digits_grid.md').read_text().splitlines()
     assert rows == {line for line in measured if 'KDLoss' not in line}, 'copy the rows of the results'

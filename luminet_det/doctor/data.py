@@ -1,0 +1,143 @@
+"""The data sets of a config: their files, their images, their boxes, and what training and validation share."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from luminet_det import annotation_file
+from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
+from luminet_det.loaded_images import LoadedImages, sources
+from luminet_det.training_set import config_sources, explanation
+
+LOADERS = ('train_dataloader', 'val_dataloader')
+
+
+def check_file(place: str, settings: dict) -> Iterator[Finding]:
+    """Whether an annotation file is there and sound.
+
+    Args:
+        place: Where the data set stands in the config.
+        settings: The config of a data set without wrappers.
+    """
+    path = Path(settings.get('data_root') or '') / (settings.get('ann_file') or '')
+    if '://' in str(settings.get('data_root')) or '://' in str(settings.get('ann_file')):
+        yield Finding('annotations', WARN, f'{place}: {path} lies on a server and was not looked at')
+        return
+    if not path.is_file():
+        raise Unusable(
+            f'{place}: there is no annotation file {path}{_nearest(path)}', f'{place}.data_root or {place}.ann_file'
+        )
+    if path.suffix != '.json':
+        yield Finding('annotations', OK, f'{path} is there')
+        return
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise Unusable(f'{place}: {path} is no JSON: {error}', f'Write it anew, or change {place}.ann_file.') from error
+    faults = annotation_file.faults(content)
+    for fault in faults:
+        yield Finding('annotations', FAIL if fault.fatal else WARN, f'{path}: {fault.what}', fault.change)
+    if not any(fault.fatal for fault in faults):
+        counts = {key: len(content.get(key, ())) for key in ('images', 'annotations', 'categories')}
+        listed = ', '.join(f'{number} {noun}' for noun, number in counts.items())
+        yield Finding('annotations', OK, f'{path}: {listed}')
+
+
+def check_folder(place: str, settings: dict) -> Iterator[Finding]:
+    """Whether the folder of the images is there, before thousands of images are found missing."""
+    prefix = settings.get('data_prefix') or {}
+    for name in ('img', 'img_path'):
+        if name in prefix and '://' not in str(settings.get('data_root')):
+            folder = Path(settings.get('data_root') or '') / prefix[name]
+            if not folder.is_dir():
+                raise Unusable(
+                    f'{place}: there is no folder of images {folder}{_nearest(folder)}', f'{place}.data_prefix.{name}'
+                )
+    yield from ()
+
+
+def build(place: str, loader: dict) -> Any:
+    """The data set of a loader's config, with all its files read."""
+    try:
+        dataset = DATASETS.build(loader['dataset'])
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+    except ValueError as error:
+        # What an empty list comes to in mmengine.
+        if 'at least one array' not in str(error):
+            raise
+        found, _, change = explanation(place, loader).rpartition('\n')
+        raise Unusable(found, change) from error
+    return dataset
+
+
+def check_images(place: str, dataset: Any) -> Iterator[Finding]:
+    """Whether the images that are left after the filters are there, and their boxes can be learned."""
+    for source in sources(dataset):
+        loaded = LoadedImages.of(source)
+        if loaded is None:
+            yield Finding('images', WARN, f'{place}: {type(source).__name__} keeps no list that could be looked at')
+            continue
+        faults = loaded.faults(len(source.metainfo.get('classes') or ()))
+        for fault in faults:
+            yield Finding('images', FAIL if fault.fatal else WARN, f'{place}: {fault.what}', fault.change)
+        if not faults:
+            where = '' if loaded.local else ', on a server and not looked at'
+            yield Finding('images', OK, f'{place}: {len(loaded.paths)} images, {len(loaded.boxes)} boxes{where}')
+
+
+def check_shared(datasets: dict[str, Any]) -> Iterator[Finding]:
+    """Whether training and validation share images: the score would flatter."""
+    train, val = (set(image_paths(datasets[name])) for name in LOADERS)
+    if shared := sorted(train & val):
+        some = '; '.join(shared[:3]) + ('; ...' if len(shared) > 3 else '')
+        yield Finding(
+            'shared images',
+            WARN,
+            f'{len(shared)} of {len(val)} images of validation are trained on as well: {some}',
+            'val_dataloader.dataset.ann_file: a score on these images says nothing about new ones.',
+        )
+    else:
+        yield Finding('shared images', OK, 'training and validation share none')
+
+
+def check_evaluator(cfg: Config) -> Iterator[Finding]:
+    """Whether the validation is scored against the file that it reads."""
+    metrics = cfg.get('val_evaluator') or []
+    metrics = [metrics] if isinstance(metrics, dict) else metrics
+    read = {
+        os.path.normpath(os.path.join(s.get('data_root') or '', s.get('ann_file') or ''))
+        for _, s in config_sources(cfg.val_dataloader.get('dataset'), 'val_dataloader.dataset')
+    }
+    for metric in metrics:
+        path = metric.get('ann_file')
+        if not path or '://' in path:
+            continue
+        if not Path(path).is_file():
+            raise Unusable(f'there is no annotation file {path}{_nearest(Path(path))}', 'val_evaluator.ann_file')
+        if os.path.normpath(path) not in read:
+            yield Finding(
+                'evaluator',
+                WARN,
+                f'scores are taken against {path}, while the images are those of {", ".join(sorted(read))}',
+                'val_evaluator.ann_file',
+            )
+            return
+    yield Finding('evaluator', OK, ', '.join(str(metric.get('type')) for metric in metrics) or 'none')
+
+
+def image_paths(dataset: Any) -> list[str]:
+    """Files of all images of a data set and what it wraps."""
+    loaded = (LoadedImages.of(source) for source in sources(dataset))
+    return [os.path.normpath(path) for images in loaded if images for path in images.paths]
+
+
+def _nearest(path: Path) -> str:
+    """How far the path exists."""
+    parent = next((p for p in path.parents if p.is_dir()), None)
+    return f' (nearest folder that exists: {parent.resolve()})' if parent else ''

@@ -1,0 +1,121 @@
+"""The model of a config: built, with its weights, and with as many classes as the data."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import HOOKS, MODELS
+from torch import nn
+
+from luminet_det import category_order
+from luminet_det.annotation_file import Contents
+from luminet_det.compat import checkpoints
+from luminet_det.distillation.weights import load_strictly
+from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
+
+NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+
+
+def check_keys(cfg: Config) -> Iterator[Finding]:
+    """Whether the config has what a training run needs."""
+    if wrong := [key for key in (*NEEDED, 'val_dataloader') if not isinstance(cfg.get(key) or {}, dict)]:
+        raise Unusable(f'{", ".join(wrong)} should be dict(...), but is {cfg[wrong[0]]!r}', f'{wrong[0]} = dict(...)')
+    if lacking := [key for key in NEEDED if not cfg.get(key)]:
+        raise Unusable(f'the config has no {", ".join(lacking)}', f'Add {", ".join(lacking)}, or a _base_ that has it.')
+    if 'val_dataloader' in cfg and not (cfg.get('val_cfg') and cfg.get('val_evaluator')):
+        raise Unusable('val_dataloader without val_cfg or val_evaluator', 'Set all three of them, or none.')
+    for hook in cfg.get('custom_hooks') or []:
+        if isinstance(hook, dict) and isinstance(hook.get('type'), str) and _unknown(hook['type']):
+            raise Unusable(f'there is no hook {hook["type"]!r}', 'custom_hooks')
+    kind = cfg.train_cfg.get('type', 'EpochBasedTrainLoop' if cfg.train_cfg.get('by_epoch') else 'IterBasedTrainLoop')
+    length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.get('max_iters')
+    yield Finding('config', OK, f'{kind} over {length} {"epochs" if "max_epochs" in cfg.train_cfg else "steps"}')
+
+
+def _unknown(kind: str) -> bool:
+    try:
+        return HOOKS.get(kind) is None
+    except KeyError:
+        return True
+
+
+def build(cfg: Config) -> nn.Module:
+    """The model in training mode, without weights."""
+    settings = cfg.model.copy()
+    if 'data_preprocessor' in cfg and 'data_preprocessor' not in settings:
+        settings['data_preprocessor'] = cfg.data_preprocessor
+    return MODELS.build(settings).train()
+
+
+def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
+    """Whether the optimizer can be built for the model."""
+    settings = cfg.optim_wrapper.copy()
+    # Mixed precision is looked at by itself: its wrapper refuses to be built where there is no GPU.
+    settings['type'], kind = 'OptimWrapper', settings.get('type')
+    if str(kind).endswith('AmpOptimWrapper'):
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):
+            settings.pop(key, None)
+    optimizer = build_optim_wrapper(model, settings).optimizer
+    yield Finding('optimizer', OK, f'{type(optimizer).__name__}, learning rate {optimizer.param_groups[0]["lr"]:g}')
+
+
+def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iterator[Finding]:
+    """Fetch what the student starts from, as training would, or load the checkpoint that was named."""
+    if checkpoint:
+        load_strictly(model, checkpoints.load(checkpoint), source=checkpoint)
+        yield Finding('student weights', OK, f'{checkpoint} fits')
+        return
+    model.init_weights()
+    start = cfg.get('load_from')
+    if start and '://' not in start and not Path(start).is_file():
+        raise Unusable(f'there is no file {start}, from which training is to start', 'load_from')
+    yield Finding('student weights', OK, f'initialised{f", then from {start}" if start else ""}')
+
+
+def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -> Iterator[Finding]:
+    """Whether the student's heads have as many classes as the data."""
+    setting = f'{place}.dataset.metainfo = dict(classes=(...))'
+    if not classes or isinstance(classes, str):
+        raise Unusable(f'metainfo of the data set names no tuple of classes: {classes!r}', setting)
+    if repeated := sorted({name for name in classes if list(classes).count(name) > 1}):
+        raise Unusable(f'metainfo names {", ".join(repeated)} more than once', setting)
+    heads = {
+        name: module.num_classes
+        for name, module in model.named_modules()
+        # An RPN has one class, whatever the data.
+        if isinstance(getattr(module, 'num_classes', None), int) and not name.endswith('rpn_head') and name
+    }
+    wrong = {name: number for name, number in heads.items() if number != len(classes) and 'semantic' not in name}
+    for name, number in wrong.items():
+        yield Finding(
+            'classes',
+            FAIL,
+            f'{name} has {number} classes, the data {len(classes)}: {_some(classes)}',
+            f'model.{name}.num_classes = {len(classes)}, or {setting}',
+        )
+    if not wrong:
+        yield Finding('classes', OK, f'{len(classes)} in data and student: {_some(classes)}')
+
+
+def _some(classes: Sequence[str]) -> str:
+    return ', '.join(classes[:6]) + (', ...' if len(classes) > 6 else '')
+
+
+def check_order(files: dict[str, Contents], dataset: object, distils: bool) -> Iterator[Finding]:
+    """Whether the names of a COCO-format set stand in the order in which its labels are numbered."""
+    try:
+        category_order.check(dataset, {path: content.categories for path, content in files.items()})
+        yield Finding('class order', OK, 'as the data set numbers its labels')
+    except ValueError as error:
+        yield Finding('class order', FAIL if distils else WARN, str(error), 'train_dataloader.dataset.metainfo')
+
+
+def megabytes(model: nn.Module) -> float:
+    """Size of parameters and buffers."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(t.numel() * t.element_size() for t in tensors) / 2**20
+
+
+def trainable_megabytes(model: nn.Module) -> float:
+    return sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad) / 2**20

@@ -1,0 +1,115 @@
+"""What a data set is about to serve: images that are not there, boxes that no loss can take."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from luminet_det.annotation_file import SHOWN, Fault
+
+
+def sources(dataset: Any) -> Iterator[Any]:
+    """The data sets that read files, inside any wrappers."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if inner == [None]:
+        yield dataset
+        return
+    for part in inner:
+        yield from sources(part)
+
+
+@dataclass(frozen=True)
+class LoadedImages:
+    """The images of one data set after its filters, and the boxes in them that are not to be ignored.
+
+    Attributes:
+        paths: File of each image.
+        boxes: (M, 4) corners x1, y1, x2, y2 in pixels of all boxes.
+        labels: (M,) class of each box.
+        images: (M,) index of its image.
+        local: Whether the images are read from this machine's files.
+        training: Whether the boxes are learned from, not only scored against.
+    """
+
+    paths: list[str]
+    boxes: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+    local: bool
+    training: bool
+
+    @classmethod
+    def of(cls, dataset: Any) -> 'LoadedImages | None':
+        """Those of a data set without wrappers; None if it is not of mmdet's kind."""
+        from mmdet.datasets import BaseDetDataset, BaseVideoDataset
+
+        if not isinstance(dataset, BaseDetDataset) or isinstance(dataset, BaseVideoDataset):
+            return None
+        paths, boxes, labels, images = [], [], [], []
+        for i in range(len(dataset)):
+            info = dataset.get_data_info(i)
+            paths.append(info['img_path'])
+            for instance in info.get('instances', ()):
+                if instance.get('ignore_flag'):
+                    continue
+                boxes.append(instance['bbox'])
+                labels.append(instance['bbox_label'])
+                images.append(i)
+        return cls(
+            paths,
+            np.array(boxes, dtype=float).reshape(-1, 4),
+            np.array(labels, dtype=int),
+            np.array(images, dtype=int),
+            _reads_local_files(dataset),
+            training=not dataset.test_mode,
+        )
+
+    def faults(self, num_classes: int) -> list[Fault]:
+        """What would end training somewhere on the way."""
+        x1, y1, x2, y2 = self.boxes.T
+        broken = ~np.isfinite(self.boxes).all(1) | (x2 <= x1) | (y2 <= y1)
+        foreign = (self.labels < 0) | (self.labels >= num_classes)
+        found = []
+        if missing := self.missing():
+            what = f'{len(missing)} of {len(self.paths)} images are not there: {_some(missing)}'
+            found.append(Fault(what, 'Correct data_root or data_prefix, or copy the files.', fatal=True))
+        if broken.any():
+            rows = np.flatnonzero(broken)
+            named = [f'{self.boxes[i].tolist()} in {self.paths[self.images[i]]}' for i in rows[: SHOWN + 1]]
+            what = f'{len(rows)} of {len(broken)} boxes are empty, negative or not finite (x1, y1, x2, y2)'
+            found.append(Fault(f'{what}: {_some(named)}', 'Correct or remove them.', fatal=self.training))
+        if foreign.any():
+            what = f'{int(foreign.sum())} boxes have a label beyond the {num_classes} classes of metainfo'
+            found.append(Fault(what, 'Correct metainfo=dict(classes=...) of the data set.', fatal=True))
+        return found
+
+    def missing(self) -> list[str]:
+        """Images that are not on the disk; each folder is listed once instead of asking for every file."""
+        if not self.local:
+            return []
+        folders: dict[str, set[str]] = {}
+        for folder in {os.path.dirname(path) for path in self.paths}:
+            try:
+                folders[folder] = set(os.listdir(folder or '.'))
+            except OSError:
+                folders[folder] = set()
+        unlisted = [p for p in self.paths if os.path.basename(p) not in folders[os.path.dirname(p)]]
+        # A file system that ignores case finds more than a listing shows.
+        return [path for path in unlisted if not os.path.exists(path)]
+
+
+def _reads_local_files(dataset: Any) -> bool:
+    from mmcv.transforms import LoadImageFromFile
+
+    readers = [t for t in dataset.pipeline.transforms if isinstance(t, LoadImageFromFile)]
+    backends = [(reader.backend_args or {}).get('backend', 'local') for reader in readers]
+    paths = '' if len(dataset) == 0 else dataset.get_data_info(0)['img_path']
+    return (
+        bool(readers) and set(backends) <= {'local', 'disk', 'LocalBackend', 'HardDiskBackend'} and '://' not in paths
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return '; '.join(names[:SHOWN]) + ('; ...' if len(names) > SHOWN else '')

@@ -1,0 +1,41 @@
+"""A precision that the device cannot do is found by trying it."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from luminet_det.distillation.teacher import Teacher
+from luminet_det.doctor import precision
+
+CPU = torch.device('cpu')
+
+
+def levels(kind, *dtypes):
+    cfg = Config(dict(optim_wrapper=dict(type=kind)))
+    teachers = [Teacher(dict(type='FasterRCNN'), dtype=dtype) for dtype in dtypes]
+    return [(finding.level, finding.found) for finding in precision.check(cfg, teachers, CPU)]
+
+
+def test_what_works_is_named():
+    assert levels('OptimWrapper') == [('OK', 'float32 throughout')]
+    assert levels('CpuAmpOptimWrapper', 'bf16') == [
+        ('OK', "teacher.dtype='bf16' on this CPU, optim_wrapper on this CPU")
+    ]
+
+
+def test_amp_needs_a_gpu():
+    ((level, found),) = levels('AmpOptimWrapper')
+    assert level == 'FAIL'
+    assert 'does not run on a CPU' in found
+
+
+@pytest.mark.parametrize('works', [True, False])
+def test_a_dtype_without_kernels_is_refused(monkeypatch, works):
+    def conv2d(*args, **kwargs):
+        raise RuntimeError('not implemented for BFloat16')
+
+    if not works:
+        monkeypatch.setattr(torch.nn.functional, 'conv2d', conv2d)
+    ((level, found),) = levels('OptimWrapper', 'bf16')
+    assert (level == 'OK') == works
+    assert works or 'cannot do torch.bfloat16: not implemented for BFloat16' in found
