@@ -42,7 +42,7 @@ def load(args: Namespace) -> Config:
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('./work_dirs', path.stem)
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-        if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        if args.launcher in ('pytorch', 'slurm') and not torch.cuda.is_available():
             from luminet_det.compat import cpu
 
             cpu.distribute(cfg)

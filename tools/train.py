@@ -12,9 +12,13 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from luminet_det import config, training_set
-from luminet_det.compat import cpu  # noqa: F401  (registers what --amp uses on a CPU)
+from luminet_det.compat import (
+    cpu,  # noqa: F401  (registers what --amp uses on a CPU)
+    elastic,
+    fsdp,
+)
 from luminet_det.hooks.exact_resume import adopt_seed
-from luminet_det.hooks.interrupt import resume_command
+from luminet_det.hooks.interrupt import InterruptHook, resume_command
 
 
 def parser() -> ArgumentParser:
@@ -38,6 +42,11 @@ def parser() -> ArgumentParser:
         action='store_true',
         help="scale the learning rate by (processes x batch size) / the config's auto_scale_lr.base_batch_size",
     )
+    made.add_argument(
+        '--fsdp',
+        action='store_true',
+        help='split weights, gradients and optimizer state over the processes (FSDP) instead of copying them (DDP)',
+    )
     made.add_argument('--seed', type=int, help='seed of everything random; a resumed run keeps its own')
     made.add_argument(
         '--deterministic', action='store_true', help='only kernels that give the same result each time; slower'
@@ -55,6 +64,8 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     cfg = config.load(args)
     if args.amp:
         _use_amp(cfg)
+    if args.fsdp:
+        fsdp.shard(cfg)
     if args.auto_scale_lr:
         if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
             raise ValueError(
@@ -69,6 +80,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # cuBLAS is deterministic only with this
     if args.resume:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
+    elastic.adopt_checkpoint(cfg)
     if cfg.get('resume'):
         adopt_seed(cfg)
     _add_hook(cfg, dict(type='luminet_det.ExactResumeHook'))
@@ -84,18 +96,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     flags = parser()
     args = flags.parse_args(argv)
-    try:
-        cfg = configure(args, _command(argv))
-    except FileNotFoundError as error:
-        flags.error(str(error))
-    # mmdet only now: luminet_det has to be imported before it.
-    from mmdet.registry import RUNNERS
-    from mmdet.utils import setup_cache_size_limit_of_dynamo
+    runner = None
+    with elastic.not_repeated(lambda: runner is not None and _has_trained(runner)):
+        try:
+            cfg = configure(args, _command(argv))
+        except FileNotFoundError as error:
+            flags.error(str(error))
+        # mmdet only now: luminet_det has to be imported before it.
+        from mmdet.registry import RUNNERS
+        from mmdet.utils import setup_cache_size_limit_of_dynamo
 
-    setup_cache_size_limit_of_dynamo()
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    training_set.guard(runner)
-    runner.train()
+        from luminet_det.backbones import check_neck, explain_neck
+
+        setup_cache_size_limit_of_dynamo()
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        training_set.guard(runner)
+        check_neck(runner.model)
+        with explain_neck(runner.model):
+            runner.train()
+
+
+def _has_trained(runner: Runner) -> bool:
+    return any(isinstance(hook, InterruptHook) and hook.trained for hook in runner.hooks)
 
 
 def _use_amp(cfg: Config) -> None:

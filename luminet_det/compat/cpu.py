@@ -1,5 +1,7 @@
 """What mmengine leaves to GPUs, on a machine without one: mixed precision and several processes."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,8 +24,10 @@ class CpuAmpOptimWrapper(OptimWrapper):
 
 
 def distribute(cfg: Config) -> None:
-    """Join torchrun's processes by gloo, and keep DDP off GPU numbers; mmengine would look for CUDA devices."""
+    """Join the launcher's processes by gloo, and keep DDP off GPU numbers; mmengine would look for CUDA devices."""
     if not distributed.is_initialized():
+        if cfg.launcher == 'slurm':
+            _read_slurm()
         distributed.init_process_group('gloo')
     cfg.model_wrapper_cfg = dict(
         type='MMDistributedDataParallel',
@@ -31,3 +35,19 @@ def distribute(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     ) | (cfg.get('model_wrapper_cfg') or {})
+
+
+def _read_slurm() -> None:
+    """Say in torch's variables what slurm says in its own; MASTER_ADDR and MASTER_PORT are kept if set."""
+    try:
+        for name, slurms in (('RANK', 'PROCID'), ('WORLD_SIZE', 'NTASKS'), ('LOCAL_RANK', 'LOCALID')):
+            os.environ[name] = os.environ[f'SLURM_{slurms}']
+    except KeyError as error:
+        raise ValueError(
+            f'--launcher slurm reads {error.args[0]}, which srun sets; start it by tools/slurm_train.sh or srun.'
+        ) from error
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in os.environ:
+        command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+        hosts = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        os.environ['MASTER_ADDR'] = hosts[0]

@@ -18,6 +18,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch.utils.data._utils import signal_handling
 
+from luminet_det.compat import elastic
 from luminet_det.registry import HOOKS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,7 +31,8 @@ class InterruptHook(Hook):
     The checkpoint is `<work_dir>/interrupted_iter_<n>.pth`, complete with optimizer and schedules, and becomes
     the one that `--resume` picks up. It may be from within an epoch; `ExactResumeHook`, which `tools/train.py`
     always adds, then goes on within that epoch. The exit code is 128 + signal, as a shell reports it. During
-    validation the hook waits for its end, so that the score is not lost. A second signal exits at once.
+    validation the hook waits for its end, so that the score is not lost. A second signal exits at once. torchrun
+    is told to end as well: an exit that was asked for is no failure to start again from.
 
     Args:
         command: The command line that resumes the run. Default: this process's own, with `--resume`.
@@ -48,6 +50,7 @@ class InterruptHook(Hook):
         self.interval, self.patience = interval, patience
         self._process, self._training = os.getpid(), False
         self._signal, self._since = 0, 0.0
+        self.trained = False  # whether this process has finished an iteration
         self._previous = {}
         # Here, before loaders are built: processes that they fork must have the handler as well, or they would
         # die of the terminal's Ctrl-C before the iteration is finished.
@@ -65,6 +68,7 @@ class InterruptHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Stop if told to, unless the gradients of an accumulating step would be lost."""
+        self.trained = True
         together = get_world_size() > 1
         if together and not self.every_n_train_iters(runner, self.interval):
             return
@@ -116,8 +120,9 @@ class InterruptHook(Hook):
 
     def _stop(self, runner: Runner, number: int, iteration: int) -> NoReturn:
         name = f'interrupted_iter_{iteration}.pth'
-        meta = dict(epoch=runner.epoch, iter=iteration)
-        runner.save_checkpoint(runner.work_dir, name, meta=meta, by_epoch=False)
+        # Both of mmengine's runners save one more than this as the number of iterations done.
+        runner.train_loop._iter = iteration - 1
+        runner.save_checkpoint(runner.work_dir, name, by_epoch=False)
         if is_main_process():
             path = Path(runner.work_dir) / name
             (Path(runner.work_dir) / 'last_checkpoint').write_text(str(path))
@@ -128,6 +133,8 @@ class InterruptHook(Hook):
         # A launcher ends the others as soon as one has exited.
         barrier()
         self.after_train(runner)
+        if os.environ.get('LOCAL_RANK', '0') == '0':
+            elastic.end()
         raise SystemExit(128 + number)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import runs
+from tests import ranks, runs
 
 
 def call(script, *words, path=None, **environ):
@@ -19,12 +18,6 @@ def call(script, *words, path=None, **environ):
     environ = dict(os.environ, PATH=os.pathsep.join(str(f) for f in folders if f), **environ)
     command = ['bash', str(runs.TOOLS / script), *(str(word) for word in words)]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=runs.TIMEOUT)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return str(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -40,18 +33,27 @@ def recorder(tmp_path):
 
 
 def test_dist_train_starts_torchrun(recorder):
-    environ = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='node0', PORT='1234')
+    environ = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='node0', PORT='1234', MAX_RESTARTS='5')
     finished = call('dist_train.sh', 'a config.py', '4', '--cfg-options', 'a="[1, 2]"', path=recorder, **environ)
     words = finished.stdout.splitlines()
-    assert words[:5] == [
-        '--nnodes=2', '--node_rank=1', '--master_addr=node0', '--master_port=1234', '--nproc_per_node=4'
+    assert words[:6] == [
+        '--nnodes=2', '--rdzv_backend=c10d', '--rdzv_endpoint=node0:1234', '--rdzv_conf=is_host=false',
+        '--nproc_per_node=4', '--max_restarts=5',
     ]  # fmt: skip
-    assert words[5].endswith('tools/train.py')
-    assert words[6:11] == ['a config.py', '--launcher', 'pytorch', '--cfg-options', 'a="[1, 2]"']
+    assert words[6].endswith('tools/train.py')
+    assert words[7:12] == ['a config.py', '--launcher', 'pytorch', '--cfg-options', 'a="[1, 2]"']
     script = runs.TOOLS / 'dist_train.sh'
-    assert shlex.split(words[11]) == [
-        'resume:', 'NNODES=2', 'NODE_RANK=1', 'MASTER_ADDR=node0', 'PORT=1234',
+    assert shlex.split(words[12]) == [
+        'resume:', 'NNODES=2', 'NODE_RANK=1', 'MASTER_ADDR=node0', 'PORT=1234', 'MAX_RESTARTS=5',
         'bash', str(script), 'a config.py', '4', '--cfg-options', 'a="[1, 2]"',
+    ]  # fmt: skip
+
+
+def test_the_first_machine_is_where_the_others_meet(recorder):
+    words = call('dist_train.sh', 'c.py', '4', path=recorder).stdout.splitlines()
+    assert words[:7] == [
+        '--nnodes=1', '--rdzv_backend=c10d', '--rdzv_endpoint=127.0.0.1:29500', '--rdzv_conf=is_host=true',
+        '--local_addr=127.0.0.1', '--nproc_per_node=4', '--max_restarts=3',
     ]  # fmt: skip
 
 
@@ -103,10 +105,12 @@ def test_two_processes_stop_together_when_one_is_told_to(tmp_path, data):
         custom_imports=dict(imports=['tests.runs']),
     )
     work = tmp_path / 'work'
-    environ = dict(PORT=free_port(), OMP_NUM_THREADS='1')
+    environ = dict(PORT=ranks.free_port(), OMP_NUM_THREADS='1')
     finished = call('dist_train.sh', config, '2', '--work-dir', work, **environ)
     output = finished.stdout + finished.stderr
     assert finished.returncode != 0
     assert torch.load(work / 'interrupted_iter_4.pth')['meta']['iter'] == 4, output
     assert f'bash {runs.TOOLS}/dist_train.sh {config} 2 --work-dir {work} --resume' in output
     assert sorted(runs.scalars(work)) == [1, 2, 3, 4]
+    # A run that was told to stop is not started again.
+    assert len(list(work.glob('*/vis_data'))) == 1

@@ -54,7 +54,7 @@ FLAGS = {
     'wait_time': (['--show', '--wait-time', '0.5'], lambda cfg: cfg.default_hooks.visualization.get('wait_time'), 0.5),
     'show_dir': (['--show-dir', 'x'], lambda cfg: cfg.default_hooks.visualization.get('test_out_dir'), 'x'),
     'cfg_options': (['--cfg-options', 'a.b=1'], lambda cfg: cfg.get('a'), dict(b=1)),
-    'launcher': (['--launcher', 'slurm'], lambda cfg: cfg.launcher, 'slurm'),
+    'launcher': (['--launcher', 'mpi'], lambda cfg: cfg.launcher, 'mpi'),
     'tta': (['--tta'], lambda cfg: cfg.model.type, 'DetTTAModel'),
 }
 

@@ -52,7 +52,7 @@ FLAGS = {
         lambda cfg: cfg.model.backbone.get('out_indices'),
         [1, 2],
     ),
-    'launcher': (['--launcher', 'slurm'], lambda cfg: cfg.launcher, 'slurm'),
+    'launcher': (['--launcher', 'mpi'], lambda cfg: cfg.launcher, 'mpi'),
     'local_rank': (['--local_rank', '3'], lambda cfg: os.environ.pop('LOCAL_RANK'), '3'),
     'local-rank': (['--local-rank', '3'], lambda cfg: os.environ.pop('LOCAL_RANK'), '3'),
     'seed': (['--seed', '5'], lambda cfg: cfg.randomness.seed, 5),

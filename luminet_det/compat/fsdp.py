@@ -1,0 +1,94 @@
+"""ShardedStrategy: mmengine's FSDP strategy, with what today's torch and a machine without GPUs need."""
+
+from typing import Any
+
+import torch
+from mmengine._strategy import FSDPStrategy
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.optim import BaseOptimWrapper
+from mmengine.registry import STRATEGIES
+from torch import Tensor, nn
+from torch.distributed.fsdp import FullOptimStateDictConfig, FullStateDictConfig
+from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+
+
+@STRATEGIES.register_module()
+class ShardedStrategy(FSDPStrategy):
+    """Fully sharded data parallel: weights, gradients and optimizer state are split over the processes.
+
+    The student becomes one FSDP unit: its weights are gathered for the forward pass and kept until backward has
+    ended. The teacher, which is no module of the student, stays whole on every process. What this adds:
+
+    - Checkpoints are those of a run without sharding, optimizer included: one file, whole tensors, stock names.
+      Each of the two kinds of run resumes from the other's.
+    - `clip_grad` of type 'norm' takes the norm of the whole gradient; mmengine would take that of a shard.
+    - It resumes: mmengine hands over the optimizer state in the argument order of torch 2.0.
+    - It runs on CPUs, by gloo.
+
+    Args:
+        **kwargs: As `mmengine._strategy.FSDPStrategy`, less `state_dict_cfg`: checkpoints are always whole.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        # On a CPU, "offloaded" parameters would be read after they were freed.
+        gathered = dict(rank0_only=True, offload_to_cpu=torch.cuda.is_available())
+        whole = dict(
+            state_dict_type='FULL_STATE_DICT',
+            state_dict_config=FullStateDictConfig(**gathered),
+            optim_state_dict_config=FullOptimStateDictConfig(**gathered),
+        )
+        super().__init__(state_dict_cfg=whole, **kwargs)
+
+    def build_optim_wrapper(self, optim_wrapper: Any, model: nn.Module | None = None) -> BaseOptimWrapper:
+        """As mmengine's, with the norm of clipped gradients taken over all shards."""
+        built = super().build_optim_wrapper(optim_wrapper, model)
+        if getattr(built, 'clip_func', None) is nn.utils.clip_grad_norm_:
+            built.clip_func = lambda parameters, **limits: model.clip_grad_norm_(**limits)
+        return built
+
+    def optim_state_dict(self) -> dict:
+        """The whole optimizer state on the first process, numbered as `torch.optim.Optimizer` numbers it."""
+        state = super().optim_state_dict()
+        return _renamed(state, {name: i for i, name in enumerate(self._names())}) if is_main_process() else state
+
+    def load_optim_state_dict(self, state_dict: dict) -> None:
+        """Take this process's shard of a whole optimizer state."""
+        named = _renamed(state_dict, dict(enumerate(self._names())))
+        shard = FSDP.optim_state_dict_to_load(self.model, self.optim_wrapper.optimizer, named)
+        self.optim_wrapper.load_state_dict(shard)
+
+    def _wrap_model(self, model: nn.Module) -> nn.Module:
+        wrapper = dict(type='MMFullyShardedDataParallel')
+        if not torch.cuda.is_available():
+            wrapper['device_id'] = torch.device('cpu')
+        self.model_wrapper = wrapper | (self.model_wrapper or {})
+        return super()._wrap_model(model)
+
+    def _names(self) -> list[str]:
+        """Names of the parameters in the optimizer's order."""
+        prefix = '_fsdp_wrapped_module.'
+        names = {parameter: name.replace(prefix, '') for name, parameter in self.model.named_parameters()}
+        return [names[parameter] for group in self.optim_wrapper.param_groups for parameter in group['params']]
+
+
+def shard(cfg: Config) -> None:
+    """Have the run of `cfg` sharded, keeping what its `strategy` says.
+
+    Raises:
+        ValueError: There is an EMAHook, or only one process.
+    """
+    if cfg.launcher == 'none':
+        raise ValueError('--fsdp shards over several processes: start it by tools/dist_train.sh or slurm_train.sh.')
+    if any(str(hook.get('type')).rpartition('.')[-1] == 'EMAHook' for hook in cfg.get('custom_hooks') or ()):
+        raise ValueError(
+            'EMAHook averages whole weights, of which --fsdp leaves each process a part: drop one of them.'
+        )
+    cfg.runner_type = 'FlexibleRunner'
+    cfg.strategy = dict(cfg.get('strategy') or {}, type='ShardedStrategy')
+
+
+def _renamed(state: dict[str, Any], names: dict) -> dict[str, dict[Any, Tensor] | list[dict]]:
+    """An optimizer's `state_dict` with its parameters called by other names."""
+    groups = [dict(group, params=[names[name] for name in group['params']]) for group in state['param_groups']]
+    return dict(state=dict((names[name], value) for name, value in state['state'].items()), param_groups=groups)
