@@ -25,12 +25,14 @@ class DenseRows:
         labels: (N, R), the class assigned to each of the R priors of an image; `num_classes` is the background.
         num_columns: C, the background included where the head has a column for it.
         num_classes: Classes without background.
+        cls_score: (N * R, C), the logits as rows, without gradient; known once they are `watched`.
     """
 
     levels: tuple[Tensor, ...]
     labels: Tensor
     num_columns: int
     num_classes: int
+    cls_score: Tensor | None = None
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -42,10 +44,11 @@ class DenseRows:
         """Image of each (image, prior) (N,)."""
         return torch.arange(len(self.labels), device=self.labels.device)
 
-    def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, tuple[Tensor, ...]]:
-        """By term, views of the student's maps of logits whose gradient is told from the others'."""
-        levels = [gradients.watch(level, names) for level in self.levels]
-        return {name: tuple(views[name] for views in levels) for name in names}
+    def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, Tensor]:
+        """By term, the student's logits as rows (N * R, C), whose gradient is told from the others'."""
+        views = gradients.watch(self.levels, lambda *maps: flattened(maps, self.num_columns).flatten(0, 1), names)
+        self.cls_score = next(iter(views.values())).detach()
+        return views
 
     def rows(self, which: str | int, teacher: Tensor) -> Tensor | slice:
         """Indices, in (N * R), of `all` rows, of the `foreground`, or of the teacher's surest.
@@ -87,17 +90,19 @@ def recorded(head: nn.Module) -> Iterator[list[DenseRows]]:
 def flattened(levels: tuple[Tensor, ...], num_columns: int, sizes: list[tuple[int, int]] | None = None) -> Tensor:
     """Rows (N, R, C) of a head's maps (N, A * C, H, W).
 
+    In memory each class lies together, (C, N, R): dense losses take their statistics and sums over the rows of a class.
+
     Args:
         levels: The maps.
         num_columns: C.
         sizes: Height and width to cut each level to, where another network padded its images less.
     """
-    rows = []
+    columns = []
     for i, level in enumerate(levels):
         if sizes is not None:
             level = level[:, :, : sizes[i][0], : sizes[i][1]]
-        rows.append(level.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, num_columns)))
-    return torch.cat(rows, dim=1)
+        columns.append(level.unflatten(1, (-1, num_columns)).permute(2, 0, 3, 4, 1).flatten(2))
+    return torch.cat(columns, dim=2).permute(1, 2, 0)
 
 
 def require_dense(model: nn.Module, whose: str) -> None:

@@ -41,8 +41,8 @@ class DenseTeacher(DetectorTeacher):
     ) -> list[HeadAnswer]:
         with self.teacher.precision(features[0].device.type):
             levels = self.head(features)[0]
-        (call,) = calls
-        return [HeadAnswer(self.classes(wide(flattened(levels, self.head.cls_out_channels, call.sizes))))]
+        sizes = calls[0].sizes if calls else None
+        return [HeadAnswer(self.classes(wide(flattened(levels, self.head.cls_out_channels, sizes))))]
 
 
 def require_same_priors(teacher: nn.Module, student: nn.Module) -> None:

@@ -38,22 +38,15 @@ class DetectorTeacher:
         """Answer for the wanted taps.
 
         Args:
-            calls: What the student's head recorded; empty where no head is asked.
+            calls: What the student's head recorded; empty where it is not asked, or need not be known.
             inputs: (N, 3, H, W), normalised for the student.
             image_shapes: Height and width of each image inside its padding.
             taps: Names of the taps.
         """
-        parts = []
         images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size)
-        for part, of_part in zip(images, self.split(calls, [len(part) for part in images]), strict=True):
-            with explain_neck(self.teacher.model, 'teacher'):
-                maps = self.teacher.run(partial(feature_maps, taps=taps), part)
-            finite = maps['neck'][-1].isfinite().flatten(1).all(1)
-            heads = self.answer_head(of_part, maps['neck'], taps) if calls else []
-            wanted = {tap: maps[tap] for tap in FEATURE_TAPS.keys() & set(taps)}
-            self._strides |= {tap: strides(self.teacher.model, tap, levels, part) for tap, levels in wanted.items()}
-            parts.append(Answer(finite, heads, wanted))
-        return Answer.cat(parts)
+        calls_by_part = self.split(calls, [len(part) for part in images])
+        parts = zip(images, calls_by_part, strict=True)
+        return Answer.cat([self._answer_part(part, of_part, taps) for part, of_part in parts])
 
     def split(self, calls: list, sizes: Sequence[int]) -> Iterable:
         """The student's calls by images, `sizes` of them in each part."""
@@ -62,6 +55,16 @@ class DetectorTeacher:
     def answer_head(self, calls: Sequence, features: tuple[Tensor, ...], taps: Iterable[str]) -> list[HeadAnswer]:
         """The head's answers to the calls on some images, given the neck's features of these."""
         raise TypeError(f'{type(self).__name__} answers for feature taps alone.')
+
+    def _answer_part(self, images: Tensor, calls: Sequence, taps: Iterable[str]) -> Answer:
+        """The answer on some images; features that no tap wants do not outlive this method."""
+        with explain_neck(self.teacher.model, 'teacher'):
+            maps = self.teacher.run(partial(feature_maps, taps=taps), images)
+        finite = maps['neck'][-1].isfinite().flatten(1).all(1)
+        heads = self.answer_head(calls, maps['neck'], taps) if set(taps) - FEATURE_TAPS.keys() else []
+        wanted = {tap: maps[tap] for tap in FEATURE_TAPS.keys() & set(taps)}
+        self._strides |= {tap: strides(self.teacher.model, tap, levels, images) for tap, levels in wanted.items()}
+        return Answer(finite, heads, wanted)
 
     def pair(
         self, tap: str, which: str, student: tuple[Tensor, ...], student_strides: list[int], answer: Answer

@@ -29,8 +29,11 @@ def recorded_maps(detector: nn.Module, taps: Iterable[str]) -> Iterator[Maps]:
         yield maps
         return
 
+    extract_feat = detector.extract_feat
+
     def recording(inputs: Tensor) -> tuple[Tensor, ...]:
-        maps.update(feature_maps(detector, inputs, wanted))
+        # mmdet's own gives no more than the neck's.
+        maps.update(feature_maps(detector, inputs, wanted) if 'backbone' in wanted else dict(neck=extract_feat(inputs)))
         return maps['neck']
 
     with shadowed(detector, extract_feat=recording):

@@ -42,7 +42,7 @@ class RoIs:
 
     def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, Tensor]:
         """By term, a view of the student's logits whose gradient is told from the others'."""
-        return gradients.watch(self.cls_score, names)
+        return gradients.watch([self.cls_score], lambda logits: logits, names)
 
     def split(self, sizes: list[int]) -> list['RoIs']:
         """Split by images, `sizes` of them in each part; every part counts its images from 0."""

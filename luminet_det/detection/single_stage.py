@@ -8,7 +8,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor
 
 from luminet_det.detection.answers import HeadAnswer
-from luminet_det.detection.dense_taps import DenseRows, flattened, recorded, require_dense
+from luminet_det.detection.dense_taps import DenseRows, recorded, require_dense
 from luminet_det.detection.dense_teacher import DenseTeacher
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS
@@ -77,17 +77,21 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         """Map pixels, priors and classes between this student and a built teacher."""
         return DenseTeacher(teacher, self, self.student_classes()) if self.head_taps else super().meet(teacher)
 
+    def asks_early(self) -> bool:
+        """The priors are known, unless a teacher pads further and has some that the student has not."""
+        return not any(link.pixels.resizes for link in self.links)
+
     def recorded_head(self):
         """Records the head's logits and the labels it assigns."""
         return recorded(self.bbox_head)
 
     def head_rows(
-        self, term: Term, calls: list[DenseRows], answers: list[HeadAnswer], logits: list[tuple[Tensor, ...]]
+        self, term: Term, calls: list[DenseRows], answers: list[HeadAnswer], logits: list[Tensor]
     ) -> list[tuple]:
         """(student, teacher, target) of a term."""
         triples = []
-        for call, answer, levels in zip(calls, answers, logits, strict=True):
-            student, teacher = flattened(levels, call.num_columns).flatten(0, 1), answer.cls_score.flatten(0, 1)
+        for call, answer, student in zip(calls, answers, logits, strict=True):
+            teacher = answer.cls_score.flatten(0, 1)
             rows = call.rows(term.options['rows'], answer.cls_score)
             triples.append((student[rows], teacher[rows], call.labels.flatten()[rows]))
         return triples
@@ -96,8 +100,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         """Part of the foreground rows, 0 to 1, to which student and teacher give the same class."""
         call, answer = calls[-1], answers[-1]
         rows = call.rows('foreground', answer.cls_score)
-        student = flattened(tuple(level.detach() for level in call.levels), call.num_columns).flatten(0, 1)[rows]
-        same = student.argmax(1) == answer.cls_score.flatten(0, 1)[rows].argmax(1)
+        same = call.cls_score[rows].argmax(1) == answer.cls_score.flatten(0, 1)[rows].argmax(1)
         return same.sum() / max(len(same), 1)
 
 

@@ -63,6 +63,9 @@ class DetectorStudent(Student):
         self.start()
         taps = {term.tap for _, term, _ in active}
         asks_head = bool(taps - FEATURE_TAPS.keys())
+        # Before the student's activations fill the memory, unless the question is about what the student found.
+        early = not asks_head or self.asks_early()
+        answers = self.ask([], batch_inputs, batch_data_samples, taps) if early else []
         with (
             self.recorded_head() if asks_head else nullcontext([]) as calls,
             recorded_maps(self, taps) as maps,
@@ -73,7 +76,8 @@ class DetectorStudent(Student):
                 f'{type(self).__name__} saw no call of the head whose logits its terms compare; this version of '
                 'mmdet has moved it.'
             )
-        answers = self.ask(calls, batch_inputs, batch_data_samples, taps)
+        answers = answers or self.ask(calls, batch_inputs, batch_data_samples, taps)
+        self.check(answers, calls, batch_data_samples)
         head = [HeadAnswer.mean(of_call) for of_call in zip(*(answer.calls for answer in answers), strict=True)]
         on_logits = [name for name, term, _ in active if self.taps[term.tap].gives == 'logits']
         logits = [call.watched(self.gradients, on_logits) for call in calls]
@@ -110,12 +114,20 @@ class DetectorStudent(Student):
         """Map pixels between this student and a built teacher, which no term asks for more than its features."""
         return DetectorTeacher(teacher, self)
 
+    def asks_early(self) -> bool:
+        """Whether teachers can answer for the head before the student's own forward pass."""
+        return False
+
     @torch.no_grad()
     def ask(self, calls: list, inputs: Tensor, samples: SampleList, taps: set[str]) -> list[Answer]:
-        """What each teacher says of a batch, checked for NaN."""
+        """What each teacher says of a batch."""
         shapes = [tuple(sample.get('img_shape', inputs.shape[-2:])[:2]) for sample in samples]
+        return [link.answer(calls, inputs, shapes, taps) for link in self.links]
+
+    @torch.no_grad()
+    def check(self, answers: list[Answer], calls: list, samples: SampleList) -> None:
+        """Have the guard watch the answers for NaN."""
         paths = [sample.get('img_path', f'image {i} of the batch') for i, sample in enumerate(samples)]
-        answers = [link.answer(calls, inputs, shapes, taps) for link in self.links]
         for answer in answers:
             finite = answer.finite_images
             for call, said in zip(calls, answer.calls, strict=True):
@@ -124,6 +136,5 @@ class DetectorStudent(Student):
                     images = call.image_index[call.rows('foreground')]
                     said.foreground_deltas = self.guard.watch(said.foreground_deltas, images, finite, paths)
             for tap, levels in answer.maps.items():
-                images = torch.arange(len(inputs), device=inputs.device)
+                images = torch.arange(len(finite), device=finite.device)
                 answer.maps[tap] = tuple(self.guard.watch(level, images, finite, paths) for level in levels)
-        return answers

@@ -1,5 +1,7 @@
 """GradientShare: how much of the gradient at the student's outputs comes from each term."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,24 +17,27 @@ class GradientShare:
     def __init__(self) -> None:
         self._squares: dict[str | None, Tensor] = {}  # of each term, and under None of the student's own losses
 
-    def watch(self, output: Tensor, names: list[str]) -> dict[str, Tensor]:
-        """Views of an output, one for each term to compute its loss on.
+    def watch(self, outputs: Sequence[Tensor], rows: Callable[..., Tensor], names: list[str]) -> dict[str, Tensor]:
+        """Rows of the student's outputs, one view for each term to compute its loss on.
 
         Args:
-            output: What student and terms have in common, e.g. the logits (K, C + 1) of one call of the box head.
-            names: The terms that read it.
+            outputs: What the student's own losses and the terms have in common: the logits (K, C + 1) of one call of
+                the box head, or the maps of logits of a dense head.
+            rows: Makes rows of (views of) the outputs; each value of these is one of theirs.
+            names: The terms that read them.
 
         Returns:
-            By name, a view that tells this term's gradient from the others'.
+            By name, the rows, by which this term's gradient is told from the others'.
         """
-        if not output.requires_grad or not names:
-            return dict.fromkeys(names, output)
-        views = {name: output.view_as(output) for name in names}
-        gradients = {}
+        if not names or not all(output.requires_grad for output in outputs):
+            return dict.fromkeys(names, rows(*outputs))
+        heard = [output.view_as(output) for output in outputs]
+        for output, view in zip(outputs, heard, strict=True):
+            self._watch_own(output, view)
+        shared = rows(*heard)
+        views = {name: shared.view_as(shared) for name in names}
         for name, view in views.items():
-            view.register_hook(lambda gradient, name=name: gradients.update({name: gradient}))
-        # Autograd calls this with the sum, after every view of this output has had its part.
-        output.register_hook(lambda gradient: self._add(gradients, gradient))
+            view.register_hook(lambda gradient, name=name: self._add(name, gradient))
         return views
 
     def read(self) -> dict[str, Tensor]:
@@ -48,9 +53,12 @@ class GradientShare:
     def __reduce__(self):
         return GradientShare, ()
 
-    def _add(self, gradients: dict[str, Tensor], gradient: Tensor) -> None:
-        parts = {**gradients, None: gradient - sum(gradients.values())}
-        gradients.clear()
-        for name, part in parts.items():
-            square = torch.linalg.vector_norm(part, dtype=torch.float32).square()
-            self._squares[name] = self._squares.get(name, 0) + square
+    def _watch_own(self, output: Tensor, view: Tensor) -> None:
+        of_terms = []
+        view.register_hook(of_terms.append)
+        # Autograd calls this with the sum, after the view has had its part.
+        output.register_hook(lambda gradient: self._add(None, gradient - of_terms.pop() if of_terms else gradient))
+
+    def _add(self, name: str | None, gradient: Tensor) -> None:
+        square = torch.linalg.vector_norm(gradient, dtype=torch.float32).square()
+        self._squares[name] = self._squares.get(name, 0) + square

@@ -58,7 +58,9 @@ class LumiNetLoss(ClassRowLoss):
         tau: Temperature; perceptions are divided by it before they become probabilities. Published: 4 or 8
             (CIFAR-100), 0.7 (ImageNet).
         loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet).
-        eps: Added to each class's variance. Larger damps classes whose logits hardly vary.
+        eps: Added to each class's variance. Larger damps classes whose logits hardly vary. Default: 1e-5, as the
+            authors' code has it; with `use_sigmoid` 1. A dense head begins with all logits near one prior, and
+            divided by that small a deviation their gradient drowns the focal loss (benchmarks/results/dense_grid.md).
         sync: Take the statistics over all processes. Without a process group it changes nothing.
         use_sigmoid: Whether each class is a yes-or-no of its own, as in dense heads.
 
@@ -70,12 +72,12 @@ class LumiNetLoss(ClassRowLoss):
         self,
         tau: float = 1.0,
         loss_weight: float = 4.0,
-        eps: float = 1e-5,
+        eps: float | None = None,
         sync: bool = False,
         use_sigmoid: bool = False,
     ) -> None:
         super().__init__(tau, loss_weight, use_sigmoid)
-        self.eps = positive('eps', eps)
+        self.eps = positive('eps', (1.0 if use_sigmoid else 1e-5) if eps is None else eps)
         self.sync = sync
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
@@ -125,7 +127,7 @@ def _softened(networks: tuple[Tensor, ...], tau: float, eps: float, sync: bool) 
     rows = totals[-1].clamp(min=1)
     means = (totals[:-1] / rows).split(classes)
     centred = [logits - mean for logits, mean in zip(networks, means, strict=True)]
-    squares = _reduced(torch.cat([values.square().sum(0) for values in centred]), sync)
+    squares = _reduced(torch.cat([torch.linalg.vector_norm(values, dim=0).square() for values in centred]), sync)
     scales = (torch.rsqrt(squares / rows + eps) / tau).split(classes)
     return [values.mul_(scale) for values, scale in zip(centred, scales, strict=True)], scales[0], rows
 

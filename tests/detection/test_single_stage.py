@@ -146,7 +146,7 @@ def test_labels_are_those_that_the_students_own_loss_is_given(teachers, kind):
 def test_the_loss_is_the_sum_of_binary_divergences_between_perceptions_over_all_rows(teachers):
     detector = pairs.build(distilling(dense.model('retinanet'), teachers('retinanet')))
     (student, teacher, _), losses = rows_of(detector)
-    student, teacher = (perception(logits.detach().double()) for logits in (student, teacher))
+    student, teacher = (perception(logits.detach().double(), eps=1.0) for logits in (student, teacher))
     given, entropy = (
         binary_cross_entropy_with_logits(logits, teacher.sigmoid(), reduction='sum') for logits in (student, teacher)
     )

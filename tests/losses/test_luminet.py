@@ -104,6 +104,8 @@ def test_the_loss_equals_the_reference_with_the_published_weight(student, teache
 def test_the_defaults_are_those_for_detection():
     loss = LumiNetLoss()
     assert (loss.tau, loss.loss_weight, loss.eps, loss.sync) == (1.0, 4.0, 1e-5, False)
+    assert LumiNetLoss(use_sigmoid=True).eps == 1.0
+    assert LumiNetLoss(use_sigmoid=True, eps=1e-3).eps == 1e-3
 
 
 def test_scale_and_offset_of_a_class_do_not_matter():
@@ -157,6 +159,24 @@ def test_the_target_is_accepted_and_not_read(student, teacher, target):
 
 def test_eps_and_sync_are_printed():
     assert 'eps=1e-05, sync=True' in repr(LumiNetLoss(sync=True))
+
+
+@pytest.mark.parametrize('use_sigmoid', [False, True])
+def test_one_tensor_of_the_logits_size_is_kept_for_backward(use_sigmoid):
+    def kept(loss):
+        found = {}
+        student = random_logits(32, 100).float().requires_grad_()
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: found.update({t.data_ptr(): t.numel()}) or t, lambda t: t
+        ):
+            value = loss(student, random_logits(32, 100, seed=1).float())
+        value.backward()
+        return sum(size >= student.numel() for size in found.values())
+
+    assert kept(LumiNetLoss(use_sigmoid=use_sigmoid)) == 1
+    assert (
+        kept(lambda student, teacher: (by_the_book(student).log_softmax(1) - by_the_book(teacher)).square().sum()) > 1
+    )
 
 
 # Several processes
