@@ -13,7 +13,22 @@ from luminet_det.quickstart.table import format_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / 'benchmarks' / 'results'
-READMES = [ROOT / 'README.md', ROOT / 'configs' / 'quickstart' / 'README.md']
+READMES = [
+    ROOT / 'README.md',
+    ROOT / 'configs' / 'quickstart' / 'README.md',
+    ROOT / 'configs' / 'digits' / 'README.md',
+    ROOT / 'docs' / 'training_modes.md',
+]
+STUDENTS = dict(
+    faster='Faster R-CNN',
+    mask='Mask R-CNN',
+    cascade='Cascade R-CNN',
+    retinanet='RetinaNet',
+    stock_retinanet='RetinaNet as mmdet has it, R18 ← R50, 2 images of 256 px',
+)
+OTHER_WAYS = dict(
+    student_head_twice="forwarding the student's box head twice", whole_teacher_loss="running the teacher's whole loss"
+)
 
 
 def main() -> None:
@@ -35,28 +50,76 @@ def quickstart() -> str:
 
 def step_cost() -> str:
     result = _result('step_cost')
-    step, memory, loss, setting = (result[key] for key in ('step', 'memory', 'loss', 'setting'))
-    rows = [
-        ('distilling step / (plain step + teacher forward on the same RoIs)', step['distilling_over_floor']),
-        ('distilling step / plain step', step['distilling_over_plain']),
-        ("forwarding the student's box head twice / distilling step", step['student_head_twice_over_distilling']),
-        ("running the teacher's whole loss / distilling step", step['whole_teacher_loss_over_distilling']),
-        ('peak memory / (plain step + teacher weights)', memory['distilling_over_plain_and_weights']),
-        (f'LumiNetLoss / KDLoss, forward and backward, {loss["rows"]}x{loss["columns"]}', loss['luminet_over_kd']),
+    threads, setting, memory = result['threads'], result['setting'], result['memory']
+    columns = [
+        *(f'/ floor, {number} thread{"s" if number != "1" else ""}' for number in threads),
+        '/ floor, teacher at once',
+        '/ plain step',
+        'peak memory',
     ]
-    lines = [f'| ratio, {setting["device"]}, {setting["images"]} images of {setting["size"]} px | |', '|---|---:|']
-    return '\n'.join([*lines, *(f'| {what} | {value:.2f} |' for what, value in rows)])
+    first = next(iter(threads.values()))
+    lines = [
+        f'| distilling step, {setting["device"]}, {setting["images"]} images of {setting["size"]} px | '
+        + ' | '.join(columns)
+        + ' |',
+        f'|---|{"---:|" * len(columns)}',
+    ]
+    for name, title in STUDENTS.items():
+        cells = [
+            *(_spread(found['students'][name]['over_floor']) for found in threads.values()),
+            *(_spread(first['students'][name][key]) for key in ('over_floor_at_once', 'over_plain')),
+            f'{memory[name]["distilling_over_plain_and_weights"]:.2f}',
+        ]
+        lines.append(f'| {title} | {" | ".join(cells)} |')
+    rows = [
+        (f'Faster R-CNN: {way} / distilling step', [_spread(f['other_ways'][key]) for f in threads.values()])
+        for key, way in OTHER_WAYS.items()
+    ]
+    title = f'LumiNetLoss / KDLoss, forward and backward, {first["loss"]["rows"]}x{first["loss"]["columns"]}'
+    rows.append((title, [_spread(found['loss']['luminet_over_kd']) for found in threads.values()]))
+    return '\n'.join(lines) + '\n\n' + _table('other ratios', threads, rows)
+
+
+def modes() -> str:
+    threads = _result('step_cost')['threads']
+    measured = [found['modes'] for found in threads.values()]
+    rows = [
+        (name, [*(_spread(of[name]['time']) for of in measured), f'{measured[0][name]["memory"]:.2f}'])
+        for name in measured[0]
+    ]
+    return _table('to the same step without it: time', threads, rows, 'peak memory')
 
 
 def digits_grid() -> str:
     return (RESULTS / 'digits_grid.md').read_text().strip()
 
 
+def dense_grid() -> str:
+    return (RESULTS / 'dense_grid.md').read_text().strip()
+
+
+def _table(title: str, threads: dict, rows: list[tuple[str, list[str]]], *more: str) -> str:
+    columns = [*(f'{number} thread{"s" if number != "1" else ""}' for number in threads), *more]
+    lines = [f'| {" | ".join([title, *columns])} |', f'|---|{"---:|" * len(columns)}']
+    return '\n'.join([*lines, *(f'| {" | ".join([name, *cells])} |' for name, cells in rows)])
+
+
+def _spread(measured: dict) -> str:
+    low, high = measured['quartiles']
+    return f'{measured["median"]:.2f} ({low:.2f} to {high:.2f})'
+
+
 def _result(name: str) -> dict:
     return json.loads((RESULTS / f'{name}.json').read_text())
 
 
-TABLES = {'quickstart': quickstart, 'step cost': step_cost, 'digits grid': digits_grid}
+TABLES = {
+    'quickstart': quickstart,
+    'step cost': step_cost,
+    'modes': modes,
+    'digits grid': digits_grid,
+    'dense grid': dense_grid,
+}
 
 if __name__ == '__main__':
     main()

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import luminet_det
 from benchmarks.memory import peak_bytes
-from benchmarks.pair import COCO, Pair
+from benchmarks.scaled_pair import COCO, ScaledPair
 from luminet_det.config import find
 from luminet_det.losses import LumiNetLoss
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 def grow(axis: str, values: tuple[int, ...], repeats: int) -> list[dict]:
     """Step time and peak memory along one axis, relative to its base."""
-    pairs = {value: Pair(**{**BASE, axis: value}) for value in values}
+    pairs = {value: ScaledPair(**{**BASE, axis: value}) for value in values}
     seconds = interleaved(
         {
             (value, kind): (lambda pair=pair, kind=kind: pair.step(getattr(pair, kind)))
@@ -83,7 +83,7 @@ def grow(axis: str, values: tuple[int, ...], repeats: int) -> list[dict]:
 
 def classes(repeats: int) -> list[dict]:
     """Full-width nets on two images of 512 pixels, 512 RoIs each: what the number of classes costs."""
-    pairs = {number: Pair(2, 512, number, size=512, width=1) for number in CLASSES}
+    pairs = {number: ScaledPair(2, 512, number, size=512, width=1) for number in CLASSES}
     losses = {number: _loss(pair.rows, number + 1) for number, pair in pairs.items()}
     steps = {(number, 'step'): (lambda pair=pair: pair.step(pair.distilling)) for number, pair in pairs.items()}
     steps |= {(number, 'loss'): loss for number, loss in losses.items()}
@@ -123,7 +123,7 @@ def traffic(number: int) -> dict:
 def _count_traffic(rank: int, number: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2)
-    pair = Pair(1, 64, number)
+    pair = ScaledPair(1, 64, number)
     pair.distilling.terms[0].loss.sync = True
     sent = dict(sync=0, gradients=0)
     all_reduce = dist.all_reduce

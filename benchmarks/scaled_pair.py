@@ -13,7 +13,7 @@ import luminet_det  # noqa: F401  (before mmdet)
 COCO = Path(__file__).parents[1] / 'configs' / '_base_' / 'faster-rcnn_r18_fpn.py'
 
 
-class Pair:
+class ScaledPair:
     """A ResNet-18 student and a ResNet-101 teacher with random weights, on random images.
 
     Args:

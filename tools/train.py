@@ -64,6 +64,8 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     cfg = config.load(args)
     if args.amp:
         _use_amp(cfg)
+    elif str(cfg.optim_wrapper.get('type')).endswith('AmpOptimWrapper') and not torch.cuda.is_available():
+        _require_gpu(cfg)
     if args.fsdp:
         fsdp.shard(cfg)
     if args.auto_scale_lr:
@@ -128,6 +130,14 @@ def _use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.type = 'CpuAmpOptimWrapper'
     for name in ('loss_scale', 'dtype'):
         cfg.optim_wrapper.pop(name, None)
+
+
+def _require_gpu(cfg: Config) -> None:
+    if not cfg.optim_wrapper.type.endswith('CpuAmpOptimWrapper'):
+        raise ValueError(
+            f'optim_wrapper.type={cfg.optim_wrapper.type!r} needs a GPU, and none is to be seen here. Write '
+            "optim_wrapper.type='OptimWrapper', or give --amp, which takes bfloat16 on a CPU."
+        )
 
 
 def _add_hook(cfg: Config, hook: dict) -> None:

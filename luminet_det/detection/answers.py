@@ -22,17 +22,24 @@ class HeadAnswer:
     @classmethod
     def cat(cls, parts: Sequence['HeadAnswer']) -> 'HeadAnswer':
         """The answers on consecutive images, one after the other."""
-        return parts[0] if len(parts) == 1 else cls._joined(parts, torch.cat)
+        return parts[0] if len(parts) == 1 else cls._joined(parts, _cat)
 
     @classmethod
     def mean(cls, answers: Sequence['HeadAnswer']) -> 'HeadAnswer':
         """The average of an ensemble's answers to the same question."""
-        return answers[0] if len(answers) == 1 else cls._joined(answers, lambda each: torch.stack(each).mean(0))
+        return answers[0] if len(answers) == 1 else cls._joined(answers, lambda each: sum(each) / len(each))
 
     @classmethod
     def _joined(cls, answers: Sequence['HeadAnswer'], join) -> 'HeadAnswer':
         deltas = [answer.foreground_deltas for answer in answers]
         return cls(join([answer.cls_score for answer in answers]), None if deltas[0] is None else join(deltas))
+
+
+def _cat(parts: Sequence[Tensor]) -> Tensor:
+    """Along the first axis; the classes of a dense head stay together in memory, see `dense_taps.flattened`."""
+    if parts[0].dim() != 3:
+        return torch.cat(parts)
+    return torch.cat([part.movedim(-1, 0) for part in parts], dim=1).movedim(0, -1)
 
 
 @dataclass

@@ -69,7 +69,9 @@ class ClassMap:
         """
         if self.identity:
             return logits
-        return logits.index_select(-1, self.columns_on(logits.device)[: self.num_columns])
+        # Class by class, so that the layout in memory is kept.
+        columns = self.columns_on(logits.device)[: self.num_columns]
+        return logits.movedim(-1, 0).index_select(0, columns).movedim(0, -1) if logits.dim() > 2 else logits[:, columns]
 
     def teacher_labels(self, labels: Tensor) -> Tensor:
         """The student's class indices (K,) as the teacher counts them."""

@@ -79,7 +79,7 @@ def recorded(head: nn.Module) -> Iterator[list[DenseRows]]:
     def recording_loss(*args, **kwargs):
         losses = loss_by_feat(*args, **kwargs)
         levels = tuple(signature.bind(*args, **kwargs).arguments['cls_scores'])
-        labels = _labels(head, targets.pop(), levels)
+        labels = _labels(head, targets.pop() if targets else (), levels)
         calls.append(DenseRows(levels, labels, head.cls_out_channels, head.num_classes))
         return losses
 
@@ -121,12 +121,13 @@ def require_dense(model: nn.Module, whose: str) -> None:
 
 def _labels(head: nn.Module, targets: tuple, levels: tuple[Tensor, ...]) -> Tensor:
     """The labels (N, R) among what `get_targets` gave: the one list of integers, a tensor a level."""
-    images, rows = len(levels[0]), sum(map(torch.numel, levels)) / head.cls_out_channels
+    images, sizes = len(levels[0]), [level.numel() // head.cls_out_channels for level in levels]
     for found in targets:
         if not isinstance(found, (list, tuple)) or any(getattr(t, 'dtype', None) != torch.int64 for t in found):
             continue
-        if sum(map(torch.numel, found)) == rows:
-            return torch.cat([level.reshape(images, -1) for level in found], dim=1)
-    raise RuntimeError(
-        f'{type(head).__name__}.get_targets gave no label for every prior; this version of mmdet has moved them.'
+        if [labels.numel() for labels in found] == sizes:
+            return torch.cat([labels.reshape(images, -1) for labels in found], dim=1)
+    raise ValueError(
+        f"{type(head).__name__} assigns no label to each prior, level by level, as the tap 'dense_cls' needs it. "
+        "RetinaNet, FCOS, ATSS, GFL and RTMDet do; for other detectors use the tap 'neck'."
     )

@@ -26,7 +26,6 @@ class DenseTeacher(DetectorTeacher):
 
     def __init__(self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None) -> None:
         super().__init__(teacher, student)
-        self.head = teacher.model.bbox_head
         require_same_priors(self.head, student.bbox_head)
         self.classes = ClassMap(
             teacher.classes,
@@ -35,6 +34,11 @@ class DenseTeacher(DetectorTeacher):
             student.bbox_head.num_classes,
             background=not student.bbox_head.use_sigmoid_cls,
         )
+
+    @property
+    def head(self) -> nn.Module:
+        """The teacher's dense head, held by the teacher alone."""
+        return self.teacher.model.bbox_head
 
     def answer_head(
         self, calls: Sequence[DenseRows], features: tuple[Tensor, ...], taps: Iterable[str]
@@ -68,7 +72,8 @@ def require_same_priors(teacher: nn.Module, student: nn.Module) -> None:
 def _facts(head: nn.Module) -> str:
     generator = head.prior_generator
     strides = ', '.join(str(stride[0]) for stride in generator.strides)
-    counts = ', '.join(map(str, sorted(set(generator.num_base_priors))))
+    counts = list(dict.fromkeys(generator.num_base_priors))
+    counts = ', '.join(map(str, counts if len(counts) == 1 else generator.num_base_priors))
     kind = 'sigmoid' if head.use_sigmoid_cls else 'softmax with background'
     return f'{len(generator.strides)} levels of stride {strides}, {counts} priors a position, {kind}'
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from torch import Tensor, nn
 
@@ -32,11 +32,18 @@ def recorded_maps(detector: nn.Module, taps: Iterable[str]) -> Iterator[Maps]:
     extract_feat = detector.extract_feat
 
     def recording(inputs: Tensor) -> tuple[Tensor, ...]:
-        # mmdet's own gives no more than the neck's.
-        maps.update(feature_maps(detector, inputs, wanted) if 'backbone' in wanted else dict(neck=extract_feat(inputs)))
+        maps['neck'] = extract_feat(inputs)
         return maps['neck']
 
-    with shadowed(detector, extract_feat=recording):
+    def recording_backbone(inputs: Tensor) -> tuple[Tensor, ...]:
+        maps['backbone'] = backbone(inputs)
+        return maps['backbone']
+
+    backbone = detector.backbone.forward
+    with ExitStack() as stack:
+        stack.enter_context(shadowed(detector, extract_feat=recording))
+        if 'backbone' in wanted:
+            stack.enter_context(shadowed(detector.backbone, forward=recording_backbone))
         yield maps
 
 

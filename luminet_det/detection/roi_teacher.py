@@ -95,7 +95,8 @@ def require_two_stage(model: nn.Module | None, whose: str) -> None:
     needs = set(inspect.signature(ask).parameters) - {'stage', 'x', 'rois'} if ask else {'a RoI head'}
     if needs or not hasattr(roi_head, 'bbox_loss'):
         kind = 'a single-stage detector' if roi_head is None else f'a detector with {type(roi_head).__name__}'
-        other = "type='luminet_det.DistillSingleStageDetector'" if whose == 'student' else "the tap 'neck' for it"
+        alone = whose == 'student' and roi_head is None
+        other = "type='luminet_det.DistillSingleStageDetector'" if alone else "the tap 'neck'"
         raise ValueError(
             f'The {whose} is {kind}. The taps of RoIs compare box heads on the same RoIs, so both must be two-stage: '
             f'Faster R-CNN, Mask R-CNN, Cascade R-CNN and those of their kind. Use such a {whose}, or {other}.'

@@ -29,9 +29,9 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
 
     Taps:
         dense_cls: Class logits (K, C) with the labels that the student's head assigns; a row is a prior (an anchor or
-            point) of any level of any image. `rows='all'`, `'foreground'`, or a number k: in each image the k rows
-            where the teacher is surest of a class. Both heads must lay the same priors. They ask each class by
-            itself, so the loss wants `use_sigmoid=True`.
+            point) of any level of any image. `rows=100`, the default, or another number: in each image as many rows,
+            those where the teacher is surest of a class; or `'all'`, `'foreground'`. Both heads must lay the same
+            priors. They ask each class by itself, so the loss wants `use_sigmoid=True`.
         neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, or `'common'` for those whose
             strides both have. For these the teacher may be a detector of any kind.
 
@@ -47,7 +47,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         ValueError: A setting is unknown, the student is no single-stage detector, or a term does not fit its head.
     """
 
-    taps = {'dense_cls': Tap('logits', {'rows': ('all', 'foreground', int)}), **FEATURE_TAPS}
+    taps = {'dense_cls': Tap('logits', {'rows': (100, 'all', 'foreground', int)}), **FEATURE_TAPS}
 
     def __init__(self, *args, teacher=None, distill=(), use_syncbn: bool = False, **kwargs) -> None:
         if 'roi_head' in kwargs:
@@ -91,6 +91,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         """(student, teacher, target) of a term."""
         triples = []
         for call, answer, student in zip(calls, answers, logits, strict=True):
+            _require_same_rows(call, answer)
             teacher = answer.cls_score.flatten(0, 1)
             rows = call.rows(term.options['rows'], answer.cls_score)
             triples.append((student[rows], teacher[rows], call.labels.flatten()[rows]))
@@ -102,6 +103,17 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         rows = call.rows('foreground', answer.cls_score)
         same = call.cls_score[rows].argmax(1) == answer.cls_score.flatten(0, 1)[rows].argmax(1)
         return same.sum() / max(len(same), 1)
+
+
+def _require_same_rows(call: DenseRows, answer: HeadAnswer) -> None:
+    """Raise ValueError unless both networks have as many priors on these images."""
+    if answer.cls_score.shape[:2] != call.labels.shape:
+        sizes = ', '.join(f'{height}x{width}' for height, width in call.sizes)
+        raise ValueError(
+            f'On these images the student has {call.labels.shape[1]} priors (levels of {sizes}), the teacher '
+            f'{answer.cls_score.shape[1]}: their networks round sizes otherwise. Set pad_size_divisor of the '
+            "student's data_preprocessor to its coarsest stride, e.g. 128, so that nothing is rounded."
+        )
 
 
 def _require_same_probabilities(term: Term, head: torch.nn.Module) -> None:

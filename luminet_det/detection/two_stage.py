@@ -55,8 +55,9 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
             require_two_stage(None, 'student')
         check_keys('model', kwargs, [*inspect.signature(TwoStageDetector).parameters, 'teacher', 'distill'])
         super().__init__(*args, **kwargs)
-        require_two_stage(self, 'student')
         self.listen(teacher, distill)
+        if self.head_taps:
+            require_two_stage(self, 'student')
 
     def accept(self, teacher: torch.nn.Module) -> None:
         """Only a two-stage detector can be asked about given RoIs."""

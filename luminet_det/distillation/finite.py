@@ -27,7 +27,7 @@ class FiniteGuard:
             FloatingPointError: On the CPU, at once, if a row is not finite.
         """
         # A sum is finite if all its parts are, and needs no second tensor of that size.
-        broken = ~rows.flatten(1).sum(1, dtype=torch.float32).isfinite()
+        broken = ~rows.sum(tuple(range(1, rows.dim())), dtype=torch.float32).isfinite()
         self._findings.append((broken, image_index, finite_images, image_paths))
         if rows.device.type == 'cpu':
             self.check()

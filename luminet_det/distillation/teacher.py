@@ -160,11 +160,22 @@ class Teacher:
 
         Returns:
             What `forward` gives; in float32 where a `dtype` is set.
+
+        Raises:
+            RuntimeError: The device cannot compute in `dtype`.
         """
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with self.precision(inputs.device.type):
-            maps = forward(self.model, inputs)
+        try:
+            with self.precision(inputs.device.type):
+                maps = forward(self.model, inputs)
+        except RuntimeError as error:
+            if self.dtype and 'not implemented' in str(error):
+                raise RuntimeError(
+                    f'{inputs.device} cannot run the teacher in teacher.dtype={self.dtype!r}: {error}. Write another '
+                    'dtype, or none for the one of the student.'
+                ) from error
+            raise
         # RoIAlign has no bf16 kernel in compiled mmcv, so features leave in float32.
         return {name: tuple(f.float() for f in levels) for name, levels in maps.items()} if self.dtype else maps
 

@@ -36,7 +36,7 @@ class Tap:
         choices = self.options[option]
         whole = int in choices and type(value) is int and value > 0
         if not whole and (value not in choices or isinstance(value, type)):
-            listed = ', '.join('a number above 0' if choice is int else choice for choice in choices)
+            listed = ', '.join('a number above 0' if choice is int else str(choice) for choice in choices)
             raise ValueError(f"{option}={value!r} of tap '{name}' is unknown; choose one of {listed}.")
 
 

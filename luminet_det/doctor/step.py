@@ -105,7 +105,7 @@ def check_losses(step: Step) -> Iterator[Finding]:
             'gradient',
             WARN,
             f'finite; {len(step.untouched)} trainable weights have none: {", ".join(step.untouched[:3])}',
-            'With several processes DDP waits for these: freeze them, or set find_unused_parameters=True.',
+            'With several processes DDP waits for these: freeze them, or leave their branch out.',
         )
     else:
         yield Finding('gradient', OK, 'finite, in every trainable weight')

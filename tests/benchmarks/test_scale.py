@@ -6,7 +6,7 @@ import pytest
 from mmdet.utils import register_all_modules
 
 from benchmarks import scale
-from benchmarks.pair import Pair
+from benchmarks.scaled_pair import ScaledPair
 
 register_all_modules(init_default_scope=True)
 
@@ -22,7 +22,7 @@ def test_the_error_of_few_rows_is_the_recorded_one(recorded):
 
 def test_an_axis_is_relative_to_its_base(monkeypatch):
     monkeypatch.setattr(scale, 'BASE', dict(images=1, rois=16, classes=3))
-    monkeypatch.setattr(scale, 'Pair', lambda **point: Pair(**point, size=64))
+    monkeypatch.setattr(scale, 'ScaledPair', lambda **point: ScaledPair(**point, size=64))
     base, more = scale.grow('images', (1, 2), repeats=1)
     assert (base['images'], base['distilling_over_base'], base['peak_over_base']) == (1, 1, 1)
     assert more['peak_over_base'] > 1

@@ -9,7 +9,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
 from torch import multiprocessing as mp
 
-from tests import pairs, tiny
+from tests import dense, pairs, tiny
 
 SYNCED = pairs.TERM | dict(loss=dict(pairs.LUMINET, sync=True))
 
@@ -36,7 +36,7 @@ def train_rank(rank: int, model: dict, num_items: list[tuple[int, int]]) -> dict
     optimizer = torch.optim.SGD(wrapped.parameters(), lr=0.01)
     history = []
     for _ in range(2):
-        with_mask = hasattr(detector.roi_head, 'mask_head')
+        with_mask = hasattr(getattr(detector, 'roi_head', None), 'mask_head')
         inputs, samples = pairs.batch(detector, seed=rank, num_items=num_items[rank], with_mask=with_mask)
         losses = wrapped(inputs, samples, mode='loss')
         optimizer.zero_grad()
@@ -71,6 +71,18 @@ def test_two_processes_distil_on_every_rank_with_equal_gradients(tmp_path, teach
 def test_mask_and_cascade_students_of_an_ensemble_need_no_unused_parameters(tmp_path, teacher, student):
     terms = [SYNCED, dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))]
     model = pairs.distilling(student(), [teacher, deepcopy(teacher)], terms)
+    num_items = [(2, 1), (1, 2)]
+    require_equal_training(*processes(train_rank, model, num_items, folder=tmp_path), num_items)
+
+
+@pytest.mark.parametrize('kind', ['retinanet', 'rtmdet'])
+def test_a_single_stage_student_needs_no_unused_parameters(tmp_path, kind):
+    setting = pairs.save_teacher(tmp_path / 'teacher.pth', dense.model(kind))
+    terms = [
+        dict(tap='dense_cls', loss=dict(pairs.LUMINET, use_sigmoid=True, sync=True)),
+        dict(tap='neck', loss=dict(type='luminet_det.PKDLoss')),
+    ]
+    model = pairs.distilling(dense.model(kind), setting, terms) | dict(type='luminet_det.DistillSingleStageDetector')
     num_items = [(2, 1), (1, 2)]
     require_equal_training(*processes(train_rank, model, num_items, folder=tmp_path), num_items)
 

@@ -441,3 +441,15 @@ def test_a_single_stage_student_or_teacher_is_refused_with_the_reason(teacher):
     detector = pairs.build(pairs.distilling(STUDENT, dict(config=retina.to_dict(), checkpoint='nowhere.pth')))
     with pytest.raises(ValueError, match='The teacher is a single-stage detector.*Cascade R-CNN'):
         pairs.step(detector)
+
+
+def test_a_box_head_that_wants_more_than_rois_is_refused_for_rois_alone(teacher, monkeypatch):
+    from mmdet.models.roi_heads import StandardRoIHead
+
+    def wants_semantics(self, x, rois, semantic_feat):
+        raise AssertionError
+
+    monkeypatch.setattr(StandardRoIHead, '_bbox_forward', wants_semantics)
+    with pytest.raises(ValueError, match="The student is a detector with StandardRoIHead.*or the tap 'neck'"):
+        pairs.build(pairs.distilling(STUDENT, teacher))
+    pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='neck', loss=dict(type='luminet_det.PKDLoss'))))

@@ -287,3 +287,16 @@ def test_a_distilled_student_can_teach_in_turn(tmp_path, teacher):
     detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), second))
     assert pairs.step(detector)['loss_luminet'] > 0
     assert not detector.teachers[0].model.teachers[0].built
+
+
+def test_a_dtype_that_the_device_cannot_do_is_named_with_the_setting(teacher):
+    half = Teacher(**teacher, dtype='fp16')
+    half.build()
+
+    def unable(model, inputs):
+        raise RuntimeError('"slow_conv2d_cpu" not implemented for \'Half\'')
+
+    with pytest.raises(
+        RuntimeError, match=r"cpu cannot run the teacher in teacher.dtype='fp16': .*Half.* Write another"
+    ):
+        half.run(unable, torch.zeros(1, 3, 8, 8))

@@ -80,6 +80,12 @@ def test_amp_takes_the_precision_that_the_device_has(config, monkeypatch, gpu):
     assert wrapper.get('loss_scale') == ('dynamic' if gpu else None)
 
 
+def test_amp_of_gpus_alone_is_refused_on_a_cpu_with_what_to_write(config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ValueError, match="AmpOptimWrapper' needs a GPU.*--amp"):
+        configured(config, '--cfg-options', 'optim_wrapper.type=AmpOptimWrapper')
+
+
 def test_amp_trains_on_a_cpu_in_bfloat16(trained, config, tmp_path):
     finished = runs.run(train.main, [config, '--amp', '--work-dir', tmp_path / 'amp'], tmp_path)
     assert finished.code == 0, finished.text
