@@ -62,13 +62,18 @@ def measure(args: argparse.Namespace) -> dict:
     settings = {
         name: OWN_SETTING.get(name, (args.images, args.size, args.repeats)) for name in args.students or DETECTORS
     }
+    # Before anything large is allocated: afterwards the allocator's state decides, more than the losses do.
+    losses = {}
+    for threads in args.threads:
+        torch.set_num_threads(threads)
+        losses[threads] = loss_ratio(args.repeats, device)
     pairs = {name: Pair(name, images, size, device, options) for name, (images, size, _) in settings.items()}
     for threads in args.threads:
         torch.set_num_threads(threads)
         found = dict(
             students={name: step_ratios(pair, min(args.repeats, settings[name][2])) for name, pair in pairs.items()}
         )
-        found['loss'] = loss_ratio(args.repeats, device)
+        found['loss'] = losses[threads]
         if 'faster' in pairs:
             found['other_ways'] = other_ways(pairs['faster'], args.repeats)
             if not args.no_modes:
