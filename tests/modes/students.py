@@ -11,7 +11,9 @@ PKD = dict(type='luminet_det.PKDLoss')
 DISTILLERS = dict(
     two_stage='luminet_det.DistillTwoStageDetector', single_stage='luminet_det.DistillSingleStageDetector'
 )
-HEAD_TERMS = dict(two_stage=pairs.TERM, single_stage=dict(tap='dense_cls', loss=dict(pairs.LUMINET, use_sigmoid=True)))
+HEAD_TERMS = dict(
+    two_stage=pairs.TERM, single_stage=dict(tap='dense_cls', rows='all', loss=dict(pairs.LUMINET, use_sigmoid=True))
+)
 NECK_TERM = dict(tap='neck', loss=PKD)
 LOSSES = ('loss_luminet', 'loss_pkd')
 
