@@ -1,4 +1,4 @@
-"""Train a detector, distilling or not: any mmdet config, mmdet's flags, and a run that can be stopped and resumed."""
+"""Train a detector or classifier, distilling or not: any mm config, mmdet's flags, a run that can be resumed."""
 
 import os
 import shlex
@@ -47,6 +47,13 @@ def parser() -> ArgumentParser:
         action='store_true',
         help='split weights, gradients and optimizer state over the processes (FSDP) instead of copying them (DDP)',
     )
+    made.add_argument(
+        '--val-split',
+        type=float,
+        metavar='SHARE',
+        help='classifiers: hold out this share of each class of the training set, choose the best epoch by it, and '
+        'look at the test set after training only',
+    )
     made.add_argument('--seed', type=int, help='seed of everything random; a resumed run keeps its own')
     made.add_argument(
         '--deterministic', action='store_true', help='only kernels that give the same result each time; slower'
@@ -80,6 +87,11 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     if args.deterministic:
         cfg.randomness = dict(cfg.get('randomness') or dict(seed=None), deterministic=True)
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # cuBLAS is deterministic only with this
+    if args.val_split is not None:
+        _hold_out(cfg, args.val_split)
+    for hook in cfg.get('custom_hooks') or []:
+        if str(hook.get('type')).endswith('ResultHook'):
+            hook.update(config=args.config, options=dict(args.cfg_options or {}))
     if args.resume:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
     elastic.adopt_checkpoint(cfg)
@@ -116,6 +128,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_neck(runner.model)
         with explain_neck(runner.model):
             runner.train()
+
+
+def _hold_out(cfg: Config, share: float) -> None:
+    """Validate on a part of the training set, and test at the end."""
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if str(hook.get('type')).endswith('ResultHook')]
+    if not hooks or not str(cfg.train_dataloader.dataset.type).startswith('luminet_det.'):
+        raise ValueError(
+            "--val-split is for luminet_det's classifiers: it needs a data set of luminet_det in train_dataloader and "
+            "dict(type='luminet_det.ResultHook') in custom_hooks."
+        )
+    if not 0 < share < 1:
+        raise ValueError(f'--val-split {share:g} is no share of the training set; give one between 0 and 1, as 0.1.')
+    train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    train.update(val_fraction=share, part='train')
+    held_out = {key: value for key, value in train.items() if key != 'transforms'}
+    cfg.val_dataloader.dataset = dict(held_out, part='held-out', transforms=val.get('transforms'))
+    hooks[0].test = True
 
 
 def _has_trained(runner: Runner) -> bool:

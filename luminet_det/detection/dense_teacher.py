@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from luminet_det.detection.answers import HeadAnswer
-from luminet_det.detection.classes import ClassMap
 from luminet_det.detection.dense_taps import DenseRows, flattened
 from luminet_det.detection.detector_teacher import DetectorTeacher, wide
+from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.teacher import Teacher
 
 

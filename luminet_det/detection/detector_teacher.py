@@ -7,10 +7,13 @@ from torch import Tensor, nn
 
 from luminet_det.backbones import explain_neck
 from luminet_det.detection.answers import Answer, HeadAnswer
-from luminet_det.detection.classes import ClassMap
 from luminet_det.detection.feature_taps import FEATURE_TAPS, feature_maps, paired, strides
+from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap
 from luminet_det.distillation.teacher import Teacher
+
+# Images at a time, unless the teacher's setting says otherwise.
+BATCH_SIZE = 4
 
 
 class DetectorTeacher:
@@ -43,7 +46,7 @@ class DetectorTeacher:
             image_shapes: Height and width of each image inside its padding.
             taps: Names of the taps.
         """
-        images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size)
+        images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size or BATCH_SIZE)
         calls_by_part = self.split(calls, [len(part) for part in images])
         parts = zip(images, calls_by_part, strict=True)
         return Answer.cat([self._answer_part(part, of_part, taps) for part, of_part in parts])

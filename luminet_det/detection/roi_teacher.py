@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from torch import Tensor, nn
 
 from luminet_det.detection.answers import HeadAnswer
-from luminet_det.detection.classes import ClassMap
 from luminet_det.detection.deltas import DeltaMap
 from luminet_det.detection.detector_teacher import DetectorTeacher, wide
 from luminet_det.detection.roi_taps import RoIs, assigned_deltas, box_head
+from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.teacher import Teacher
 
 

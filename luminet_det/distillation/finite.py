@@ -1,5 +1,7 @@
 """FiniteGuard: a teacher that says NaN stops the run and names the images."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ class FiniteGuard:
     """
 
     def __init__(self) -> None:
-        self._findings: list[tuple[Tensor, Tensor, Tensor, list[str]]] = []
+        self._findings: list[tuple[Tensor, Tensor, Tensor, Sequence[str]]] = []
 
     def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
         """Return the rows with those that hold NaN or infinity set to zero, and remember where they stood.
@@ -33,6 +35,12 @@ class FiniteGuard:
             self.check()
             return rows
         return rows.masked_fill_(broken.view(-1, *[1] * (rows.dim() - 1)), 0)
+
+    def note(self, broken: Tensor, names: Sequence[str]) -> None:
+        """Remember which images (N,) the teacher's answers are not finite on; on the CPU raise as `watch` does."""
+        self._findings.append((broken, torch.arange(len(broken), device=broken.device), ~broken, names))
+        if broken.device.type == 'cpu':
+            self.check()
 
     def check(self) -> None:
         """Raise FloatingPointError if a row watched since the last check was not finite; names the files."""

@@ -1,6 +1,7 @@
 """PixelMap: the student's normalised pixels in the teacher's normalisation."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +21,10 @@ class PixelMap:
         teacher: The teacher's.
         keeps_size: Whether images stay at least as large as the student's, for maps that are compared position by
             position. Otherwise they are padded as the teacher alone would pad them, also where that is less.
+        padded: Whether images have padding; those of a classifier have none.
     """
 
-    def __init__(self, student: nn.Module, teacher: nn.Module, keeps_size: bool = False) -> None:
+    def __init__(self, student: nn.Module, teacher: nn.Module, keeps_size: bool = False, padded: bool = True) -> None:
         self.flip = _swaps_channels(student) != _swaps_channels(teacher)
         mean, std = (self._in_teacher_order(t) for t in _statistics(student))
         teacher_mean, teacher_std = _statistics(teacher)
@@ -31,22 +33,22 @@ class PixelMap:
         self.rescales = not (torch.equal(mean, teacher_mean) and torch.equal(std, teacher_std))
         self.divisor = getattr(teacher, 'pad_size_divisor', 1)
         self.pad_value = float(getattr(teacher, 'pad_value', 0))
-        self.pads = self.rescales or self.pad_value != getattr(student, 'pad_value', 0)
+        self.pads = padded and (self.rescales or self.pad_value != getattr(student, 'pad_value', 0))
         divisor = getattr(student, 'pad_size_divisor', 1)
         self.keeps_size = keeps_size
-        self.resizes = divisor % self.divisor != 0 if keeps_size else divisor != self.divisor
+        self.resizes = padded and (divisor % self.divisor != 0 if keeps_size else divisor != self.divisor)
 
     @property
     def identity(self) -> bool:
         """Whether images pass untouched."""
         return not (self.flip or self.rescales or self.pads or self.resizes)
 
-    def __call__(self, inputs: Tensor, image_shapes: list[tuple[int, int]]) -> Tensor:
+    def __call__(self, inputs: Tensor, image_shapes: Sequence[tuple[int, int]]) -> Tensor:
         """Map a batch.
 
         Args:
             inputs: (N, 3, H, W), normalised and padded for the student.
-            image_shapes: Height and width of each image inside its padding.
+            image_shapes: Height and width of each image inside its padding; unused where images have none.
 
         Returns:
             (N, 3, H', W'), normalised and padded for the teacher; `inputs` itself where nothing differs.

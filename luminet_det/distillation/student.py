@@ -92,19 +92,25 @@ class Student:
             `share_<name>`, its part of the total, and `gradient_share_<name>`, its part of the gradient at the
             student's logits in the step before: mmengine logs them without adding them up.
         """
+        values = []
+        for name, term, weight, rows in heard:
+            self.small_batch.watch(name, term, [len(student) for student, *_ in rows])
+            values.append((name, term, weight, sum(term(*call) for call in rows) / len(rows)))
+        return self.weigh(values, losses)
+
+    def weigh(self, values: list[tuple[str, Term, float, Tensor]], losses: dict) -> dict:
+        """As `heed`, where the loss of each active term is known: its name, itself, its weight and its loss."""
         if taken := {f'loss_{name}' for name in self.term_names} & losses.keys():
             raise ValueError(
                 f"A term is logged as {', '.join(taken)}, as one of the student's own losses; rename its class."
             )
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
-        for name, term, weight, rows in heard:
-            self.small_batch.watch(name, term, [len(student) for student, *_ in rows])
-            loss = sum(term(*call) for call in rows) / len(rows)
+        for name, term, weight, loss in values:
             entries[f'loss_{name}'] = weight * loss
             entries[f'raw_{name}'] = loss.detach() / term.loss_weight
         total = sum(_total(key, value) for key, value in {**losses, **entries}.items())
-        for name, *_ in heard:
+        for name, *_ in values:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
         shares = self.gradients.read().items()
         return entries | {f'gradient_share_{name}': share for name, share in shares}

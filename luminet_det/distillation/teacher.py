@@ -34,11 +34,12 @@ class Teacher:
             type `Pretrained`. A config's `load_from` is where its training started, and is not taken.
         dtype: `'bf16'`, `'fp16'` or `'fp32'`; weights are kept and layers are run in it, while RoIs are pooled
             in float32. Defaults to the student's dtype.
-        compile: True or a dict of `torch.compile` options; compiles backbone and neck.
+        compile: True or a dict of `torch.compile` options; compiles backbone and neck, or a classifier's network.
         channels_last: Keep images and weights in the channels-last layout, the quicker one for convolutions on
             CPUs and for half precision on GPUs.
-        batch_size: Images it takes at a time. Its activations come on top of those the student keeps for
-            backward, so taking a batch in parts keeps the peak of memory at the student's own.
+        batch_size: Images it takes at a time; by default 4 for detectors, the whole batch for classifiers. Its
+            activations come on top of those the student keeps for backward, so taking a batch in parts keeps the
+            peak of memory at the student's own.
         classes: Class names in the order of the teacher's logits, for a checkpoint that does not name them.
 
     Raises:
@@ -54,12 +55,12 @@ class Teacher:
         dtype: str | None = None,
         compile: bool | dict = False,
         channels_last: bool = False,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         classes: list[str] | None = None,
     ) -> None:
         if dtype is not None and dtype not in DTYPES:
             raise ValueError(f'teacher.dtype={dtype!r} is unknown; choose one of {sorted(DTYPES)}.')
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f'teacher.batch_size={batch_size!r} must be at least 1.')
         self.config = config
         self.checkpoint = checkpoint
@@ -205,13 +206,15 @@ class Teacher:
                 return hub.get_config(f'{package}::{name}', pretrained=True)
         config = Config.fromfile(path)
         if 'model' not in config:
-            raise ValueError(f'The config {self.config} has no `model`; give that of a whole detector.')
+            raise ValueError(f'The config {self.config} has no `model`; give that of a whole detector or classifier.')
         return config
 
     def _load(self, model: nn.Module) -> dict:
         try:
             checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
-            load_strictly(model, checkpoint, source=self.checkpoint)
+            # A classifier also reads what other projects write.
+            weights = model.own_weights(checkpoint) if hasattr(model, 'own_weights') else checkpoint
+            load_strictly(model, weights, source=self.checkpoint)
         except (OSError, RuntimeError, UnpicklingError) as error:
             if self._came_along:
                 advice = "Get that file and write teacher=dict(config=..., checkpoint='path/to/it.pth')."
@@ -224,9 +227,9 @@ class Teacher:
 
     def _compile(self) -> None:
         options = self.compile if isinstance(self.compile, dict) else {}
-        self.model.backbone.compile(**options)
-        if getattr(self.model, 'with_neck', False):
-            self.model.neck.compile(**options)
+        for part in ('backbone', 'neck', 'network'):
+            if (module := getattr(self.model, part, None)) is not None:
+                module.compile(**options)
 
 
 def _weights_of(config: Config | ConfigDict) -> str | None:

@@ -14,6 +14,7 @@ from luminet_det.registry import MODELS
 GIVES = {
     'logits': ('class logits (K, C)', "loss=dict(type='luminet_det.LumiNetLoss')"),
     'deltas': ('box deltas (K, 4)', "loss=dict(type='mmdet.L1Loss')"),
+    'embeddings': ('embeddings (N, D)', "loss=dict(type='mmdet.MSELoss')"),
     'maps': ('feature maps (N, C, H, W)', "loss=dict(type='luminet_det.PKDLoss')"),
 }
 

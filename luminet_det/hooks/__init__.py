@@ -1,7 +1,9 @@
 """Hooks of mmengine's Runner."""
 
+from luminet_det.hooks.deferred_runtime_info import DeferredRuntimeInfoHook
 from luminet_det.hooks.exact_resume import ExactResumeHook
 from luminet_det.hooks.interrupt import InterruptHook
+from luminet_det.hooks.result import ResultHook
 from luminet_det.hooks.teacher_evaluation import TeacherEvaluationHook
 
-__all__ = ['ExactResumeHook', 'InterruptHook', 'TeacherEvaluationHook']
+__all__ = ['DeferredRuntimeInfoHook', 'ExactResumeHook', 'InterruptHook', 'ResultHook', 'TeacherEvaluationHook']

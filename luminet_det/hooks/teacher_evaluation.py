@@ -6,7 +6,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from mmengine.structures import InstanceData
+from mmengine.structures import BaseDataElement, InstanceData
+from torch import Tensor
 
 from luminet_det.registry import HOOKS
 
@@ -23,12 +24,19 @@ class TeacherEvaluationHook(Hook):
     classes that the student does not have are left out, so the score is on the student's classes.
 
     Every process takes part, as in any validation. A resumed run takes the scores from its checkpoint.
+
+    Args:
+        minimum: What each teacher must reach, e.g. `{'accuracy/top1': 70.0}`; nothing by default.
+
+    Raises:
+        ValueError: Before the first step, if a teacher is below `minimum`, or the metric is not measured.
     """
 
     # Before the LoggerHook, which writes what stands in the message hub after a validation.
     priority = 'NORMAL'
 
-    def __init__(self) -> None:
+    def __init__(self, minimum: dict[str, float] | None = None) -> None:
+        self.minimum = minimum or {}
         self._scores: dict[str, dict[str, float]] = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -50,6 +58,7 @@ class TeacherEvaluationHook(Hook):
                 listed = ', '.join(f'{name} {value:.3f}' for name, value in scores[key].items())
                 source = ', from the checkpoint' if key in kept else ''
                 runner.logger.info(f'Teacher {teacher.name} on the validation set{source}: {listed}')
+            self._require(teacher.name, scores[key])
         # The hub is saved in checkpoints.
         runner.message_hub.update_info(INFO, scores)
         self._scores = {
@@ -70,6 +79,20 @@ class TeacherEvaluationHook(Hook):
             runner.message_hub.update_scalar(f'val/teacher/{name}', teacher)
             runner.message_hub.update_scalar(f'val/gap/{name}', teacher - student)
 
+    def _require(self, name: str, scores: dict[str, float]) -> None:
+        for metric, wanted in self.minimum.items():
+            if metric not in scores:
+                raise ValueError(
+                    f'TeacherEvaluationHook.minimum names {metric!r}, which was not measured on the teacher {name}; '
+                    f'known: {", ".join(scores) or "none"}.'
+                )
+            if scores[metric] < wanted:
+                raise ValueError(
+                    f'The teacher {name} reaches {metric} {scores[metric]:.2f} on the validation set, below the '
+                    f'{wanted:g} that custom_hooks asks for: a student would learn its mistakes. Give better weights '
+                    'in model.teacher.checkpoint, or lower TeacherEvaluationHook.minimum.'
+                )
+
     @staticmethod
     def _evaluate(runner: Runner, student: torch.nn.Module, teacher) -> dict[str, float]:
         dataloader, evaluator = runner.val_loop.dataloader, runner.val_loop.evaluator
@@ -87,7 +110,7 @@ class TeacherEvaluationHook(Hook):
             for batch in dataloader:
                 outputs = teacher.model.val_step(batch)
                 for sample in outputs:
-                    sample.pred_instances = classes.of_student(sample.pred_instances)
+                    classes.translate(sample)
                 evaluator.process(data_samples=outputs, data_batch=batch)
         teacher.follow(student)
         metrics = evaluator.evaluate(len(dataloader.dataset))
@@ -106,6 +129,18 @@ class _Classes:
         if not self.identity and not self.missing:
             places = {name: i for i, name in enumerate(student)}
             self.labels = torch.tensor([places.get(name, -1) for name in teacher])
+            self.columns = torch.tensor([list(teacher).index(name) for name in student])
+
+    def translate(self, sample: BaseDataElement | dict) -> None:
+        """Change a detector's detections, or a classifier's logits, in place."""
+        if isinstance(sample, dict):
+            sample['logits'] = self.of_logits(sample['logits'])
+        else:
+            sample.pred_instances = self.of_student(sample.pred_instances)
+
+    def of_logits(self, logits: Tensor) -> Tensor:
+        """The columns (B, C_student) of the student's classes, in its order."""
+        return logits if self.identity else logits[:, self.columns.to(logits.device)]
 
     def of_student(self, predictions: InstanceData) -> InstanceData:
         """Detections with the student's labels; those of classes that it does not have are left out."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from luminet_det.detection.classes import ClassMap
+from luminet_det.distillation.classes import ClassMap
 from tests import pairs, tiny
 
 

@@ -35,7 +35,7 @@ class ClassMap:
             if names is not None and len(names) != number:
                 raise ValueError(
                     f'The {whose} names {len(names)} classes, its head has {number}: {_listed(names)}. '
-                    f'Change num_classes of its bbox_head, or the names '
+                    f'Change num_classes of its head or network, or the names '
                     f'({"teacher.classes" if whose == "teacher" else "metainfo of the data set"}).'
                 )
         self.named = teacher is not None and student is not None

@@ -1,0 +1,23 @@
+"""LumiNet, ResNet-20 <- ResNet-56. Published top-1: 72.29.
+
+alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+"""
+
+_base_ = './resnet20.py'
+
+model = dict(
+    type='luminet_det.DistillClassifier',
+    ce_weight=2.0,
+    teacher=dict(config='configs/cifar100/resnet56.py', checkpoint='work_dirs/resnet56/epoch_240.pth'),
+    distill=[
+        dict(
+            tap='logits',
+            loss=dict(type='luminet_det.LumiNetLoss', tau=4.0, loss_weight=35.0**2),
+            warmup='20 epochs',
+        )
+    ],
+)
+custom_hooks = [
+    dict(type='luminet_det.ResultHook'),
+    dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 70.8}),
+]

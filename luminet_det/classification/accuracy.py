@@ -1,0 +1,39 @@
+"""Accuracy: top-1 and top-5."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.evaluator import BaseMetric
+
+from luminet_det.registry import METRICS
+
+
+@METRICS.register_module()
+class Accuracy(BaseMetric):
+    """Percentage of images whose label is among the k highest logits.
+
+    A label that ties with others counts as the best of them, so that equal logits for all classes are right for all.
+
+    Args:
+        topk: The k's; one above the number of classes gives 100.
+        **kwargs: As `mmengine.evaluator.BaseMetric`.
+    """
+
+    default_prefix = 'accuracy'
+
+    def __init__(self, topk: Sequence[int] = (1, 5), **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.topk = tuple(topk)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep, for each image, how many classes have a higher logit than its own."""
+        for batch in data_samples:
+            logits, labels = batch['logits'], batch['labels']
+            ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
+            # A logit that is not a number is above nothing and would always be right.
+            self.results += ranks.where(logits.isfinite().all(1), torch.iinfo(ranks.dtype).max).tolist()
+
+    def compute_metrics(self, results: list[int]) -> dict[str, float]:
+        """Top-k accuracies in percent, e.g. `{'top1': 72.5, 'top5': 92.1}`."""
+        ranks = torch.tensor(results)
+        return {f'top{k}': round((ranks < k).float().mean().item() * 100, 4) for k in self.topk}

@@ -1,0 +1,87 @@
+"""Answers: what a network says of many images."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from luminet_det.classification.data import collate_images
+from luminet_det.classification.models import Outputs
+
+
+class Answers(NamedTuple):
+    """What one network says of N images, float32 on the CPU.
+
+    Attributes:
+        logits: (N, C).
+        embedding: (N, D); None of a network that gives logits alone.
+        labels: The right classes, int64 (N,).
+    """
+
+    logits: Tensor
+    embedding: Tensor | None
+    labels: Tensor
+
+
+def collect(
+    networks: Mapping[str, Callable[[Tensor], Outputs]],
+    preprocessor: nn.Module,
+    dataset: Dataset,
+    batch_size: int = 250,
+    num_workers: int = 0,
+    indices: Sequence[int] | None = None,
+) -> dict[str, Answers]:
+    """Ask networks about the same images, in one pass over the data.
+
+    Args:
+        networks: By name, what maps normalised images (B, 3, H, W) to `Outputs`. They must be in eval mode.
+        preprocessor: An mmengine data preprocessor on the networks' device; it normalises.
+        dataset: Its samples are as those of `LabelledImages`.
+        batch_size: Images at a time.
+        num_workers: Processes that read them.
+        indices: Which samples; default: all.
+
+    Returns:
+        The answers of each network, image by image in the data set's order.
+    """
+    samples = dataset if indices is None else Subset(dataset, list(indices))
+    loader = DataLoader(samples, batch_size, num_workers=num_workers, collate_fn=collate_images)
+    labels: list[Tensor] = []
+    said: dict[str, list[tuple[Tensor, Tensor | None]]] = {name: [] for name in networks}
+    with torch.inference_mode():
+        for batch in loader:
+            inputs = preprocessor(batch, False)['inputs']
+            labels.append(batch['labels'].cpu())
+            for name, network in networks.items():
+                outputs = network(inputs)
+                embedding = None if outputs.embedding is None else outputs.embedding.flatten(1).float().cpu()
+                said[name].append((outputs.logits.float().cpu(), embedding))
+    # Tensors of inference mode take part in no autograd; a copy does.
+    return {
+        name: Answers(
+            torch.cat([logits for logits, _ in parts]).clone(),
+            None if parts[0][1] is None else torch.cat([embedding for _, embedding in parts]).clone(),
+            torch.cat(labels),
+        )
+        for name, parts in said.items()
+    }
+
+
+def evenly(labels: Tensor, count: int, seed: int = 0) -> list[int]:
+    """Indices of `count` samples, as many of each class as there can be, ascending.
+
+    Args:
+        labels: (N,).
+        count: How many; at most N are given.
+        seed: Which.
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    turn = torch.empty(len(labels), dtype=torch.int64)
+    for label in labels.unique():
+        members = order[labels[order] == label]
+        turn[members] = torch.arange(len(members))
+    # First one sample of each class, then a second of each; within a turn in random order.
+    chosen = order[torch.argsort(turn[order], stable=True)][:count]
+    return chosen.sort().values.tolist()

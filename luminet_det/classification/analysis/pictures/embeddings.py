@@ -1,0 +1,75 @@
+"""t-SNE of the embeddings of a few classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from luminet_det.classification.analysis.answers import Answers
+from luminet_det.classification.analysis.pictures.style import class_style, new_figure, readable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PERPLEXITY = 30
+
+
+def draw_embeddings(networks: Mapping[str, Answers], classes: Mapping[int, str], seed: int = 0) -> 'Figure':
+    """Draw one panel a network: its embeddings of the images of `classes`, laid out in the plane by t-SNE.
+
+    Above each panel stands the silhouette of the classes in the embedding itself, which needs no plane: 1 for
+    tight classes far apart, 0 for classes that touch, below for mixed ones.
+
+    Args:
+        networks: Answers to the same images; all need embeddings.
+        classes: Names of the classes to show, by label; at most `style.MOST_CLASSES`.
+        seed: Of the layout.
+
+    Source: van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008; scikit-learn's, from a PCA.
+    """
+    labels = next(iter(networks.values())).labels
+    shown = torch.isin(labels, torch.tensor(list(classes)))
+    labels = labels[shown]
+    figure = new_figure(max(4.2 * len(networks), 6), 5.2)
+    panels = figure.subplots(1, len(networks), squeeze=False)[0]
+    for axes, (name, answers) in zip(panels, networks.items(), strict=True):
+        embedding = answers.embedding[shown]
+        points = _layout(embedding, seed)
+        for place, label in enumerate(classes):
+            of_class = points[labels == label]
+            axes.scatter(
+                of_class[:, 0],
+                of_class[:, 1],
+                s=14,
+                linewidths=0,
+                alpha=0.8,
+                label=readable([classes[label]])[0],
+                **class_style(place),
+            )
+        axes.set_title(f'{name}\nsilhouette {_silhouette(embedding, labels)}', fontsize=11)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_box_aspect(1)
+    handles, names = panels[0].get_legend_handles_labels()
+    columns = min(len(names), 5 if len(networks) < 3 else 7)
+    figure.legend(handles, names, loc='outside lower center', ncols=columns, fontsize=9, markerscale=1.8, frameon=False)
+    return figure
+
+
+def _layout(embedding: Tensor, seed: int) -> Tensor:
+    from sklearn.manifold import TSNE
+
+    # Perplexity is a number of neighbours; a few images have not so many.
+    perplexity = min(PERPLEXITY, max((len(embedding) - 1) / 3, 1))
+    start = 'pca' if min(embedding.shape) > 1 else 'random'
+    made = TSNE(perplexity=perplexity, init=start, learning_rate='auto', random_state=seed)
+    return torch.from_numpy(made.fit_transform(embedding.numpy()))
+
+
+def _silhouette(embedding: Tensor, labels: Tensor) -> str:
+    from sklearn.metrics import silhouette_score
+
+    if not 1 < len(labels.unique()) < len(labels):
+        return 'undefined'
+    return f'{silhouette_score(embedding.numpy(), labels.numpy()):.3f}'

@@ -1,0 +1,51 @@
+"""How the pictures look: colours that everyone can tell apart, sizes, names of classes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without its yellow, which is too light on white; markers tell a second round apart.
+PALETTE = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000')
+MARKERS = ('o', '^', 's')
+NETWORKS = ('#0072B2', '#D55E00', '#7A7A7A')
+MOST_CLASSES = len(PALETTE) * len(MARKERS)
+# One of even steps in lightness for amounts, one with a light middle for signs; both fit for the colour-blind.
+AMOUNTS, SIGNS = 'cividis', 'RdBu_r'
+DPI = 130
+
+
+def require_extra() -> None:
+    """Refuse to begin what could not be drawn at the end.
+
+    Raises:
+        ImportError: matplotlib or scikit-learn is not installed; the message says how to install them.
+    """
+    try:
+        import matplotlib  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"the pictures are drawn with matplotlib and scikit-learn, and {error.name} is not installed; run "
+            "pip install 'luminet_det[quickstart]'"
+        ) from error
+
+
+def new_figure(width: float, height: float) -> 'Figure':
+    """A figure of so many inches whose parts make room for each other."""
+    # Not pyplot's, which would keep it alive and ask for a display.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout='constrained')
+
+
+def class_style(place: int) -> dict[str, str]:
+    """Colour and marker of the class in this place of a legend, one of `MOST_CLASSES`."""
+    return dict(color=PALETTE[place % len(PALETTE)], marker=MARKERS[place // len(PALETTE) % len(MARKERS)])
+
+
+def readable(names: Sequence[str], longest: int = 18) -> list[str]:
+    """Names of classes as labels: blanks for underscores, long ones cut."""
+    spaced = [name.replace('_', ' ') for name in names]
+    return [name if len(name) <= longest else f'{name[: longest - 1]}…' for name in spaced]

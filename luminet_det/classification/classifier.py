@@ -1,0 +1,155 @@
+"""Classifier: an image classifier that mmengine's Runner trains and evaluates."""
+
+import inspect
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from luminet_det.classification.models import Outputs
+from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.student import run_info
+from luminet_det.registry import MODELS
+
+
+@MODELS.register_module()
+class Classifier(BaseModel):
+    """A network and its cross-entropy.
+
+    Args:
+        network: Config of the network, e.g. `dict(type='luminet_det.resnet8x4', num_classes=100)`. Any
+            `torch.nn.Module` will do that maps images (B, 3, H, W) to logits (B, C) or to `Outputs`.
+        data_preprocessor: Config of an `mmengine.model.ImgDataPreprocessor`: mean and deviation of pixels in 0..255.
+        ce_weight: Weight of the cross-entropy; the papers' recipes use 0.1 to 2.
+        label_smoothing: As in `torch.nn.CrossEntropyLoss`.
+        channels_last: Keep images and weights in the channels-last layout, the quicker one for convolutions on CPUs
+            and for half precision on GPUs.
+        compile: True, or a dict of `torch.compile`'s options, compiles networks and losses of a training step,
+            their backward pass included; `dict(mode='reduce-overhead')` captures them as CUDA graphs.
+        init_cfg: As for every mm model; `dict(type='Pretrained', checkpoint=...)` takes every format that
+            `own_weights` knows.
+
+    Raises:
+        ValueError: A setting is unknown.
+    """
+
+    def __init__(
+        self,
+        network: dict,
+        data_preprocessor: dict | None = None,
+        ce_weight: float = 1.0,
+        label_smoothing: float = 0.0,
+        channels_last: bool = False,
+        compile: bool | dict = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        preprocessor = dict(dict(type='mmengine.ImgDataPreprocessor'), **(data_preprocessor or {}))
+        super().__init__(preprocessor, init_cfg)
+        self.network = MODELS.build(network)
+        self.ce_weight = ce_weight
+        self.label_smoothing = label_smoothing
+        self.channels_last = channels_last
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
+        self.compile_options = ({} if compile is True else dict(compile)) if compile else None
+        self._compiled_objective: Callable | None = None
+        self._checked = False
+
+    def forward(
+        self,
+        inputs: Tensor,
+        labels: Tensor | None = None,
+        index: Tensor | None = None,
+        data_samples: None = None,
+        mode: str = 'tensor',
+    ) -> Outputs | dict[str, Tensor] | list[dict[str, Tensor]]:
+        """Run the classifier as mmengine's loops do.
+
+        Args:
+            inputs: (V * B, 3, H, W), normalised; view-major where the data set gives V views of each image.
+            labels: Class indices (B,), int64.
+            index: Place of each image in the data set (B,), int64.
+            data_samples: Ignored; mmengine's preprocessor adds it to every batch.
+            mode: `'tensor'`, `'loss'` or `'predict'`.
+
+        Returns:
+            `Outputs` of the network; a dict of losses; or, of the whole batch, one dict of `logits` (B, C) in
+            float32, `labels` and `index`.
+        """
+        if self.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        if mode == 'tensor':
+            return self.outputs(inputs)
+        if mode == 'predict':
+            logits = self.outputs(inputs).logits.float()
+            self._check_classes(logits)
+            return [dict(logits=logits, labels=labels, index=index)]
+        if mode == 'loss':
+            return self.loss(inputs, labels, index)
+        raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
+
+    def outputs(self, inputs: Tensor) -> Outputs:
+        """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits."""
+        outputs = self.network(inputs)
+        return Outputs(outputs, (), (), None) if isinstance(outputs, Tensor) else outputs
+
+    def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
+        """The losses of a training step: `loss_ce`, and `top1`, the percentage of the batch that is right."""
+        found = self.evaluate(inputs, labels)
+        return {'loss_ce': found['ce'], 'top1': found['top1']}
+
+    def evaluate(self, inputs: Tensor, labels: Tensor, *extra) -> dict[str, Tensor]:
+        """`objective`, compiled where that is set, and with errors that say what to change."""
+        objective = self.objective
+        if self.compile_options is not None:
+            self._compiled_objective = self._compiled_objective or torch.compile(objective, **self.compile_options)
+            objective = self._compiled_objective
+        try:
+            found = objective(inputs, labels, *extra)
+        except ValueError as error:
+            if 'more than 1 value per channel' in str(error):
+                raise ValueError(
+                    'A batch of one image has no statistics for BatchNorm. Set train_dataloader.drop_last=True, or a '
+                    f'batch size that does not leave one image over: {error}'
+                ) from error
+            raise
+        if not self._checked:
+            self._check_classes(found['logits'])
+        return found
+
+    def objective(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The tensor part of a training step: networks and losses, nothing that a compiler cannot see through."""
+        views = [self.outputs(view) for view in inputs.split(len(labels))]
+        return self.supervised([view.logits for view in views], labels)
+
+    def supervised(self, logits: list[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """The weighted cross-entropy, its mean over the views, and what is logged beside it."""
+        losses = [F.cross_entropy(view.float(), labels, label_smoothing=self.label_smoothing) for view in logits]
+        right = (logits[0].detach().argmax(1) == labels).float().mean()
+        return {'ce': self.ce_weight * sum(losses) / len(losses), 'top1': 100 * right, 'logits': logits[0].detach()}
+
+    def own_weights(self, checkpoint: dict) -> dict[str, Tensor]:
+        """The weights of a checkpoint under this model's names; see `models.own_weights`."""
+        from luminet_det.classification.models.checkpoints import own_weights
+
+        return {f'network.{key}': value for key, value in own_weights(self.network, checkpoint).items()}
+
+    def __getstate__(self) -> dict:
+        # What was compiled belongs to this object: a copy, as EMA makes, compiles its own.
+        return {**super().__getstate__(), '_compiled_objective': None}
+
+    def _check_classes(self, logits: Tensor) -> None:
+        classes = run_info('dataset_meta', {}).get('classes')
+        if classes is not None and len(classes) != logits.shape[1]:
+            raise ValueError(
+                f'The network has {logits.shape[1]} outputs, and the training set {len(classes)} classes. '
+                f'Set model.network.num_classes={len(classes)}.'
+            )
+        self._checked = True
+
+
+def check_settings(kwargs: dict, *more: str) -> None:
+    """Raise ValueError if a keyword is no setting of `Classifier`, nor among `more`."""
+    check_keys('model', kwargs, [*inspect.signature(Classifier).parameters, *more])

@@ -1,0 +1,43 @@
+"""A batch of images as the classifiers take it."""
+
+from collections.abc import Sequence
+
+import torch
+
+from luminet_det.registry import FUNCTIONS
+
+
+@FUNCTIONS.register_module()
+def collate_images(samples: Sequence[dict | None] | dict) -> dict:
+    """Put samples together into one batch.
+
+    Args:
+        samples: Each `dict(inputs, labels, index)` with inputs (3, H, W), or (V, 3, H, W) for V views; None
+            where an unreadable image was skipped. A batch, as a device-resident data set makes it, is returned as
+            it is.
+
+    Returns:
+        `inputs` uint8 (V * B, 3, H, W), all B images of the first view first; `labels` and `index` int64 (B,).
+
+    Raises:
+        ValueError: Images of several sizes, or none that could be read.
+    """
+    if isinstance(samples, dict):
+        return samples
+    kept = [sample for sample in samples if sample is not None]
+    if not kept:
+        raise ValueError(f'None of the {len(samples)} images of a batch could be read; their names are in the log.')
+    inputs = [sample['inputs'] for sample in kept]
+    sizes = sorted({tuple(images.shape) for images in inputs})
+    if len(sizes) > 1:
+        shown = ', '.join(map(str, sizes[:4]))
+        raise ValueError(
+            f'The images of a batch differ in size: {shown}. Set resize=... in the data set, or let its transforms '
+            "end in one size, e.g. dict(type='RandomResizedCrop', size=224) or Resize and CenterCrop."
+        )
+    batch = torch.stack(inputs, dim=inputs[0].dim() - 3)
+    return {
+        'inputs': batch.flatten(0, -4),
+        'labels': torch.tensor([int(sample['labels']) for sample in kept]),
+        'index': torch.tensor([int(sample['index']) for sample in kept]),
+    }

@@ -1,0 +1,65 @@
+"""Image folders: a folder for each class."""
+
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+from luminet_det.registry import DATASETS
+
+from .images import LabelledImages
+from .missing import MissingData
+from .sources import SHOWN, FileImages
+
+
+def class_folders(folder: Path) -> tuple[str, ...]:
+    """Names of the folders in `folder`, in the order of their labels; empty if it is not there."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith('.')))
+
+
+def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
+    """The images of a tree <class>/**/*.png (or another format) in `folder`.
+
+    Raises:
+        ValueError: The tree has classes that `classes` has not.
+    """
+    if foreign := [name for name in class_folders(folder) if name not in classes]:
+        shown = ', '.join(foreign[:SHOWN]) + (', ...' if len(foreign) > SHOWN else '')
+        raise ValueError(
+            f'{folder} has {len(foreign)} folders that are none of the {len(classes)} classes: {shown}. Remove or '
+            'rename them; the classes are the folders of the training split.'
+        )
+    places = {name: i for i, name in enumerate(classes)}
+    samples = make_dataset(str(folder), places, extensions=IMG_EXTENSIONS, allow_empty=True)
+    paths = [path for path, _ in samples]
+    return FileImages(paths, np.array([label for _, label in samples], dtype=np.int64), classes, str(folder))
+
+
+@DATASETS.register_module()
+class ImageFolder(LabelledImages):
+    """Any image folder: <split>/<class>/*.png, or <class>/*.png without splits.
+
+    The classes are the folders of the training split if there is one, in alphabetical order, so that `test` has
+    the same labels. All settings are those of `LabelledImages`; `split` is the name of a folder, which is not
+    looked for when `split=None`.
+    """
+
+    NAME = 'image folder'
+    SPLITS = ()
+
+    def load(self) -> FileImages:
+        folder = self.data_root / self.split if self.split else self.data_root
+        if not class_folders(folder):
+            raise MissingData(
+                f'An image folder (split={self.split!r})',
+                self.data_root,
+                'wherever it was made',
+                {
+                    'with splits': f'{self.split or "train"}/<class>/*.png',
+                    'without, for split=None': '<class>/*.png  (or .jpg, .webp, ...)',
+                },
+            )
+        classes = class_folders(self.data_root / 'train') if self.split else ()
+        return read(folder, classes or class_folders(folder))

@@ -1,0 +1,83 @@
+"""LibraryNetwork: a network of torchvision or timm that gives `Outputs`."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from luminet_det.classification.models.outputs import Outputs
+from luminet_det.classification.models.taps import Tap, find_taps
+
+
+class LibraryNetwork(nn.Module):
+    """Runs a model as it is, and keeps what its modules say on the way; activations no longer work in place.
+
+    Features are one map a stage, (B, C_i, H_i, W_i), as `find_taps` finds them, or the tokens of a transformer's
+    blocks, (B, N, D); a model that shows neither gives empty tuples. Weights have the library's own names under the
+    prefix `model.`.
+
+    Args:
+        model: Maps images (B, 3, H, W) to logits (B, C), or to a tuple that begins with them.
+        sizes: Image sizes to find the taps with, see `find_taps`.
+
+    Raises:
+        ValueError: The model accepts images of none of the sizes.
+    """
+
+    key_map = ((r'^(?!model\.)', 'model.'),)
+
+    def __init__(self, model: nn.Module, sizes: Iterable[int]) -> None:
+        super().__init__()
+        for module in model.modules():
+            # An activation in place would change the tensor before it, which is given too.
+            if getattr(module, 'inplace', False):
+                module.inplace = False
+        self.model = model
+        self.taps = find_taps(model, sizes)
+        self._averages = (1, -1) if isinstance(model.get_submodule(self.taps.embedding.module), nn.Linear) else (2, 4)
+        self._record = Record()
+        for tap in {*self.taps.features, *self.taps.before_relu, self.taps.embedding}:
+            model.get_submodule(tap.module).register_forward_hook(Keep(tap, self._record))
+
+    def forward(self, x: Tensor) -> Outputs:
+        kept = self._record.kept = {}
+        try:
+            logits = self.model(x)
+        finally:
+            # Neither tensors nor later calls, such as those of a checkpointed block in backward, are held.
+            self._record.kept = None
+        taps = self.taps
+        features, before_relu = (
+            tuple(
+                kept[tap].permute(0, 3, 1, 2) if is_last else kept[tap]
+                for tap, is_last in zip(of_one, taps.channels_last, strict=True)
+            )
+            for of_one in (taps.features, taps.before_relu)
+        )
+        embedding = kept[taps.embedding]
+        if embedding.dim() > 2:
+            # A layer that is asked of each place, its answers averaged afterwards, or of a map of one pixel.
+            start, stop = self._averages
+            embedding = embedding.mean(tuple(range(embedding.dim()))[start:stop])
+        # In training some of torchvision's models give those of auxiliary heads as well.
+        logits = logits if torch.is_tensor(logits) else logits[0]
+        return Outputs(logits, features, before_relu, embedding)
+
+
+class Record:
+    """What `Keep` has kept of the forward pass under way; None between two."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Tap, Tensor] | None = None
+
+
+class Keep:
+    """A forward hook that survives copies and pickles: it and its network share one `Record` there too."""
+
+    def __init__(self, tap: Tap, record: Record) -> None:
+        self.tap = tap
+        self.record = record
+
+    def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        if self.record.kept is not None:
+            self.record.kept[self.tap] = inputs[0] if self.tap.part == 'input' else output

@@ -1,0 +1,152 @@
+"""Taps: where a network of torchvision or timm gives its stages and its embedding, found by running it once."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Tap(NamedTuple):
+    """One tensor of a forward pass: the first input, or the output, of a module at its last call."""
+
+    module: str
+    part: str  # 'input' or 'output'
+
+
+class Taps(NamedTuple):
+    """The tensors that `Outputs` is made of; `channels_last` says which features are (B, H, W, C)."""
+
+    features: tuple[Tap, ...]
+    before_relu: tuple[Tap, ...]
+    channels_last: tuple[bool, ...]
+    embedding: Tap
+
+
+class Call(NamedTuple):
+    """A module's name and what went in and out of it; calls stand in the order in which they ended."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple
+    output: Any
+
+
+def find_taps(model: nn.Module, sizes: Iterable[int]) -> Taps:
+    """Run `model` once on a black image, in evaluation mode, and see where its maps change their size.
+
+    A stage is what lies between two reductions; its tap is the last output of that size among the modules of the
+    main chain: the model's children, and for a container that spans several sizes its children. Pooling at the end
+    of the chain makes no stage, nor does what holds the last layer. Before the ReLU means: before the activation,
+    of any kind, whose output the stage's output is. A model without maps, but with a sequence of blocks whose
+    tokens (B, N, D) keep their shape, has these for features: what enters the first and what leaves each block.
+
+    Args:
+        model: Maps images (1, 3, S, S) to logits.
+        sizes: S; the first that the model accepts is taken.
+
+    Raises:
+        ValueError: The model accepts none of them, or has no linear layer or convolution.
+    """
+    calls = _run(model, sizes)
+    last = next((call for call in reversed(calls) if isinstance(call.module, (nn.Linear, nn.Conv2d))), None)
+    if last is None:
+        raise ValueError(f'{type(model).__name__} runs no Linear and no Conv2d, so it has no embedding to tell of.')
+    stages = _stages(model, calls, last.name)
+    embedding = Tap(last.name, 'input')
+    if len(stages) < 2 and (blocks := _token_blocks(model, calls)):
+        tokens = (Tap(blocks[0], 'input'), *(Tap(name, 'output') for name in blocks))
+        return Taps(tokens, tokens, (False,) * len(tokens), embedding)
+    # Later calls of a module that is used more than once replace the earlier ones.
+    activations = {id(call.output): call.name for call in calls if _is_activation(call.module)}
+    features = [Tap(stage.name, 'output') for stage in stages]
+    before = [
+        Tap(activations[id(stage.output)], 'input') if id(stage.output) in activations else tap
+        for stage, tap in zip(stages, features, strict=True)
+    ]
+    return Taps(tuple(features), tuple(before), tuple(_is_channels_last(stage.output) for stage in stages), embedding)
+
+
+def _run(model: nn.Module, sizes: Iterable[int]) -> list[Call]:
+    calls, errors = [], []
+    names = {module: name for name, module in model.named_modules()}
+
+    def note(module: nn.Module, inputs: tuple, output: Any) -> None:
+        calls.append(Call(names[module], module, inputs, output))
+
+    handles = [module.register_forward_hook(note) for module in names]
+    training = model.training
+    model.eval()
+    try:
+        for size in sizes:
+            calls.clear()
+            try:
+                with torch.no_grad():
+                    model(next(model.parameters()).new_zeros(1, 3, size, size))
+                return calls
+            # What models raise that are made for one size of images.
+            except (AssertionError, RuntimeError, ValueError) as error:
+                errors.append(f'{size}: {error}')
+    finally:
+        model.train(training)
+        for handle in handles:
+            handle.remove()
+    raise ValueError(f'{type(model).__name__} accepts images of none of these sizes: {"; ".join(errors)}')
+
+
+def _stages(model: nn.Module, calls: list[Call], last_layer: str) -> list[Call]:
+    outputs = {call.name: call.output for call in calls}
+    chain = set()
+    for name, child in model.named_children():
+        if last_layer == name or last_layer.startswith(f'{name}.'):
+            continue
+        inner = [f'{name}.{key}' for key, _ in child.named_children()]
+        sizes = {_size(outputs.get(key)) for key in inner} - {None}
+        is_container = isinstance(child, (nn.Sequential, nn.ModuleList))
+        chain.update(inner if is_container and len(sizes) > 1 else [name])
+    stages: list[Call] = []
+    for call in calls:
+        size = _size(call.output) if call.name in chain else None
+        # Single pixels are what pooling leaves; larger maps than before are pooled ones too, or upsampled.
+        if size is None or size == 1 or (stages and size > _size(stages[-1].output)):
+            continue
+        # A convolution without padding takes a few pixels off, a reduction at least a third of them.
+        if stages and size > 0.7 * _size(stages[-1].output):
+            stages[-1] = call
+        elif next(call.module.parameters(), None) is not None:
+            stages.append(call)
+    return stages
+
+
+def _token_blocks(model: nn.Module, calls: list[Call]) -> list[str]:
+    """The children of the longest container of blocks (B, N, D) -> (B, N, D), of two at least."""
+    shapes = {
+        call.name: call.output.shape for call in calls if isinstance(call.output, Tensor) and call.output.dim() == 3
+    }
+    longest: list[str] = []
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.Sequential, nn.ModuleList)):
+            blocks = [f'{name}.{key}'.lstrip('.') for key, _ in module.named_children()]
+            if len(blocks) > max(len(longest), 1) and len({shapes.get(block) for block in blocks} - {None}) == 1:
+                longest = blocks if all(block in shapes for block in blocks) else longest
+    return longest
+
+
+def _size(output: Any) -> int | None:
+    """Pixels of a map along one side, of either layout; None if this is no square map."""
+    if not isinstance(output, Tensor) or output.dim() != 4:
+        return None
+    _, first, height, width = output.shape
+    if height == width:
+        return height
+    return first if first == height else None
+
+
+def _is_channels_last(output: Tensor) -> bool:
+    return output.shape[2] != output.shape[3]
+
+
+def _is_activation(module: nn.Module) -> bool:
+    # torch and timm both keep theirs in modules of this name.
+    home = type(module).__module__.rpartition('.')[2]
+    return home.startswith('activation') and not isinstance(module, nn.MultiheadAttention)

@@ -1,0 +1,73 @@
+"""VGG for images of 32 pixels: vgg8, vgg13."""
+
+from math import sqrt
+
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, relu
+
+from luminet_det.classification.models.outputs import Outputs
+from luminet_det.registry import MODELS
+
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+class VGG(nn.Module):
+    """Five stages of 3x3 convolutions with bias, each with norm and ReLU (Simonyan & Zisserman, arXiv 1409.1556),
+    then global average pooling and one linear layer, as in the CRD benchmark.
+
+    The maps are halved after each of the first three stages, and after the fourth too for images of 64 pixels or
+    more: 32 pixels run through 32, 16, 8, 4 and 4.
+
+    Convolutions start from a normal distribution of variance 2 / (k * k * C_out) and zero biases, norms from 1 and
+    0, the last layer from deviation 0.01 and zero biases.
+
+    Args:
+        convolutions: Of each stage.
+        num_classes: C.
+    """
+
+    # The left-hand name is that of mdistiller and RepDistiller.
+    key_map = ((r'^classifier\.', 'fc.'),)
+
+    def __init__(self, convolutions: int, num_classes: int) -> None:
+        super().__init__()
+        channels = 3
+        for i, width in enumerate(WIDTHS):
+            layers = []
+            for _ in range(convolutions):
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                channels = width
+            # The last ReLU is the network's.
+            self.add_module(f'block{i}', nn.Sequential(*layers[:-1]))
+        self.fc = nn.Linear(channels, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=sqrt(2 / (module.weight[0, 0].numel() * module.out_channels)))
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.fc.weight, std=0.01)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x: Tensor) -> Outputs:
+        halvings = 4 if x.shape[2] >= 64 else 3
+        features, before_relu = [], []
+        for i in range(len(WIDTHS)):
+            if 0 < i <= halvings:
+                x = max_pool2d(x, 2)
+            before = getattr(self, f'block{i}')(x)
+            x = relu(before)
+            features.append(x)
+            before_relu.append(before)
+        embedding = x.mean((2, 3))
+        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding)
+
+
+@MODELS.register_module()
+def vgg8(num_classes: int = 100) -> VGG:
+    """One convolution a stage."""
+    return VGG(1, num_classes)
+
+
+@MODELS.register_module()
+def vgg13(num_classes: int = 100) -> VGG:
+    """Two convolutions a stage."""
+    return VGG(2, num_classes)

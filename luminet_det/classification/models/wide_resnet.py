@@ -1,0 +1,110 @@
+"""Wide residual networks for images of 32 pixels: wrn_16_2, wrn_40_1, wrn_40_2."""
+
+from math import sqrt
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from luminet_det.classification.models.outputs import Outputs
+from luminet_det.registry import MODELS
+
+
+class WideResNet(nn.Module):
+    """Pre-activation blocks, k times as wide as resnet20's (Zagoruyko & Komodakis, arXiv 1605.07146), no dropout.
+
+    A stage ends in a plain sum; the norm and ReLU that follow are the first of the next stage. Those are its
+    `before_relu` and `features`, so that each norm sees a batch once. (mdistiller runs them a second time for its
+    feature losses, and its student's running statistics move twice a step.)
+
+    Convolutions start from a normal distribution of variance 2 / (k * k * C_out), norms from 1 and 0, the last
+    layer's weight from PyTorch's own and its bias from 0.
+
+    Args:
+        depth: 6 n + 4 for n blocks a stage.
+        widening: k; the stages have 16 k, 32 k and 64 k channels.
+        num_classes: C.
+
+    Raises:
+        ValueError: No n fits `depth`.
+    """
+
+    # The left-hand names are those of mdistiller and RepDistiller.
+    key_map = ((r'^block(\d)\.layer\.', r'layer\1.'), (r'\.convShortcut\.', '.shortcut.'))
+
+    def __init__(self, depth: int, widening: int, num_classes: int) -> None:
+        super().__init__()
+        blocks, rest = divmod(depth - 4, 6)
+        if rest or blocks < 1:
+            raise ValueError(f'A wide ResNet has a depth of 6 n + 4, such as 10, 16, 28 or 40; found depth={depth}.')
+        self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.layer1 = PreActivationStage(16, 16 * widening, blocks, stride=1)
+        self.layer2 = PreActivationStage(16 * widening, 32 * widening, blocks, stride=2)
+        self.layer3 = PreActivationStage(32 * widening, 64 * widening, blocks, stride=2)
+        self.bn1 = nn.BatchNorm2d(64 * widening)
+        self.fc = nn.Linear(64 * widening, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=sqrt(2 / (module.weight[0, 0].numel() * module.out_channels)))
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x: Tensor) -> Outputs:
+        x, *stem = self.layer1(self.conv1(x))
+        x, *first = self.layer2(x)
+        x, *second = self.layer3(x)
+        before = self.bn1(x)
+        after = relu(before)
+        embedding = after.mean((2, 3))
+        features, before_relu = zip(stem, first, second, (after, before), strict=True)
+        return Outputs(self.fc(embedding), features, before_relu, embedding)
+
+
+class PreActivationStage(nn.Sequential):
+    """Blocks of one width; gives their sum, and its input after norm and ReLU, and after the norm alone."""
+
+    def __init__(self, channels: int, out_channels: int, depth: int, stride: int) -> None:
+        first = PreActivationBlock(channels, out_channels, stride)
+        super().__init__(first, *(PreActivationBlock(out_channels, out_channels, 1) for _ in range(depth - 1)))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        first, *others = self
+        before = first.bn1(x)
+        after = relu(before)
+        x = first(x, after)
+        for block in others:
+            x = block(x, relu(block.bn1(x), inplace=True))
+        return x, after, before
+
+
+class PreActivationBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut; the stage runs the first norm, `bn1`, and its ReLU."""
+
+    def __init__(self, channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, out_channels, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        # By the channels alone, so that a stage of stride 2 must widen.
+        self.shortcut = None if channels == out_channels else nn.Conv2d(channels, out_channels, 1, stride, bias=False)
+
+    def forward(self, x: Tensor, activated: Tensor) -> Tensor:
+        residual = self.conv2(relu(self.bn2(self.conv1(activated)), inplace=True))
+        return residual.add_(x if self.shortcut is None else self.shortcut(activated))
+
+
+@MODELS.register_module()
+def wrn_16_2(num_classes: int = 100) -> WideResNet:
+    """2 blocks a stage of 32, 64 and 128 channels; features of 32, 32, 16 and 8 pixels."""
+    return WideResNet(16, 2, num_classes)
+
+
+@MODELS.register_module()
+def wrn_40_1(num_classes: int = 100) -> WideResNet:
+    """6 blocks a stage of 16, 32 and 64 channels."""
+    return WideResNet(40, 1, num_classes)
+
+
+@MODELS.register_module()
+def wrn_40_2(num_classes: int = 100) -> WideResNet:
+    """6 blocks a stage of 32, 64 and 128 channels."""
+    return WideResNet(40, 2, num_classes)

@@ -1,0 +1,75 @@
+"""ClassifierTeacher: a teacher wired to a student classifier."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from luminet_det.classification.models import Outputs
+from luminet_det.distillation import Teacher
+from luminet_det.distillation.classes import ClassMap
+from luminet_det.distillation.pixels import PixelMap
+
+
+class ClassifierTeacher:
+    """Answers for the taps on a student's images, in the student's order of classes.
+
+    Args:
+        teacher: A built teacher.
+        student: The student classifier.
+        classes: Names of the student's classes; None outside a Runner.
+
+    Raises:
+        ValueError: Teacher and student differ in their classes.
+    """
+
+    def __init__(self, teacher: Teacher, student: nn.Module, classes: Sequence[str] | None) -> None:
+        self.teacher = teacher
+        self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor, padded=False)
+        self.classes = ClassMap(
+            teacher.classes,
+            # Other projects' checkpoints name no classes; the data sets' orders are fixed, so places will do.
+            classes if teacher.classes else None,
+            num_teacher=num_logits(teacher.model.network),
+            num_student=num_logits(student.network),
+            background=False,
+        )
+
+    def answer(self, inputs: Tensor, taps: Iterable[str]) -> Outputs:
+        """What the teacher says of images (B, 3, H, W), normalised for the student; only the wanted taps are filled."""
+        inputs = self.pixels(inputs, ())
+        parts = inputs.split(self.teacher.batch_size or len(inputs))
+        said = [self.teacher.run(lambda model, images: _wanted(model.outputs(images), taps), part) for part in parts]
+        joined = {k: tuple(map(torch.cat, zip(*(part[k] for part in said), strict=True))) for k in said[0]}
+        (logits,), embedding = joined['logits'], joined['embedding']
+        return Outputs(
+            self.classes(logits), joined['features'], joined['before_relu'], embedding[0] if embedding else None
+        )
+
+    def describe(self) -> list[str]:
+        """Lines for the log: how pixels and classes are mapped."""
+        return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
+
+
+def num_logits(network: nn.Module) -> int:
+    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none.
+
+    Raises:
+        ValueError: It has neither.
+    """
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    last = next((layer for layer in reversed(layers) if isinstance(layer, nn.Linear)), layers[-1] if layers else None)
+    if last is None:
+        raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+
+
+def _wanted(outputs: Outputs, taps: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:
+    """The logits, which are always wanted, and what the taps need; the rest is let go."""
+    features = 'features' in taps
+    return dict(
+        logits=(outputs.logits,),
+        features=tuple(outputs.features) if features else (),
+        before_relu=tuple(outputs.before_relu) if features else (),
+        embedding=(outputs.embedding,) if 'embedding' in taps and outputs.embedding is not None else (),
+    )

@@ -1,0 +1,138 @@
+"""ResultHook: what a run reached, best and last, in one JSON file."""
+
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import Runner
+from mmengine.utils import get_git_hash
+
+from luminet_det.compat import checkpoints
+from luminet_det.registry import HOOKS
+
+INFO = 'result'
+
+
+@HOOKS.register_module()
+class ResultHook(Hook):
+    """Write `result.json` to the work dir when training ends, and print the best and the last epoch.
+
+    The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch is
+    not. Both are reported. Where a part of the training set was held out (`tools/train.py --val-split`), the epochs are
+    scored on that part, and the test set is looked at after training only, by the best and by the last weights.
+
+    The history survives a resume: checkpoints hold it.
+
+    Args:
+        metric: By which the best epoch is chosen; higher is better.
+        test: Whether the epochs were scored on held-out images, so that the test set is due at the end.
+        config: Path of the config, for the file; default: the Runner's own.
+        options: What the command line changed, for the file.
+    """
+
+    # After the CheckpointHook, whose best weights are tested.
+    priority = 'LOWEST'
+
+    def __init__(
+        self, metric: str = 'accuracy/top1', test: bool = False, config: str | None = None, options: dict | None = None
+    ) -> None:
+        self.metric = metric
+        self.test = test
+        self.config = config
+        self.options = options or {}
+        self._training = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Take up the history of the checkpoint that is resumed."""
+        self._training = True
+        kept = runner.message_hub.get_info(INFO, {})
+        self._history: list[dict] = kept.get('history', [])
+        self._began = time.monotonic() - kept.get('seconds', 0.0)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Note the metrics of an epoch."""
+        if not self._training:
+            return
+        scalars = {name: float(value) for name, value in (metrics or {}).items() if isinstance(value, (int, float))}
+        self._history.append({'epoch': runner.epoch, 'iteration': runner.iter, **scalars})
+        # The hub is saved in checkpoints.
+        runner.message_hub.update_info(INFO, dict(history=self._history, seconds=time.monotonic() - self._began))
+
+    def after_train(self, runner: Runner) -> None:
+        """Test if it is due, print the summary and write the file."""
+        self._training = False
+        if not self._history:
+            return
+        if self.metric not in self._history[-1]:
+            raise ValueError(
+                f'ResultHook.metric={self.metric!r} was not measured; val_evaluator gives '
+                f'{", ".join(name for name in self._history[-1] if "/" in name)}.'
+            )
+        seconds = time.monotonic() - self._began
+        best = max(self._history, key=lambda epoch: epoch[self.metric])
+        last = self._history[-1]
+        where = 'held-out part of the training set' if self.test else 'test'
+        tested = self._test(runner) if self.test else None
+        for which, scores in (('best', best), ('last', last)):
+            runner.logger.info(f'{which} epoch {scores["epoch"]} on the {where} images: {_listed(scores)}')
+        for which, scores in (tested or {}).items():
+            runner.logger.info(f'{which} on the test set: {_listed(scores)}')
+        if is_main_process():
+            found = self._describe(runner) | dict(
+                metrics=dict(best=best, last=last),
+                history=self._history,
+                selected_on=where,
+                test=tested,
+                seconds=round(seconds, 1),
+            )
+            path = Path(runner.work_dir) / 'result.json'
+            path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+            runner.logger.info(f'Written to {path}')
+
+    def _describe(self, runner: Runner) -> dict[str, Any]:
+        loader = runner.train_dataloader
+        config = self.config or runner.cfg.filename or runner.experiment_name
+        return dict(
+            config=str(config),
+            name=Path(str(config)).stem,
+            dataset=getattr(loader.dataset, 'metainfo', {}).get('dataset'),
+            train_images=len(loader.dataset),
+            epochs=runner.max_epochs,
+            iterations=runner.max_iters,
+            batch_size=(loader.batch_size or 0) * get_world_size(),
+            seed=runner.seed,
+            options={key: value for key, value in self.options.items()},
+            commit=get_git_hash(),
+            versions={name: version(name) for name in ('torch', 'torchvision', 'mmengine')},
+            hardware=_hardware(),
+        )
+
+    @staticmethod
+    def _test(runner: Runner) -> dict[str, dict[str, float]]:
+        """Test scores of the weights that scored best on the held-out images, and of the last ones."""
+        loop = runner.build_test_loop(runner._test_loop) if isinstance(runner._test_loop, dict) else runner._test_loop
+        scores = {'last': loop.run()}
+        saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+        if path := getattr(saver, 'best_ckpt_path', None):
+            model = getattr(runner.model, 'module', runner.model)
+            last = {key: value.clone() for key, value in model.state_dict().items()}
+            model.load_state_dict(checkpoints.load(path)['state_dict'])
+            scores = {'best': loop.run()} | scores
+            model.load_state_dict(last)
+        return scores
+
+
+def _listed(scores: dict[str, float]) -> str:
+    return ', '.join(f'{name} {value:.2f}' for name, value in scores.items() if '/' in name)
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    return f'CPU ({platform.machine()}), {torch.get_num_threads()} threads'

@@ -1,0 +1,57 @@
+"""Small data sets as files, in each of the published layouts."""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def images(count: int, side: int = 32, seed: int = 0) -> np.ndarray:
+    return np.random.RandomState(seed).randint(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def npz(path: Path, classes: int = 4, each: int = 6, **changes) -> dict:
+    """Write an .npz file; its arrays are returned."""
+    labels = np.arange(classes * each) % classes
+    arrays = {'train_images': images(len(labels)), 'train_labels': labels}
+    arrays |= {'test_images': images(2 * classes, seed=1), 'test_labels': np.arange(2 * classes) % classes}
+    arrays |= {'classes': np.array([f'class{i}' for i in range(classes)])} | changes
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return arrays
+
+
+def tree(root: Path, classes=('ant', 'bee', 'cat'), each: int = 4, side: int = 32, suffix: str = 'png') -> Path:
+    """Write <class>/<i>.<suffix>."""
+    for place, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i, image in enumerate(images(each, side, seed=place)):
+            Image.fromarray(image).save(root / name / f'{i}.{suffix}')
+    return root
+
+
+def pickles(root: Path, kind: type, monkeypatch, classes: int = 4, each: int = 6) -> dict:
+    """Write official-looking CIFAR-100 pickles and make their checksums the expected ones."""
+    arrays = npz(root / 'unused.npz', classes, each)
+    (root / 'unused.npz').unlink()
+    folder = root / kind.base_folder
+    folder.mkdir()
+    sums = {}
+    for split in ('train', 'test'):
+        flat = arrays[f'{split}_images'].transpose(0, 3, 1, 2).reshape(-1, 3072)
+        content = {'data': flat, 'fine_labels': arrays[f'{split}_labels'].tolist()}
+        (folder / split).write_bytes(pickle.dumps(content))
+    (folder / 'meta').write_bytes(pickle.dumps({'fine_label_names': arrays['classes'].tolist()}))
+    for name in ('train', 'test', 'meta'):
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    monkeypatch.setattr(kind, 'train_list', [['train', sums['train']]])
+    monkeypatch.setattr(kind, 'test_list', [['test', sums['test']]])
+    monkeypatch.setattr(kind, 'meta', {**kind.meta, 'md5': sums['meta']})
+    return arrays
+
+
+def truncate(path: Path) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path
