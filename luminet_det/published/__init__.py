@@ -1,0 +1,7 @@
+"""Published classification results as data, and the tables that set measured ones beside them."""
+
+from luminet_det.published.figure import Figure, Row
+from luminet_det.published.page import make_page
+from luminet_det.published.run import Run, load_runs
+
+__all__ = ['Figure', 'Row', 'Run', 'load_runs', 'make_page']

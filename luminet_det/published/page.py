@@ -1,0 +1,89 @@
+"""The page of all tables."""
+
+from collections.abc import Sequence
+
+from luminet_det.published import cifar100, imagenet
+from luminet_det.published.measured import Measured
+from luminet_det.published.paper_tables import (
+    accuracies,
+    imagenet_pair,
+    rows_of_our_own,
+    sources,
+    strong_augmentation,
+    transfer,
+    vit,
+)
+from luminet_det.published.run import Run
+from luminet_det.published.short_tables import short_tables
+
+COMMAND = 'python tools/results.py --write'
+MARKS = """\
+Top-1 accuracy in percent. Published / measured; "not run" has its command below. The literature quotes the best epoch
+on the test set, so that is what stands beside it here; the last epoch is given too. Measured: mean ± sample sd over n
+seeds.
+
+Marks of published numbers: none, read in the source named; [R], recalled and to be checked before it is quoted; [I],
+the number is in the source, its column is our reading; ?, there is a number in the source, and it could not be read;
+-, nothing published."""
+TRANSFER_COMMAND = 'python tools/linear_probe.py CONFIG CHECKPOINT'
+
+
+def make_page(runs: Sequence[Run]) -> str:
+    """Write every table of the classification half, as it stands in benchmarks/results/cifar100/README.md.
+
+    Args:
+        runs: All measured runs.
+
+    Returns:
+        Markdown, with a newline at its end.
+    """
+    cifar, image = Measured(runs, 'CIFAR-100'), Measured(runs, 'ImageNet')
+    (resnet, rows18), (mobile, rows1), (genuine, _) = imagenet.PAIRS.items()
+    parts = [
+        '# Classification: published and measured',
+        f'Written by `{COMMAND}` from the result files in this folder and in `../imagenet`; not by hand.',
+        MARKS,
+        '## CIFAR-100, same architecture (table 1a)',
+        accuracies(cifar, cifar100.SAME_ARCHITECTURE),
+        '## CIFAR-100, other architecture (table 1b)',
+        accuracies(cifar, cifar100.OTHER_ARCHITECTURE),
+        'A run counts here if its config is in configs/cifar100, and it had all 50,000 training images, 240 epochs, '
+        'batches of 64 and no option of its own.',
+        'Where the published numbers were read:',
+        sources(cifar100.TOP1),
+        '## The rows that have configs',
+        rows_of_our_own(cifar),
+        '## CIFAR-100 with strong augmentation (table 5)',
+        'The paper names AutoAugment and says neither whether an image gives one view or two nor for how many epochs. '
+        "MLLD's code has RandAugment and Cutout in a second view.",
+        strong_augmentation(cifar),
+        '## Vision transformer (table 6)',
+        'The settings behind the published row are not published. A run counts with all images and 240 epochs or more.',
+        vit(cifar),
+        f'Published: {sources(cifar100.VIT).partition(": ")[2]}.',
+        '## Linear probe on other data (figure 4a)',
+        f'{cifar100.TRANSFER_PAIR} on CIFAR-100, frozen, then a linear layer on images of 32 pixels. No optimiser is '
+        f'published. To run: `{TRANSFER_COMMAND}`.',
+        transfer(),
+        '## ImageNet (table 2)',
+        'A run counts with all images and 100 epochs.',
+        f'### {resnet}',
+        imagenet_pair(image, resnet),
+        sources(rows18),
+        f'### {mobile}',
+        'The papers print "ResNet50 → MobileNetV2" over these numbers; the student is MobileNet-**V1**.',
+        imagenet_pair(image, mobile),
+        sources(rows1),
+        f'### {genuine}',
+        'A genuine MobileNet-V2. Not comparable with the table above, and nothing comparable is published.',
+        imagenet_pair(image, genuine),
+    ]
+    if short := short_tables(runs):
+        parts += [
+            '## Short protocols',
+            'Runs that stand beside no published number: fewer images or epochs, options of their own, other pairs. '
+            '"to plain" is the mean difference to the plain student of the same seed, from three seeds on with its '
+            '95% interval (t).',
+            short,
+        ]
+    return '\n\n'.join(parts) + '\n'

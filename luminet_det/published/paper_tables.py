@@ -1,0 +1,124 @@
+"""The paper's tables with published and measured numbers side by side."""
+
+from collections.abc import Sequence
+
+from luminet_det.published import cifar100, imagenet
+from luminet_det.published.cifar100 import Pair
+from luminet_det.published.figure import Row
+from luminet_det.published.markdown import table
+from luminet_det.published.measured import RECIPES, Measured
+from luminet_det.published.run import TOP5
+from luminet_det.published.spread import NOT_RUN
+
+OWN_ROWS = ('teacher', 'student', *RECIPES)
+
+
+def accuracies(measured: Measured, pairs: Sequence[Pair]) -> str:
+    """Table 1: a column a pair, a row a method, in each cell published / measured best epoch."""
+    lines = []
+    for row in cifar100.TOP1 + measured.unpublished(cifar100.TOP1, pairs):
+        figures = [row.figures[cifar100.PAIRS.index(pair)] for pair in pairs]
+        ours = [measured.accuracy(row.key, pair) for pair in pairs]
+        if any(str(figure) != '-' for figure in figures) or any(cell != NOT_RUN for cell in ours):
+            lines.append([row.method, *(f'{figure} / {cell}' for figure, cell in zip(figures, ours, strict=True))])
+    return table(['', *map(str, pairs)], lines)
+
+
+def sources(rows: Sequence[Row]) -> str:
+    """Which rows were read where."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.source, []).append(row.method)
+    return '\n'.join(f'- {"; ".join(methods)}: {source}' for source, methods in found.items())
+
+
+def rows_of_our_own(measured: Measured) -> str:
+    """Of each network and method that has a config: published, measured, how, and the command."""
+    lines, seen = [], set()
+    for column, pair in enumerate(cifar100.PAIRS):
+        for row in cifar100.TOP1:
+            config = measured.config(row.key, pair)
+            if row.key in OWN_ROWS and config not in seen:
+                seen.add(config)
+                lines.append(_detail(measured, row, column, pair))
+    lines.sort(key=lambda line: '-' in line[0])  # networks by themselves first
+    return table(DETAILS, lines)
+
+
+def strong_augmentation(measured: Measured) -> str:
+    """Table 5."""
+    pairs = cifar100.STRONG_AUGMENTATION_PAIRS
+    published = [[row.method, 'published', *map(str, row.figures)] for row in cifar100.STRONG_AUGMENTATION]
+    ours = [
+        [f'LumiNet, {what}', 'measured', *(measured.accuracy('luminet', pair, variant=variant) for pair in pairs)]
+        for variant, what in cifar100.STRONG_AUGMENTATION_VARIANTS.items()
+    ]
+    commands = '\n'.join(
+        f'- {measured.command("luminet", pair, variant)}'
+        for variant in cifar100.STRONG_AUGMENTATION_VARIANTS
+        for pair in pairs
+        if not measured.runs('luminet', pair, variant)
+    )
+    return table(['', '', *map(str, pairs)], published + ours) + (f'\n\nNot run:\n\n{commands}' if commands else '')
+
+
+def vit(measured: Measured) -> str:
+    """Table 6."""
+    return table(
+        DETAILS,
+        [
+            _detail(measured, row, 0, cifar100.VIT_PAIR)
+            for row in cifar100.VIT + measured.unpublished(cifar100.VIT, [cifar100.VIT_PAIR])
+        ],
+    )
+
+
+def transfer() -> str:
+    """Figure 4a's protocol, with the numbers of the papers before it."""
+    columns = cifar100.TRANSFER_COLUMNS
+    head = ['', *(f'{column}, {kind}' for column in columns for kind in ('published', 'measured'))]
+    lines = [
+        [row.method, *(cell for figure in row.figures for cell in (str(figure), NOT_RUN))] for row in cifar100.TRANSFER
+    ]
+    return table(head, lines)
+
+
+def imagenet_pair(measured: Measured, pair: Pair) -> str:
+    """Table 2 of one pair; top-5 is that of the epoch with the best top-1."""
+    rows = imagenet.PAIRS[pair]
+    lines = []
+    for row in rows + measured.unpublished(rows, [pair]):
+        if row.rerun:
+            lines.append([row.method, *map(str, row.figures), *['-'] * 5])
+            continue
+        lines.append(
+            [
+                row.method,
+                *map(str, row.figures),
+                measured.accuracy(row.key, pair),
+                measured.accuracy(row.key, pair, metric=TOP5),
+                measured.accuracy(row.key, pair, 'last'),
+                str(len(measured.runs(row.key, pair))),
+                _imagenet_command(measured, row.key, pair) if row.key in OWN_ROWS else '-',
+            ]
+        )
+    return table(['', 'top-1', 'top-5', 'best epoch', 'its top-5', 'last epoch', 'n', 'command'], lines)
+
+
+DETAILS = ('config', 'published', 'best epoch', 'last epoch', 'n', 'selected on', 'command')
+
+
+def _detail(measured: Measured, row: Row, column: int, pair: Pair) -> list[str]:
+    return [
+        measured.config(row.key, pair),
+        str(row.figures[column]),
+        measured.accuracy(row.key, pair),
+        measured.accuracy(row.key, pair, 'last'),
+        str(len(measured.runs(row.key, pair))),
+        measured.selection(row.key, pair),
+        measured.command(row.key, pair),
+    ]
+
+
+def _imagenet_command(measured: Measured, row: str, pair: Pair) -> str:
+    return "torchvision's weights" if row == 'teacher' else measured.command(row, pair)

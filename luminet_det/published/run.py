@@ -1,0 +1,129 @@
+"""A measured run: the result file that `luminet_det.ResultHook` writes, checked as it is read."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from types import MappingProxyType
+
+from luminet_det.published.name import Name, read_name
+
+TOP1, TOP5 = 'accuracy/top1', 'accuracy/top5'
+KEYS = (
+    'config', 'name', 'dataset', 'train_images', 'epochs', 'batch_size', 'seed', 'metrics', 'selected_on', 'test',
+    'options', 'commit', 'versions', 'hardware', 'seconds',
+)  # fmt: skip
+# Where the configs of the published rows are.
+FOLDERS = {'CIFAR-100': 'cifar100', 'ImageNet': 'imagenet'}
+STRONG_AUGMENTATION = 'strong_augmentation'  # below those
+# The training set, epochs and batch size that published numbers stand for.
+PROTOCOLS = {
+    'CIFAR-100': MappingProxyType(dict(train_images=50_000, epochs=240, batch_size=64)),
+    'ImageNet': MappingProxyType(dict(train_images=1_281_167, epochs=100)),
+}
+# Options that leave the outcome what it is, by their last part and by their first.
+HARMLESS_ENDS = {
+    'data_root', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device_resident', 'work_dir',
+    'checkpoint', 'val_interval',
+}  # fmt: skip
+HARMLESS_STARTS = {'default_hooks', 'env_cfg', 'log_level', 'log_processor', 'visualizer', 'vis_backends', 'launcher'}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One result file.
+
+    Args:
+        path: The file.
+        content: What is in it.
+        name: Its config's name, taken apart; None if that names no network known here.
+    """
+
+    path: Path
+    content: dict
+    name: Name | None
+
+    def __getitem__(self, key: str) -> object:
+        return self.content[key]
+
+    def accuracy(self, kind: str, metric: str = TOP1) -> float | None:
+        """In percent: 'best' and 'last' epoch, on what the run was selected on.
+
+        'test best' and 'test last' are those weights on the test set, where they were selected on held-out images.
+        """
+        on, _, epoch = kind.rpartition(' ')
+        return ((self['test'] or {}) if on else self['metrics']).get(epoch, {}).get(metric)
+
+    @property
+    def folder(self) -> str:
+        """The folder of its config, below `configs`."""
+        parts = PurePath(self['config']).parent.parts
+        if 'configs' in parts:
+            parts = parts[len(parts) - parts[::-1].index('configs') :]
+        return '/'.join(parts[-2:])
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The options that may change the outcome."""
+        return {
+            key: value
+            for key, value in sorted(self['options'].items())
+            if key.rpartition('.')[-1] not in HARMLESS_ENDS and key.partition('.')[0] not in HARMLESS_STARTS
+        }
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last epoch was reached and measured."""
+        last = self['metrics']['last']
+        return last['epoch'] == self['epochs'] or last.get('iteration', -1) == self.content.get('iterations')
+
+    @property
+    def full(self) -> bool:
+        """Whether it followed the protocol of the published numbers to its end, as its config has it."""
+        protocol = PROTOCOLS.get(self['dataset'])
+        if protocol is None or not self.complete or self.options:
+            return False
+        if self.folder not in (folder := FOLDERS[self['dataset']], f'{folder}/{STRONG_AUGMENTATION}'):
+            return False
+        if self.name and self.name.student.startswith('deit'):  # nothing but the images is published
+            return self['train_images'] == protocol['train_images'] and self['epochs'] >= protocol['epochs']
+        return all(self[key] == value for key, value in protocol.items())
+
+
+def load_runs(folders: Iterable[Path]) -> list[Run]:
+    """Read every result in these folders, by file name.
+
+    Raises:
+        ValueError: A file is no result, or two are of the same config, protocol, options and seed.
+    """
+    runs = [_read(path) for folder in folders for path in sorted(folder.glob('*.json'))]
+    seen: dict[str, Path] = {}
+    for run in runs:
+        kind = json.dumps([run.folder, *(run[key] for key in KEYS[1:7]), run.options], sort_keys=True)
+        if kind in seen:
+            raise ValueError(
+                f'{seen[kind]} and {run.path} are results of the same config, images, epochs, options and seed '
+                f'{run["seed"]}; remove one of them'
+            )
+        seen[kind] = run.path
+    return runs
+
+
+def _read(path: Path) -> Run:
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{path} is no JSON: {error}') from error
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} is no result of a run: it holds a {type(content).__name__}, not an object')
+    missing = [key for key in KEYS if key not in content]
+    missing += [f'metrics.{kind}' for kind in ('best', 'last') if kind not in content.get('metrics', {})]
+    missing += [
+        f'metrics.{kind}.{key}'
+        for kind, found in content.get('metrics', {}).items()
+        for key in ('epoch', TOP1)
+        if key not in found
+    ]
+    if missing:
+        raise ValueError(f'{path} is no result of a run: it lacks {", ".join(missing)}')
+    return Run(path, content, read_name(content['name']))

@@ -1,0 +1,40 @@
+"""Mean and spread over seeds, and the paired difference of two groups by seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+
+NOT_RUN = 'not run'
+CONFIDENCE = 0.95
+FEWEST = 3  # pairs that an interval is given for
+
+
+def spread(values: Sequence[float]) -> str:
+    """Write mean ± sample sd, the mean alone of a single value, 'not run' of none."""
+    if not values:
+        return NOT_RUN
+    text = f'{mean(values):.2f}'
+    return text if len(values) == 1 else f'{text} ± {stdev(values):.2f}'
+
+
+def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> str:
+    """Write the mean of `ours - theirs` over the seeds that both have, from 3 on with its 95% t interval.
+
+    Args:
+        ours: Values by seed.
+        theirs: The same of what it is compared with.
+
+    Returns:
+        Such as '+1.40 (+0.82 to +1.98)'; '-' without a common seed.
+    """
+    differences = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+    if not differences:
+        return '-'
+    middle, n = mean(differences), len(differences)
+    if n < FEWEST:
+        return f'{middle:+.2f} (n = {n})'
+    from scipy.stats import t
+
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(differences) / math.sqrt(n)
+    counted = '' if n == len(ours) else f', n = {n}'
+    return f'{middle:+.2f} ({middle - reach:+.2f} to {middle + reach:+.2f}{counted})'

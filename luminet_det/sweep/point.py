@@ -1,0 +1,112 @@
+"""A point of the grid with one seed: its folder, whether it is finished, and what its validations gave."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORD = 'point.json'  # written before training: whose folder this is
+RESULT = 'result.json'  # written by a classifier's run at its end
+LOG = 'train.log'
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training.
+
+    Args:
+        options: Config options and their texts, as `--cfg-options` takes them.
+        seed: Its seed.
+        work_dir: Its folder.
+        length: The step, or epoch, that its last validation is logged with, if that is known.
+        fingerprint: Digest of its config, seed and flags.
+    """
+
+    options: dict[str, str]
+    seed: int
+    work_dir: Path
+    length: int | None
+    fingerprint: str
+
+    def check(self) -> None:
+        """Refuse a folder that holds something else.
+
+        Raises:
+            FileExistsError: No sweep wrote it, or one with another config, seed or flags.
+        """
+        if not self.work_dir.is_dir() or not any(self.work_dir.iterdir()):
+            return
+        record = _read(self.work_dir / RECORD)
+        if not record:
+            raise FileExistsError(
+                f'{self.work_dir} was not written by a sweep (it has no {RECORD}); '
+                'move it away or give another --work-dir'
+            )
+        if record['fingerprint'] != self.fingerprint:
+            raise FileExistsError(
+                f'{self.work_dir} was trained with another config or other flags; '
+                'move it away or give another --work-dir'
+            )
+
+    def claim(self) -> None:
+        """Take the folder."""
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        if not (self.work_dir / RECORD).is_file():
+            self._record(finished=False)
+
+    def finish(self) -> None:
+        """Remember that the training has come to its end."""
+        self._record(finished=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training has come to its end, as the sweep, the result file or the log of the run say."""
+        found = self.validations()
+        if not found:
+            return False
+        if _read(self.work_dir / RECORD).get('finished') or (self.work_dir / RESULT).is_file():
+            return True
+        return self.length is not None and found[-1]['step'] >= self.length
+
+    def validations(self) -> list[dict]:
+        """What was measured at each validation, by `step` (epochs or iterations), in order."""
+        if result := _read(self.work_dir / RESULT):
+            return [dict(entry, step=entry['epoch']) for entry in result['history']]
+        found: list[tuple[int, dict]] = []
+        for file in sorted(self.work_dir.glob('*/vis_data/scalars.json')):
+            resumed = _validations(file)
+            # A run that was killed trains again what it did after its last checkpoint.
+            found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
+        return [entry for _, entry in found]
+
+    def _record(self, finished: bool) -> None:
+        content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, finished=finished)
+        _write(self.work_dir / RECORD, content)
+
+
+def _validations(file: Path) -> list[tuple[int, dict]]:
+    """The lines of validations in a log, each with its place: its step, or where that is 0 the iteration before it."""
+    found, iteration = [], 0
+    for line in file.read_text().splitlines():
+        entry = _parsed(line)
+        if 'iter' in entry:  # a line of training
+            iteration = entry['iter']
+        elif 'step' in entry:
+            found.append((entry['step'] or iteration, entry))
+    return found
+
+
+def _write(path: Path, content: dict) -> None:
+    part = path.with_name(f'{path.name}.part')
+    part.write_text(json.dumps(content, indent=1) + '\n')
+    part.replace(path)
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _parsed(line: str) -> dict:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:  # the last line of a run that was killed while it wrote
+        return {}

@@ -1,0 +1,54 @@
+"""The table at the end of a sweep."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from luminet_det.sweep.grid import Grid, parse_value
+from luminet_det.sweep.outcome import Outcome
+
+
+def format_table(grid: Grid, found: Sequence[Outcome], metric: str, lower_is_better: bool = False) -> str:
+    """Write one row a combination: its values, the metric at the last and at the best validation, how many seeds.
+
+    Mean ± sample sd over the seeds; the best mean of a column in bold.
+
+    Returns:
+        Markdown, without a newline at its end.
+    """
+    keys = [*grid.values, *grid.links]
+    choose = min if lower_is_better else max
+    # Accuracies come in percent, APs as fractions.
+    digits = 2 if any(abs(value) > 1.5 for outcome in found for value in outcome.last.values()) else 4
+    tops = {}
+    for kind in ('last', 'best'):
+        means = [mean(getattr(outcome, kind).values()) for outcome in found if outcome.n]
+        tops[kind] = choose(means) if means else None
+    rows = [[*(grid.names[key] for key in keys), f'{metric}, last', f'{metric}, best', 'n']]
+    for outcome in found:
+        cells = [_shown(outcome.options[key]) for key in keys]
+        cells += [_cell(list(getattr(outcome, kind).values()), tops[kind], digits) for kind in ('last', 'best')]
+        rows.append([*cells, str(outcome.n)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [f'| {" | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))} |' for row in rows]
+    rule = f'|{"|".join("-" * (width + 1) + ":" for width in widths)}|'
+    note = 'Mean ± sample sd over n seeds. "best" is chosen on the data that it is measured on, so it flatters.'
+    missing = [
+        f'Not finished: {", ".join(f"{grid.names[key]}={outcome.options[key]}" for key in grid.values)} '
+        f'seed {", ".join(map(str, outcome.missing))}.'
+        for outcome in found
+        if outcome.missing
+    ]
+    return '\n'.join([lines[0], rule, *lines[1:], '', note, *missing])
+
+
+def _cell(values: list[float], top: float | None, digits: int) -> str:
+    if not values:
+        return 'not run'
+    middle = mean(values)
+    text = f'{middle:.{digits}f}' + (f' ± {stdev(values):.{digits}f}' if len(values) > 1 else '')
+    return f'**{text}**' if middle == top else text
+
+
+def _shown(text: str) -> str:
+    value = parse_value(text)
+    return f'{value:.6g}' if isinstance(value, float) else text.replace('|', '\\|')

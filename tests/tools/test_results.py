@@ -1,0 +1,262 @@
+"""tools/results.py: what was run stands beside what was published, and nothing else does."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from luminet_det.published import load_runs
+from tests import runs
+from tools import results
+
+TABLES = runs.TOOLS.parent / 'benchmarks' / 'results'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / 'cifar100').mkdir()
+    (tmp_path / 'imagenet').mkdir()
+    return tmp_path
+
+
+def write(folder, name, best, last, seed=0, where='cifar100', top5=90.0, **changes):
+    """A result file as a run writes it."""
+    protocol = dict(train_images=50_000, epochs=240, batch_size=64, dataset='CIFAR-100', options={}, test=None)
+    protocol |= dict(selected_on='test', hardware='2 cores', versions=dict(torch='2.9'), commit='abc', seconds=9.0)
+    if where == 'imagenet':
+        protocol |= dict(train_images=1_281_167, epochs=100, batch_size=512, dataset='ImageNet')
+    content = dict(config=f'configs/{where}/{name}.py', name=name, seed=seed) | protocol | changes
+    epochs = {'best': content['epochs'] - 3, 'last': content['epochs']}
+    scores = dict(best=best, last=last)
+    content.setdefault(
+        'metrics',
+        {
+            kind: {'epoch': epochs[kind], 'accuracy/top1': scores[kind], 'accuracy/top5': top5 + scores[kind] / 100}
+            for kind in scores
+        },
+    )
+    content['history'] = [content['metrics']['best'], content['metrics']['last']]
+    path = folder / where / f'{len(list((folder / where).iterdir()))}.json'
+    path.write_text(json.dumps(content))
+    return path
+
+
+def page(folder, capsys):
+    assert results.main(['--results', str(folder)]) == 0
+    return capsys.readouterr().out
+
+
+def rows(page, heading):
+    """The cells of the first table below a heading, by first cell."""
+    lines = page.partition(f'# {heading}')[2].partition('\n#')[0].splitlines()
+    table = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines if line.startswith('|')]
+    return {line[0]: line[1:] for line in table}
+
+
+def column(page, heading, name):
+    table = rows(page, heading)
+    place = table[''].index(name)
+    return {row: cells[place] for row, cells in table.items() if row}
+
+
+SAME, OTHER = 'CIFAR-100, same architecture (table 1a)', 'CIFAR-100, other architecture (table 1b)'
+SHORT = dict(train_images=10_000, epochs=48)
+
+
+def test_without_results_every_measured_cell_says_not_run_and_how_to_run_it(folder, capsys):
+    text = page(folder, capsys)
+    for heading in (SAME, OTHER):
+        table = rows(text, heading)
+        assert all(cell.endswith(' / not run') for row, cells in table.items() if row.strip('-') for cell in cells)
+    configs = rows(text, 'The rows that have configs')
+    assert len(configs) == 2 + 15 + 3 * 11
+    for name, cells in configs.items():
+        if name.strip('-:') not in ('', 'config'):
+            assert cells[1:5] == ['not run', 'not run', '0', '-']
+            assert cells[5] == f'`python tools/train.py configs/cifar100/{name}.py`'
+    assert '## Short protocols' not in text
+
+
+def test_every_command_of_the_page_names_a_config_that_is_there(folder, capsys):
+    configs = set(re.findall(r'tools/train.py (\S+\.py)', page(folder, capsys)))
+    assert len(configs) > 48 + 10
+    assert [config for config in sorted(configs) if not (runs.TOOLS.parent / config).is_file()] == []
+
+
+def test_a_full_run_stands_beside_the_published_number_with_best_and_last(folder, capsys):
+    for seed, best in enumerate((77.2, 77.6)):
+        write(folder, 'luminet_resnet8x4-resnet32x4', best, best - 0.3, seed)
+    write(folder, 'resnet32x4', 79.5, 79.1)
+    text = page(folder, capsys)
+    found = column(text, SAME, 'resnet8x4 ← resnet32x4')
+    assert found['LumiNet'] == '77.50 / 77.40 ± 0.28'
+    assert found['teacher'] == '79.42 / 79.50'
+    assert found['KD'] == '73.33 / not run'
+    assert column(text, OTHER, 'shufflenetv2 ← resnet32x4')['teacher'] == '79.42 / 79.50'
+    detail = rows(text, 'The rows that have configs')['luminet_resnet8x4-resnet32x4']
+    assert detail[:5] == ['77.50', '77.40 ± 0.28', '77.10 ± 0.28', '2', 'test set']
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(epochs=239),
+        dict(train_images=45_000, selected_on='held-out part of the training set'),
+        dict(batch_size=128),
+        dict(options={'model.distill.0.loss.tau': 2}),
+        dict(dataset='CIFAR-10'),
+        dict(config='configs/cifar100_other/luminet_resnet8x4-resnet32x4.py'),
+        dict(metrics={kind: {'epoch': 100, 'accuracy/top1': 75.0} for kind in ('best', 'last')}),
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_run_that_differs_from_the_full_protocol_does_not_stand_beside_it(folder, capsys, change):
+    write(folder, 'luminet_resnet8x4-resnet32x4', 75.0, 75.0, **change)
+    text = page(folder, capsys)
+    assert column(text, SAME, 'resnet8x4 ← resnet32x4')['LumiNet'] == '77.50 / not run'
+    assert '75.00' in text.partition('## Short protocols')[2]
+
+
+def test_options_that_say_where_things_are_do_not_make_a_run_another(folder, capsys):
+    options = {'train_dataloader.dataset.data_root': '/data/c', 'model.teacher.checkpoint': 'work_dirs/t/best.pth'}
+    write(folder, 'luminet_resnet8x4-resnet32x4', 77.0, 76.0, options=options)
+    assert column(page(folder, capsys), SAME, 'resnet8x4 ← resnet32x4')['LumiNet'] == '77.50 / 77.00'
+
+
+def test_a_method_that_no_table_has_gets_a_row(folder, capsys):
+    write(folder, 'crosskd_vgg8-vgg13', 75.5, 75.0)
+    assert column(page(folder, capsys), SAME, 'vgg8 ← vgg13')['crosskd'] == '- / 75.50'
+
+
+def test_short_runs_are_grouped_by_protocol_and_compared_by_seed(folder, capsys):
+    for seed in range(3):
+        write(folder, 'resnet20', 55.0 + seed, 54.0 + seed, seed, **SHORT)
+        write(folder, 'luminet_resnet20-resnet56', 56.0 + 2 * seed, 55.0 + 2 * seed, seed, **SHORT)
+        write(folder, 'kd_resnet20-resnet56', 55.5, 55.0, seed, **SHORT | dict(epochs=24))
+    write(folder, 'resnet56', 60.0, 59.0, **SHORT)
+    text = page(folder, capsys)
+    table = rows(text, 'resnet20 ← resnet56: CIFAR-100, configs/cifar100, 10,000 images, 48 epochs, batch 64')
+    assert table[''] == ['n', 'last epoch', 'to plain', 'best epoch', 'to plain', 'selected on']
+    assert table['teacher'] == ['1', '59.00', '-', '60.00', '-', 'test set']
+    assert table['plain'] == ['3', '55.00 ± 1.00', '-', '56.00 ± 1.00', '-', 'test set']
+    # Differences 1, 2, 3: mean 2, half width 4.3027 / sqrt(3).
+    assert table['LumiNet'][1:3] == ['57.00 ± 2.00', '+2.00 (-0.48 to +4.48)']
+    assert 'KD' not in table
+    assert (
+        rows(text, 'resnet20 ← resnet56: CIFAR-100, configs/cifar100, 10,000 images, 24 epochs, batch 64')['KD'][2]
+        == '-'
+    )
+    assert text.count('resnet20: ') == 0
+
+
+def test_the_command_of_a_group_makes_it_again_and_names_no_place_on_this_machine(folder, capsys):
+    options = {'train_dataloader.dataset.subset': [1, 2], 'train_dataloader.dataset.data_root': '/here/c'}
+    for seed in (0, 4):
+        path = '/there/configs/cifar100/resnet20.py' if seed else 'configs/cifar100/resnet20.py'
+        write(folder, 'resnet20', 55.0, 54.0, seed, options=options, config=path, **SHORT)
+    text = page(folder, capsys)
+    assert (
+        'for seed in 0 4; do python tools/train.py configs/cifar100/resnet20.py --seed $seed --cfg-options '
+        "'train_dataloader.dataset.subset=[1,2]'; done"
+    ) in text
+    assert '/here' not in text
+    assert 'On 2 cores, torch 2.9.' in text
+
+
+def test_runs_with_other_method_options_are_other_rows_beside_the_same_plain_student(folder, capsys):
+    shared = {'param_scheduler.0.milestones': [30, 36]}
+    for seed in range(2):
+        write(folder, 'resnet20', 55.0, 54.0, seed, options=shared, **SHORT)
+        write(folder, 'resnet20', 50.0, 40.0, seed, **SHORT)
+        for tau in (1, 4):
+            options = shared | {'model.distill.0.loss.tau': tau}
+            write(folder, 'luminet_resnet20-resnet56', 56.0 + tau, 55.0 + tau, seed, options=options, **SHORT)
+    heading = '48 epochs, batch 64, param_scheduler.0.milestones=[30, 36]'
+    table = rows(page(folder, capsys), f'resnet20 ← resnet56: CIFAR-100, configs/cifar100, 10,000 images, {heading}')
+    assert table['LumiNet, distill.0.loss.tau=1'][:3] == ['2', '56.00 ± 0.00', '+2.00 (n = 2)']
+    assert table['LumiNet, distill.0.loss.tau=4'][2] == '+5.00 (n = 2)'
+
+
+def test_a_held_out_selection_is_named_and_its_test_accuracy_given(folder, capsys):
+    held = dict(train_images=45_000, selected_on='held-out part of the training set')
+    test = {'best': {'accuracy/top1': 68.5}, 'last': {'accuracy/top1': 66.5}}
+    write(folder, 'resnet20', 68.0, 67.0, test=test, **held)
+    table = rows(page(folder, capsys), 'resnet20: CIFAR-100, configs/cifar100, 45,000 images')
+    assert table[''][1::2] == [
+        'last epoch', 'best epoch', 'last epoch on the test set', 'best epoch on the test set', 'selected on'
+    ]  # fmt: skip
+    assert table['plain'][1::2] == ['67.00', '68.00', '66.50', '68.50', 'held-out part of the training set']
+
+
+def test_no_run_is_left_out(folder, capsys):
+    """Whatever its name: a stopped run, a variant, a pair that is not published, a network of one's own."""
+    early = {kind: {'epoch': 7, 'accuracy/top1': 41.01} for kind in ('best', 'last')}
+    write(folder, 'luminet_resnet8x4-resnet32x4', 41.01, 41.0, metrics=early)
+    ensemble = 'configs/cifar100/ablations/luminet_wrn_16_2-wrn_40_2-resnet8x4.py'
+    write(folder, 'luminet_wrn_16_2-wrn_40_2-resnet8x4', 42.02, 42.0, config=ensemble)
+    write(folder, 'luminet_vgg8-resnet56', 43.03, 43.0)
+    write(folder, 'my_net', 44.04, 44.0)
+    write(folder, 'resnet20', 45.05, 45.0, options={'model.ce_weight': 2}, **SHORT)
+    write(folder, 'kd_resnet20-resnet56', 46.06, 46.0, **SHORT)
+    strong = 'configs/cifar100/strong_augmentation/luminet_vgg8-vgg13_autoaugment.py'
+    write(folder, 'luminet_vgg8-vgg13_autoaugment', 47.07, 47.0, config=strong)
+    write(folder, 'kd_deit_compact_32px-deit_small_32px', 48.08, 48.0, epochs=300, batch_size=256)
+    text = page(folder, capsys)
+    assert [value for value in (f'{n}.0{n - 40}' for n in range(41, 49)) if value not in text] == []
+    assert 'LumiNet, stopped after epoch 7' in text
+    assert '47.07' not in text.partition('## Short protocols')[2]
+
+
+def test_imagenet_has_top_5_of_the_best_epoch_and_its_own_protocol(folder, capsys):
+    write(folder, 'luminet_mobilenetv1-resnet50', 72.4, 72.3, where='imagenet')
+    write(folder, 'luminet_mobilenetv2-resnet50', 73.4, 73.3, where='imagenet')
+    write(folder, 'kd_mobilenetv1-resnet50', 70.4, 70.3, where='imagenet', train_images=10_000)
+    text = page(folder, capsys)
+    table = rows(text, 'mobilenetv1 ← resnet50')
+    command = '`python tools/train.py configs/imagenet/luminet_mobilenetv1-resnet50.py`'
+    assert table['LumiNet'] == ['72.55', '-', '72.40', '90.72', '72.30', '1', command]
+    assert table['KD'][:3] == ['68.58 [R]', '88.98 [R]', 'not run']
+    assert rows(text, 'mobilenetv2 ← resnet50')['LumiNet'][:3] == ['-', '-', '73.40']
+
+
+def test_two_results_of_the_same_run_are_refused(folder, capsys):
+    write(folder, 'resnet20', 69.0, 68.0)
+    write(folder, 'resnet20', 69.5, 68.5)
+    with pytest.raises(SystemExit, match='2'):
+        results.main(['--results', str(folder)])
+    assert 'results of the same config, images, epochs, options and seed 0; remove one' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('text', 'hint'),
+    [('{', 'is no JSON'), ('[]', 'holds a list'), ('{"config": "a"}', 'it lacks name, dataset')],
+)
+def test_a_file_that_is_no_result_is_named(folder, text, hint):
+    (folder / 'cifar100' / 'x.json').write_text(text)
+    with pytest.raises(ValueError, match=rf'x\.json .*{hint}'):
+        load_runs([folder / 'cifar100'])
+
+
+def test_check_fails_until_the_page_is_written(folder, capsys):
+    path = write(folder, 'resnet20', 69.0, 68.0)
+    argv = ['--results', str(folder)]
+    assert results.main([*argv, '--check']) == 1
+    assert 'run python tools/results.py --write' in capsys.readouterr().err
+    assert results.main([*argv, '--write']) == 0
+    assert results.main([*argv, '--check']) == 0
+    path.unlink()
+    assert results.main([*argv, '--check']) == 1
+
+
+def test_the_page_in_the_repository_is_what_the_results_give():
+    assert results.main(['--check']) == 0
+
+
+def test_the_page_does_not_depend_on_the_names_of_the_files(folder, tmp_path, capsys):
+    write(folder, 'resnet20', 69.0, 68.0)
+    write(folder, 'kd_resnet20-resnet56', 70.0, 69.5, **SHORT)
+    before = page(folder, capsys)
+    files = sorted((folder / 'cifar100').glob('*.json'))
+    shutil.move(files[0], folder / 'cifar100' / 'zz.json')
+    assert page(folder, capsys) == before
