@@ -91,7 +91,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         _hold_out(cfg, args.val_split)
     for hook in cfg.get('custom_hooks') or []:
         if str(hook.get('type')).endswith('ResultHook'):
-            hook.update(config=args.config, options=dict(args.cfg_options or {}))
+            hook.update(config=args.config, options=_outcome_options(args))
     if args.resume:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
     elastic.adopt_checkpoint(cfg)
@@ -128,6 +128,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_neck(runner.model)
         with explain_neck(runner.model):
             runner.train()
+
+
+def _outcome_options(args: Namespace) -> dict:
+    """What the command line changed of the outcome, for the result's file."""
+    flags = {f'--{name}': getattr(args, name.replace('-', '_')) for name in ('amp', 'val-split', 'auto-scale-lr')}
+    return {**(args.cfg_options or {}), **{name: value for name, value in flags.items() if value}}
 
 
 def _hold_out(cfg: Config, share: float) -> None:

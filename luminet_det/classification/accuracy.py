@@ -29,6 +29,11 @@ class Accuracy(BaseMetric):
         """Keep, for each image, how many classes have a higher logit than its own."""
         for batch in data_samples:
             logits, labels = batch['logits'], batch['labels']
+            if len(labels) and int(labels.max()) >= logits.shape[1]:
+                raise ValueError(
+                    f'The data set has a class {int(labels.max())}, counted from 0, and the network {logits.shape[1]} '
+                    'outputs: set model.network.num_classes to the number of classes.'
+                )
             ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
             # A logit that is not a number is above nothing and would always be right.
             self.results += ranks.where(logits.isfinite().all(1), torch.iinfo(ranks.dtype).max).tolist()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
-from luminet_det.classification.models import Outputs
+from luminet_det.classification.models import Outputs, own_weights
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.student import run_info
 from luminet_det.registry import MODELS
@@ -83,9 +83,7 @@ class Classifier(BaseModel):
         if mode == 'tensor':
             return self.outputs(inputs)
         if mode == 'predict':
-            logits = self.outputs(inputs).logits.float()
-            self._check_classes(logits)
-            return [dict(logits=logits, labels=labels, index=index)]
+            return [dict(logits=self.outputs(inputs).logits.float(), labels=labels, index=index)]
         if mode == 'loss':
             return self.loss(inputs, labels, index)
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
@@ -102,12 +100,14 @@ class Classifier(BaseModel):
 
     def evaluate(self, inputs: Tensor, labels: Tensor, *extra) -> dict[str, Tensor]:
         """`objective`, compiled where that is set, and with errors that say what to change."""
+        if not self._checked:
+            self._check_classes()
         objective = self.objective
         if self.compile_options is not None:
             self._compiled_objective = self._compiled_objective or torch.compile(objective, **self.compile_options)
             objective = self._compiled_objective
         try:
-            found = objective(inputs, labels, *extra)
+            return objective(inputs, labels, *extra)
         except ValueError as error:
             if 'more than 1 value per channel' in str(error):
                 raise ValueError(
@@ -115,9 +115,6 @@ class Classifier(BaseModel):
                     f'batch size that does not leave one image over: {error}'
                 ) from error
             raise
-        if not self._checked:
-            self._check_classes(found['logits'])
-        return found
 
     def objective(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The tensor part of a training step: networks and losses, nothing that a compiler cannot see through."""
@@ -132,19 +129,17 @@ class Classifier(BaseModel):
 
     def own_weights(self, checkpoint: dict) -> dict[str, Tensor]:
         """The weights of a checkpoint under this model's names; see `models.own_weights`."""
-        from luminet_det.classification.models.checkpoints import own_weights
-
         return {f'network.{key}': value for key, value in own_weights(self.network, checkpoint).items()}
 
     def __getstate__(self) -> dict:
         # What was compiled belongs to this object: a copy, as EMA makes, compiles its own.
         return {**super().__getstate__(), '_compiled_objective': None}
 
-    def _check_classes(self, logits: Tensor) -> None:
+    def _check_classes(self) -> None:
         classes = run_info('dataset_meta', {}).get('classes')
-        if classes is not None and len(classes) != logits.shape[1]:
+        if classes is not None and len(classes) != (outputs := num_logits(self.network)):
             raise ValueError(
-                f'The network has {logits.shape[1]} outputs, and the training set {len(classes)} classes. '
+                f'The network has {outputs} outputs, and the training set {len(classes)} classes. '
                 f'Set model.network.num_classes={len(classes)}.'
             )
         self._checked = True
@@ -153,3 +148,16 @@ class Classifier(BaseModel):
 def check_settings(kwargs: dict, *more: str) -> None:
     """Raise ValueError if a keyword is no setting of `Classifier`, nor among `more`."""
     check_keys('model', kwargs, [*inspect.signature(Classifier).parameters, *more])
+
+
+def num_logits(network: nn.Module) -> int:
+    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none.
+
+    Raises:
+        ValueError: It has neither.
+    """
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    last = next((layer for layer in reversed(layers) if isinstance(layer, nn.Linear)), layers[-1] if layers else None)
+    if last is None:
+        raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from luminet_det.classification.classifier import num_logits
 from luminet_det.classification.models import Outputs
 from luminet_det.distillation import Teacher
 from luminet_det.distillation.classes import ClassMap
@@ -49,19 +50,6 @@ class ClassifierTeacher:
     def describe(self) -> list[str]:
         """Lines for the log: how pixels and classes are mapped."""
         return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
-
-
-def num_logits(network: nn.Module) -> int:
-    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none.
-
-    Raises:
-        ValueError: It has neither.
-    """
-    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    last = next((layer for layer in reversed(layers) if isinstance(layer, nn.Linear)), layers[-1] if layers else None)
-    if last is None:
-        raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
-    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
 
 
 def _wanted(outputs: Outputs, taps: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:

@@ -1,0 +1,117 @@
+import copy
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from luminet_det.registry import METRICS, MODELS
+from tests.classification import small
+
+
+@MODELS.register_module()
+class LogitsOnly(nn.Sequential):
+    """A network of one's own: it knows nothing of luminet_det."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(3 * 16 * 16, 4))
+
+
+@MODELS.register_module()
+class OnePixel(nn.Sequential):
+    """BatchNorm on a single position."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 4, 16), nn.BatchNorm2d(4), nn.Flatten())
+
+
+def test_the_loss_is_the_weighted_cross_entropy_of_normalised_pixels():
+    model, data = small.build(small.setting(ce_weight=0.5, label_smoothing=0.1)), small.batch()
+    logits = model.network(small.normalised(data['inputs'])).logits
+    expected = 0.5 * F.cross_entropy(logits, data['labels'], label_smoothing=0.1)
+    torch.testing.assert_close(small.losses(model, data)['loss_ce'], expected)
+
+
+def test_cross_entropy_is_the_mean_over_the_views():
+    model, data = small.build(small.setting()), small.batch(views=2)
+    views = [dict(data, inputs=part) for part in data['inputs'].split(8)]
+    expected = sum(small.losses(model, view)['loss_ce'] for view in views) / 2
+    torch.testing.assert_close(small.losses(model, data)['loss_ce'], expected)
+
+
+def test_channels_last_changes_the_layout_and_not_the_numbers():
+    plain, last = (small.build(small.setting(channels_last=value)) for value in (False, True))
+    assert last.network.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(small.losses(plain)['loss_ce'], small.losses(last)['loss_ce'])
+
+
+def test_any_module_that_gives_logits_will_do():
+    model = small.build(small.setting(network=dict(type='luminet_det.LogitsOnly')))
+    small.losses(model)['loss_ce'].backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    (said,) = model.val_step(small.batch())
+    assert said['logits'].shape == (8, 4)
+
+
+def test_a_batch_of_one_image_trains_where_batch_norm_can():
+    model = small.build(small.setting())
+    assert small.losses(model, small.batch(images=1))['loss_ce'].isfinite()
+
+
+def test_a_batch_of_one_position_says_drop_last():
+    model = small.build(small.setting(network=dict(type='luminet_det.OnePixel')))
+    with pytest.raises(ValueError, match='train_dataloader.drop_last=True'):
+        small.losses(model, small.batch(images=1))
+
+
+def test_a_mistyped_setting_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match="no setting 'ce_wieght'. Did you mean 'ce_weight'"):
+        small.build(small.distilling(None, [], ce_wieght=1))
+
+
+def test_a_compiled_step_gives_the_losses_and_gradients_of_an_eager_one():
+    eager, compiled = (small.build(small.setting(compile=value)) for value in (False, dict(backend='aot_eager')))
+    for model in (eager, compiled):
+        small.losses(model)['loss_ce'].backward()
+    for mine, theirs in zip(eager.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+def test_a_copy_of_a_compiled_classifier_compiles_its_own_and_can_be_pickled():
+    model = small.build(small.setting(compile=dict(backend='eager')))
+    before = small.losses(model)['loss_ce']
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        model.network.fc.weight.zero_()
+        model.network.fc.bias.zero_()
+    torch.testing.assert_close(small.losses(twin)['loss_ce'], before)
+    pickle.loads(pickle.dumps(model))
+
+
+def accuracy(logits, labels, topk=(1, 5)):
+    metric = METRICS.build(dict(type='luminet_det.Accuracy', topk=topk))
+    metric.process({}, [dict(logits=torch.tensor(logits), labels=torch.tensor(labels))])
+    return metric.evaluate(len(labels))
+
+
+def test_accuracy_counts_labels_among_the_highest_logits():
+    logits = [[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]]
+    assert accuracy(logits, [0, 1, 2, 2], topk=(1, 2)) == {'accuracy/top1': 50.0, 'accuracy/top2': 75.0}
+
+
+def test_logits_that_are_no_numbers_are_never_right():
+    assert accuracy([[float('nan'), 0.0], [float('nan')] * 2], [0, 1])['accuracy/top5'] == 0.0
+
+
+def test_accuracy_of_a_duplicated_last_image_of_several_processes_is_that_of_the_set():
+    metric = METRICS.build(dict(type='luminet_det.Accuracy'))
+    metric.process(
+        {}, [dict(logits=torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), labels=torch.tensor([0, 0, 0]))]
+    )
+    assert metric.evaluate(2)['accuracy/top1'] == 50.0
+
+
+def test_a_label_beyond_the_networks_outputs_names_the_setting():
+    with pytest.raises(ValueError, match='set model.network.num_classes'):
+        accuracy([[0.0, 1.0]], [2])

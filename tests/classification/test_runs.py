@@ -1,0 +1,191 @@
+"""Whole runs by tools/train.py."""
+
+import json
+import re
+import signal
+
+import pytest
+import torch
+
+from luminet_det.compat import checkpoints
+from tests import runs
+from tests.classification import small
+from tools import test as test_tool
+from tools import train
+
+
+def trained(folder, model, *argv, epochs=2, **changes):
+    path = small.runner_config(folder, model, epochs, **changes)
+    return runs.run(train.main, [path, '--work-dir', folder / 'work', *argv], folder)
+
+
+def result(folder):
+    return json.loads((folder / 'work' / 'result.json').read_text())
+
+
+def weights(folder, name='epoch_2.pth'):
+    return checkpoints.load(folder / 'work' / name)['state_dict']
+
+
+@pytest.fixture(scope='module')
+def teacher(tmp_path_factory):
+    return small.save_teacher(tmp_path_factory.mktemp('teacher') / 'teacher.pth')
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory, teacher):
+    """The work of a distilling run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp('whole')
+    finished = trained(folder, small.distilling(teacher))
+    assert finished.code == 0, finished.text
+    return folder, finished
+
+
+def test_best_and_last_epoch_are_reported_and_written(whole):
+    folder, finished = whole
+    found = result(folder)
+    assert [epoch['epoch'] for epoch in found['history']] == [1, 2]
+    assert found['metrics']['last'] == found['history'][-1]
+    top = max(epoch['accuracy/top1'] for epoch in found['history'])
+    assert found['metrics']['best']['accuracy/top1'] == top
+    assert re.search(rf'best epoch \d on the test images: accuracy/top1 {top:.2f}, accuracy/top5', finished.text)
+    assert (found['train_images'], found['epochs'], found['batch_size'], found['seed']) == (24, 2, 8, 0)
+    assert (found['dataset'], found['selected_on'], found['test']) == ('CIFAR-100', 'test', None)
+
+
+def test_the_teacher_terms_and_classes_are_announced(whole):
+    text = whole[1].text
+    assert 'classes  matched by position' in text
+    assert 'term     loss_luminet: logits LumiNetLoss' in text
+
+
+def test_the_checkpoint_is_the_students_and_tests_alike(whole):
+    folder, _ = whole
+    plain = small.runner_config(folder / 'plain', small.setting())
+    small.build(small.setting()).load_state_dict(weights(folder), strict=True)
+    finished = runs.run(test_tool.main, [plain, folder / 'work' / 'epoch_2.pth', '--work-dir', folder / 'test'], folder)
+    assert finished.code == 0, finished.text
+    assert f'accuracy/top1: {result(folder)["metrics"]["last"]["accuracy/top1"]:.4f}' in finished.text
+
+
+@pytest.mark.parametrize('iteration', [1, 4])
+def test_a_killed_run_resumes_exactly(whole, teacher, tmp_path, iteration):
+    hook = dict(type='SignalHook', number=int(signal.SIGKILL), iteration=iteration)
+    changes = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.killer': hook}
+    model = small.distilling(teacher)
+    killed = trained(tmp_path, model, **changes)
+    assert killed.code == -signal.SIGKILL
+    changes['default_hooks.killer'] = dict(hook, iteration=-1)
+    assert trained(tmp_path, model, '--resume', **changes).code == 0
+    for (name, mine), theirs in zip(weights(tmp_path, 'iter_6.pth').items(), weights(whole[0]).values(), strict=True):
+        assert torch.equal(mine, theirs), name
+    for scalar in ('loss_ce', 'loss_luminet'):
+        assert runs.scalars(tmp_path / 'work', scalar) == runs.scalars(whole[0] / 'work', scalar)
+    assert result(tmp_path)['history'] == result(whole[0])['history']
+
+
+def test_losses_read_once_a_log_line_are_those_read_in_every_step(whole, teacher, tmp_path):
+    every = {'default_hooks.runtime_info.type': 'RuntimeInfoHook', 'default_hooks.logger.interval': 2}
+    assert trained(tmp_path / 'each', small.distilling(teacher), **every).code == 0
+    deferred = {'default_hooks.logger.interval': 2}
+    assert trained(tmp_path / 'deferred', small.distilling(teacher), **deferred).code == 0
+    for scalar in ('loss', 'loss_luminet', 'top1', 'agreement'):
+        found = runs.scalars(tmp_path / 'deferred' / 'work', scalar)
+        assert found == runs.scalars(tmp_path / 'each' / 'work', scalar)
+        assert found
+
+
+def test_a_held_out_part_chooses_the_epoch_and_the_test_set_is_looked_at_once(teacher, tmp_path):
+    finished = trained(tmp_path, small.distilling(teacher), '--val-split', '0.34')
+    assert finished.code == 0, finished.text
+    found = result(tmp_path)
+    assert found['train_images'] == 16
+    assert found['selected_on'] == 'held-out part of the training set'
+    assert set(found['test']) == {'best', 'last'}
+    assert 'best on the test set: accuracy/top1' in finished.text
+
+
+@pytest.mark.parametrize('share', ['0', '1.5'])
+def test_a_val_split_that_is_no_share_is_refused(teacher, tmp_path, share):
+    finished = trained(tmp_path, small.distilling(teacher), '--val-split', share)
+    assert f'--val-split {share} is no share of the training set' in finished.last_line
+
+
+def test_a_teacher_below_the_stated_accuracy_stops_the_run_before_it_starts(teacher, tmp_path):
+    hooks = [dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 99.0})]
+    finished = trained(tmp_path, small.distilling(teacher), custom_hooks=hooks)
+    assert finished.code == 1
+    assert re.search(r'reaches accuracy/top1 [\d.]+ on the validation set, below the 99', finished.last_line)
+    assert not list((tmp_path / 'work').glob('*.pth'))
+
+
+def test_a_good_teachers_accuracy_is_logged_beside_the_students(teacher, tmp_path):
+    hooks = [dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 0.0})]
+    finished = trained(tmp_path, small.distilling(teacher), custom_hooks=hooks)
+    assert finished.code == 0, finished.text
+    assert re.search(r'Teacher luminet_det.Classifier on the validation set: accuracy/top1', finished.text)
+    assert re.search(r'student accuracy/top1 [\d.]+, teacher [\d.]+, gap ', finished.text)
+
+
+def test_a_minimum_of_a_metric_that_is_not_measured_names_the_known_ones(teacher, tmp_path):
+    hooks = [dict(type='luminet_det.TeacherEvaluationHook', minimum={'top1': 1.0})]
+    finished = trained(tmp_path, small.distilling(teacher), custom_hooks=hooks)
+    assert "names 'top1', which was not measured" in finished.last_line
+    assert 'accuracy/top1' in finished.last_line
+
+
+def test_a_network_of_another_number_of_classes_names_the_setting(tmp_path):
+    finished = trained(tmp_path, small.setting(num_classes=3))
+    assert finished.code == 1
+    assert 'Set model.network.num_classes=4' in finished.text
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'custom_hooks': [dict(type='EMAHook')]},
+        {'model.channels_last': True},
+        {'model.compile': dict(backend='aot_eager')},
+        {'train_dataloader.dataset.device_resident': False},
+        {'train_dataloader.dataset.device_resident': False, 'train_dataloader.num_workers': 2},
+        {'train_dataloader.batch_size': 1},
+        {'optim_wrapper.optimizer': dict(type='AdamW', lr=0.001, _delete_=True)},
+        {'param_scheduler': dict(type='CosineAnnealingLR', by_epoch=True, T_max=2, convert_to_iter_based=True)},
+    ],
+    ids=lambda changes: ' '.join(f'{key.rpartition(".")[2]}' for key in changes),
+)
+def test_the_modes_of_training_run_to_their_end(teacher, tmp_path, changes):
+    path = small.runner_config(tmp_path, small.distilling(teacher))
+    cfg = train.config.Config.fromfile(path)
+    if 'optim_wrapper.optimizer' in changes:
+        cfg.optim_wrapper.optimizer = dict(type='AdamW', lr=0.001)
+    elif 'param_scheduler' in changes:
+        cfg.param_scheduler = changes['param_scheduler']
+    else:
+        cfg.merge_from_dict(changes)
+    cfg.dump(path)
+    finished = runs.run(train.main, [path, '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.code == 0, finished.text
+    assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
+    assert runs.scalars(tmp_path / 'work', 'loss_luminet')
+
+
+def test_a_run_by_iterations_counts_them(teacher, tmp_path):
+    path = small.runner_config(tmp_path, small.distilling(teacher))
+    cfg = train.config.Config.fromfile(path)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=2)
+    cfg.param_scheduler = dict(type='MultiStepLR', by_epoch=False, milestones=[2], gamma=0.1)
+    cfg.train_dataloader.sampler.type = 'InfiniteSampler'
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=2, save_best='accuracy/top1')
+    cfg.default_hooks.logger.log_metric_by_epoch = False
+    cfg.log_processor.by_epoch = False
+    cfg.dump(path)
+    finished = runs.run(train.main, [path, '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.code == 0, finished.text
+    assert [entry['iteration'] for entry in result(tmp_path)['history']] == [2, 4]
+
+
+def test_mixed_precision_runs(teacher, tmp_path):
+    finished = trained(tmp_path, small.distilling(teacher), '--amp')
+    assert finished.code == 0, finished.text
+    assert runs.scalars(tmp_path / 'work', 'loss_luminet')
