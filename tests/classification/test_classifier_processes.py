@@ -1,0 +1,64 @@
+"""Classifiers on two processes."""
+
+import json
+
+import torch
+from mmengine.model import MMDistributedDataParallel
+
+from tests import ranks
+from tests.classification import small
+from tests.classification.test_classifier import LogitsOnly  # noqa: F401  (registered there)
+from tests.detection.test_processes import processes
+from tools import train
+
+LINEAR = dict(type='luminet_det.LogitsOnly')
+
+
+def gradients(model, data):
+    found = small.losses(model, data)
+    sum(value for name, value in found.items() if 'loss' in name).backward()
+    return [parameter.grad for parameter in model.parameters()]
+
+
+def half(rank, config):
+    data = small.batch(16)
+    data = {name: value.chunk(2)[rank] for name, value in data.items()}
+    model = small.build(config)
+    wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+    found = wrapped(**model.data_preprocessor(data, True), mode='loss')
+    sum(value for name, value in found.items() if 'loss' in name).backward()
+    return dict(loss=found['loss_luminet'].item(), gradients=[parameter.grad for parameter in model.parameters()])
+
+
+def config(folder, sync):
+    teacher = small.save_teacher(folder / 'teacher.pth')
+    loss = dict(type='luminet_det.LumiNetLoss', sync=sync)
+    return small.distilling(teacher, dict(tap='logits', loss=loss), network=LINEAR)
+
+
+def test_with_synced_statistics_two_processes_equal_one_with_all_images(tmp_path):
+    synced = config(tmp_path, sync=True)
+    first, second = processes(half, synced, folder=tmp_path)
+    alone = gradients(small.build(synced), small.batch(16))
+    for mine, theirs, whole in zip(first['gradients'], second['gradients'], alone, strict=True):
+        assert torch.equal(mine, theirs)
+        torch.testing.assert_close(mine, whole)
+
+
+def test_without_sync_each_process_standardises_its_own_images(tmp_path):
+    alone = config(tmp_path, sync=False)
+    first, second = processes(half, alone, folder=tmp_path)
+    assert first['loss'] != second['loss']
+    assert all(torch.equal(*pair) for pair in zip(first['gradients'], second['gradients'], strict=True))
+
+
+def test_a_whole_run_on_two_processes_reports_the_accuracy_of_the_whole_test_set(tmp_path):
+    teacher = small.save_teacher(tmp_path / 'teacher.pth')
+    path = small.runner_config(tmp_path, small.distilling(teacher))
+    argv = [path, '--launcher', 'pytorch', '--work-dir', tmp_path / 'work']
+    for finished in ranks.run(train.main, argv, tmp_path):
+        assert finished.code == 0, finished.text
+    found = json.loads((tmp_path / 'work' / 'result.json').read_text())
+    assert (found['train_images'], found['batch_size']) == (24, 16)
+    # 8 test images: every accuracy is a multiple of an eighth.
+    assert all(epoch['accuracy/top1'] % 12.5 == 0 for epoch in found['history'])
