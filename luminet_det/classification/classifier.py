@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from luminet_det.classification.models import Outputs, own_weights
+from luminet_det.compat import checkpoints
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.student import run_info
+from luminet_det.distillation.weights import load_strictly
 from luminet_det.registry import MODELS
 
 
@@ -28,8 +31,8 @@ class Classifier(BaseModel):
             and for half precision on GPUs.
         compile: True, or a dict of `torch.compile`'s options, compiles networks and losses of a training step,
             their backward pass included; `dict(mode='reduce-overhead')` captures them as CUDA graphs.
-        init_cfg: As for every mm model; `dict(type='Pretrained', checkpoint=...)` takes every format that
-            `own_weights` knows.
+        init_cfg: As for every mm model. `dict(type='Pretrained', checkpoint=...)` is loaded strictly, in every format
+            that `own_weights` knows; a last layer for other classes is left out, and the log says so.
 
     Raises:
         ValueError: A setting is unknown.
@@ -104,8 +107,12 @@ class Classifier(BaseModel):
             self._check_classes()
         objective = self.objective
         if self.compile_options is not None:
-            self._compiled_objective = self._compiled_objective or torch.compile(objective, **self.compile_options)
+            if self._compiled_objective is None:
+                # The last batch of an epoch is smaller: kernels for both sizes are quicker than kernels for any.
+                self._compiled_objective = torch.compile(objective, **{'dynamic': False, **self.compile_options})
             objective = self._compiled_objective
+            # CUDA graphs write where the last step's tensors lie; nothing of it is needed any more.
+            torch.compiler.cudagraph_mark_step_begin()
         try:
             return objective(inputs, labels, *extra)
         except ValueError as error:
@@ -129,7 +136,22 @@ class Classifier(BaseModel):
 
     def own_weights(self, checkpoint: dict) -> dict[str, Tensor]:
         """The weights of a checkpoint under this model's names; see `models.own_weights`."""
-        return {f'network.{key}': value for key, value in own_weights(self.network, checkpoint).items()}
+        return own_weights(self.network, checkpoint, prefix='network.')
+
+    def init_weights(self) -> None:
+        """As every mm model, but a pretrained checkpoint that does not fit is an error."""
+        if (self.init_cfg or {}).get('type') != 'Pretrained' or self.is_init:
+            super().init_weights()
+            return
+        source = self.init_cfg['checkpoint']
+        own, weights = self.state_dict(), self.own_weights(checkpoints.load(source))
+        head = [f'network.{name}' for name in last_layer(self.network)[0]]
+        if other := [name for name in head if name in weights and weights[name].shape != own[name].shape]:
+            classes = len(weights[other[0]])
+            print_log(f'{source} is for {classes} classes: {", ".join(other)} start anew.', logger='current')
+            weights = weights | {name: own[name] for name in head}
+        load_strictly(self, weights, source=source)
+        self.is_init = True
 
     def __getstate__(self) -> dict:
         # What was compiled belongs to this object: a copy, as EMA makes, compiles its own.
@@ -151,13 +173,20 @@ def check_settings(kwargs: dict, *more: str) -> None:
 
 
 def num_logits(network: nn.Module) -> int:
-    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none.
+    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none."""
+    layer = last_layer(network)[1]
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def last_layer(network: nn.Module) -> tuple[list[str], nn.Linear | nn.Conv2d]:
+    """The layer that gives the logits, and the names of its weights.
 
     Raises:
-        ValueError: It has neither.
+        ValueError: The network has neither a linear layer nor a convolution.
     """
-    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    last = next((layer for layer in reversed(layers) if isinstance(layer, nn.Linear)), layers[-1] if layers else None)
-    if last is None:
+    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    if not layers:
         raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
-    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+    linear = [each for each in layers if isinstance(each[1], nn.Linear)]
+    name, layer = (linear or layers)[-1]
+    return [f'{name}.{parameter}'.lstrip('.') for parameter, _ in layer.named_parameters()], layer

@@ -46,6 +46,7 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
 
 def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshapen: dict) -> str:
     classifier = next((k for k in misshapen if 'fc_cls' in k or 'retina_cls' in k), None)
+    layers = {key.rpartition('.')[0] for key in misshapen}
     elsewhere = any(part in k for k in misshapen for part in ('backbone', 'neck', 'shared_fcs'))
     if classifier and not elsewhere:
         return (
@@ -54,6 +55,12 @@ def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshape
         )
     if {k.split('.')[0] for k in (*missing, *unexpected, *misshapen)} == {'backbone'}:
         return 'another backbone (depth or width); give the config the checkpoint was trained with.'
+    if len(layers) == 1 and not (missing or unexpected) and _same_but_outputs(own, misshapen):
+        key, value = next(iter(misshapen.items()))
+        return (
+            f'the checkpoint has {len(value)} class outputs, the config {len(own[key])}; set num_classes in the config '
+            'to the classes the checkpoint was trained with.'
+        )
     if misshapen and not (missing or unexpected):
         return (
             f'layers of another width, from {next(iter(misshapen))} on; give the config the checkpoint was trained '
@@ -61,7 +68,18 @@ def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshape
         )
     if any('mask_head' in k for k in unexpected):
         return 'the checkpoint is of Mask R-CNN, the config of Faster R-CNN.'
+    if bool(missing) != bool(unexpected) and not misshapen:
+        deeper, key = ('config', missing[0]) if missing else ('checkpoint', unexpected[0])
+        return (
+            f'networks of another depth, or an incomplete file: only the {deeper} has {key}; give the config the '
+            'checkpoint was trained with.'
+        )
     return 'config and checkpoint belong to different models; give the pair that was trained together.'
+
+
+def _same_but_outputs(own: dict, misshapen: dict) -> bool:
+    """Whether the shapes differ in their first dimension only, as those of a last layer for other classes do."""
+    return all(own[key].shape[1:] == value.shape[1:] for key, value in misshapen.items())
 
 
 def _foreign(keys: list[str]) -> str:
@@ -73,6 +91,6 @@ def _foreign(keys: list[str]) -> str:
     if prefix in ('student', 'teacher', 'architecture', 'detector', 'model'):
         return (
             f"the weights lie under the prefix '{prefix}.', as a distillation wrapper saves them; export the "
-            'plain detector first.'
+            'plain student first.'
         )
-    return 'this is no checkpoint of an MMDetection detector of this kind.'
+    return 'this is no checkpoint of a model of this kind.'

@@ -115,3 +115,29 @@ def test_accuracy_of_a_duplicated_last_image_of_several_processes_is_that_of_the
 def test_a_label_beyond_the_networks_outputs_names_the_setting():
     with pytest.raises(ValueError, match='set model.network.num_classes'):
         accuracy([[0.0, 1.0]], [2])
+
+
+def pretrained(path, **changes):
+    return small.setting(init_cfg=dict(type='Pretrained', checkpoint=str(path)), **changes)
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.', 'network.'])
+def test_a_pretrained_checkpoint_is_taken_in_every_form(tmp_path, prefix):
+    source = small.build(small.setting(), seed=3)
+    torch.save({f'{prefix}{key}': value for key, value in source.network.state_dict().items()}, tmp_path / 'p.pth')
+    model = small.build(pretrained(tmp_path / 'p.pth'))
+    assert torch.equal(model.network.fc.weight, source.network.fc.weight)
+
+
+def test_a_pretrained_checkpoint_of_other_classes_gives_all_but_the_last_layer(tmp_path):
+    source = small.build(small.setting(num_classes=7), seed=3)
+    torch.save(source.network.state_dict(), tmp_path / 'p.pth')
+    model = small.build(pretrained(tmp_path / 'p.pth'))
+    assert torch.equal(model.network.conv1.weight, source.network.conv1.weight)
+    assert model.network.fc.weight.shape == (4, 8)
+
+
+def test_a_pretrained_checkpoint_of_another_network_stops_the_run(tmp_path):
+    torch.save(small.build(small.setting(width=9)).network.state_dict(), tmp_path / 'p.pth')
+    with pytest.raises(RuntimeError, match='does not fit its config'):
+        small.build(pretrained(tmp_path / 'p.pth'))

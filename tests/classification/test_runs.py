@@ -6,10 +6,12 @@ import signal
 
 import pytest
 import torch
+from torchvision import datasets
 
 from luminet_det.compat import checkpoints
 from tests import runs
 from tests.classification import small
+from tests.classification.data import written
 from tools import test as test_tool
 from tools import train
 
@@ -189,3 +191,23 @@ def test_mixed_precision_runs(teacher, tmp_path):
     finished = trained(tmp_path, small.distilling(teacher), '--amp')
     assert finished.code == 0, finished.text
     assert runs.scalars(tmp_path / 'work', 'loss_luminet')
+
+
+def test_it_trains_alike_on_the_official_pickles_and_on_the_npz(teacher, tmp_path, monkeypatch):
+    (tmp_path / 'official').mkdir()
+    written.pickles(tmp_path / 'official', datasets.CIFAR100, monkeypatch)
+    found = []
+    for name in ('npz', 'official'):
+        path = small.runner_config(tmp_path / name, small.distilling(teacher))
+        if name == 'npz':
+            written.npz(tmp_path / 'npz' / 'images.npz', **arrays)
+        else:
+            cfg = train.config.Config.fromfile(path)
+            cfg.merge_from_dict(
+                {f'{which}_dataloader.dataset.data_root': str(tmp_path / name) for which in ('train', 'val')}
+            )
+            cfg.dump(path)
+        finished = runs.run(train.main, [path, '--work-dir', tmp_path / name / 'work'], tmp_path)
+        assert finished.code == 0, finished.text
+        found.append(weights(tmp_path / name))
+    assert all(torch.equal(mine, found[1][name]) for name, mine in found[0].items())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 CONTAINERS = ('state_dict', 'model')
 
 
-def own_weights(network: nn.Module, checkpoint: dict) -> dict[str, Tensor]:
+def own_weights(network: nn.Module, checkpoint: dict, prefix: str = '') -> dict[str, Tensor]:
     """A checkpoint's weights under the names that `network` has for them; nothing is dropped.
 
     Known are checkpoints of `Classifier` (`{'state_dict': {'network.fc.weight': ...}}`), bare state dicts, those of
@@ -21,6 +21,7 @@ def own_weights(network: nn.Module, checkpoint: dict) -> dict[str, Tensor]:
     Args:
         network: The network that is to load them.
         checkpoint: What the file holds.
+        prefix: Put before every name, for a model that holds the network under it.
 
     Returns:
         For `luminet_det.distillation.weights.load_strictly`, which compares names and shapes. Names that make
@@ -31,7 +32,9 @@ def own_weights(network: nn.Module, checkpoint: dict) -> dict[str, Tensor]:
     own = network.state_dict().keys()
     candidates = [plain, _renamed(plain, ((r'^network\.', ''),)), _renamed(plain, getattr(network, 'key_map', ()))]
     # The first of the best, so that names are changed only where that helps. Fewer names: two have become one.
-    return max((c for c in candidates if len(c) == len(plain)), key=lambda candidate: len(own & candidate.keys()))
+    whole = [candidate for candidate in candidates if len(candidate) == len(plain)]
+    best = max(whole, key=lambda candidate: len(own & candidate.keys()))
+    return _renamed(best, (('^', prefix),)) if own & best.keys() else plain
 
 
 def _renamed(state: Mapping[str, Tensor], key_map: tuple[tuple[str, str], ...]) -> OrderedDict[str, Tensor]:

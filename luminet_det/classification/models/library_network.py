@@ -36,7 +36,8 @@ class LibraryNetwork(nn.Module):
         self.taps = find_taps(model, sizes)
         self._averages = (1, -1) if isinstance(model.get_submodule(self.taps.embedding.module), nn.Linear) else (2, 4)
         self._record = Record()
-        for tap in {*self.taps.features, *self.taps.before_relu, self.taps.embedding}:
+        self._needed = tuple({*self.taps.features, *self.taps.before_relu, self.taps.embedding})
+        for tap in self._needed:
             model.get_submodule(tap.module).register_forward_hook(Keep(tap, self._record))
 
     def forward(self, x: Tensor) -> Outputs:
@@ -46,6 +47,12 @@ class LibraryNetwork(nn.Module):
         finally:
             # Neither tensors nor later calls, such as those of a checkpointed block in backward, are held.
             self._record.kept = None
+        if len(kept) < len(self._needed):
+            missing = next(tap.module for tap in self._needed if tap not in kept)
+            raise RuntimeError(
+                f'{missing} of {type(self.model).__name__} has not run as it did when the network was built. Something '
+                'has replaced it since, as `sync_bn` does with norms: remove that from the config.'
+            )
         taps = self.taps
         features, before_relu = (
             tuple(

@@ -107,14 +107,15 @@ def _stages(model: nn.Module, calls: list[Call], last_layer: str) -> list[Call]:
     stages: list[Call] = []
     for call in calls:
         size = _size(call.output) if call.name in chain else None
+        last = _size(stages[-1].output) if stages else None
         # Single pixels are what pooling leaves; larger maps than before are pooled ones too, or upsampled.
-        if size is None or size == 1 or (stages and size > _size(stages[-1].output)):
+        if size is None or size == 1 or (last and size > last):
             continue
-        # A convolution without padding takes a few pixels off, a reduction at least a third of them.
-        if stages and size > 0.7 * _size(stages[-1].output):
+        if size == last:
             stages[-1] = call
         elif next(call.module.parameters(), None) is not None:
-            stages.append(call)
+            # A convolution without padding takes a few pixels off, a reduction at least a third of them.
+            stages[-1 if last and size > 0.7 * last else len(stages) :] = [call]
     return stages
 
 
