@@ -126,23 +126,3 @@ def test_a_wide_resnet_of_an_impossible_depth_is_refused():
 
     with pytest.raises(ValueError, match='6 n \\+ 4.*found depth=17'):
         WideResNet(17, 1, 10)
-
-
-def test_the_mean_of_outputs_is_taken_part_by_part():
-    one, other = (network(name)(images()) for name in ('resnet20', 'resnet32'))
-    mean = Outputs.mean([one, other])
-    assert torch.allclose(mean.logits, (one.logits + other.logits) / 2)
-    assert torch.allclose(mean.embedding, (one.embedding + other.embedding) / 2)
-    assert torch.allclose(mean.features[2], (one.features[2] + other.features[2]) / 2)
-    assert torch.allclose(mean.before_relu[3], (one.before_relu[3] + other.before_relu[3]) / 2)
-    assert Outputs.mean([one]) is one
-
-
-def test_outputs_that_have_no_mean_say_why():
-    narrow, wide, deep = (network(name)(images()) for name in ('resnet20', 'resnet8x4', 'vgg8'))
-    with pytest.raises(ValueError, match=r'features\[0\] of shapes \[\(16, 32, 32\), \(32, 32, 32\)\]'):
-        Outputs.mean([narrow, wide])
-    with pytest.raises(ValueError, match=r'features of networks with \[4, 5\] stages'):
-        Outputs.mean([narrow, deep])
-    logits_alone = [output._replace(features=(), before_relu=(), embedding=None) for output in (narrow, deep)]
-    assert torch.allclose(Outputs.mean(logits_alone).logits, (narrow.logits + deep.logits) / 2)
