@@ -34,8 +34,8 @@ val_evaluator = dict(type='luminet_det.Accuracy')
 test_evaluator = val_evaluator
 
 train_cfg = dict(by_epoch=True, max_epochs=240, val_interval=1)
-val_cfg = dict()
-test_cfg = dict()
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=True)
