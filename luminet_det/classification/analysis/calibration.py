@@ -27,8 +27,8 @@ class Calibration(NamedTuple):
 def calibration(logits: Tensor, labels: Tensor, bins: int = BINS) -> Calibration:
     """Reliability of the predicted classes' softmax probabilities.
 
-    Source: Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599, Eq. 2, 3 and 5: bin m holds
-    the confidences in ((m - 1) / bins, m / bins].
+    Source: Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599, Eq. 3: bin m holds the
+    confidences in ((m - 1) / bins, m / bins].
 
     Args:
         logits: (N, C).

@@ -1,6 +1,5 @@
 """Correlation of classes: which logits rise and fall together over the images."""
 
-import torch
 from torch import Tensor
 
 
@@ -23,7 +22,7 @@ def correlation(logits: Tensor) -> Tensor:
 def correlation_difference(teacher: Tensor, student: Tensor) -> Tensor:
     """How differently two networks relate the classes: |correlation of one - of the other|, (C, C), float64.
 
-    Shown first in Tian et al., "Contrastive Representation Distillation", arXiv 1910.10699, Fig. 2.
+    Shown first in Tian et al., "Contrastive Representation Distillation", arXiv 1910.10699.
 
     Args:
         teacher: Logits (N, C).

@@ -37,12 +37,12 @@ def load_trained(cfg: Config, checkpoint: str) -> Trained:
         checkpoint: Path or URL, in any format that `Classifier.own_weights` knows.
 
     Raises:
-        ValueError: The config is not that of a classifier.
+        ValueError: The config is not that of a classifier; the checkpoint is damaged or another network's.
         FileNotFoundError: There is no such checkpoint.
-        RuntimeError: The checkpoint is another network's.
+        pickle.UnpicklingError: It holds more than weights and was refused.
     """
     if 'model' not in cfg:
-        raise ValueError(f"{cfg.filename} has no `model`; give the config of a luminet_det classifier as CONFIG.")
+        raise ValueError(f'{cfg.filename} has no `model`; give the config of a luminet_det classifier as CONFIG.')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
         model = MODELS.build(cfg.model)
     if not isinstance(model, Classifier):
@@ -51,11 +51,11 @@ def load_trained(cfg: Config, checkpoint: str) -> Trained:
             "with model.type='luminet_det.Classifier' or 'luminet_det.DistillClassifier'."
         )
     network = str(cfg.model.network.type).rpartition('.')[2]
-    found = checkpoints.load(checkpoint)
     try:
+        found = checkpoints.load(checkpoint)
         load_strictly(model, model.own_weights(found), source=checkpoint)
     except RuntimeError as error:
-        raise RuntimeError(
+        raise ValueError(
             f'{error} The config {cfg.filename} builds {network} with {num_logits(model.network)} classes '
             '(model.network); give a checkpoint that was trained with it, or the config in the work dir of the '
             'checkpoint.'

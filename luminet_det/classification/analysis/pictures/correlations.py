@@ -33,5 +33,5 @@ def draw_correlations(students: Mapping[str, Answers], teacher: Answers) -> 'Fig
         axes.yaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel('class')
     bar = figure.colorbar(drawn, ax=panels, shrink=0.85, extend='max', pad=0.02)
-    bar.set_label('|correlation in teacher − correlation in student|')
+    bar.set_label('|correlation in teacher - correlation in student|')
     return figure

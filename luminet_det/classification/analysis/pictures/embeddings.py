@@ -1,6 +1,6 @@
 """t-SNE of the embeddings of a few classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 PERPLEXITY = 30
 
 
-def draw_embeddings(networks: Mapping[str, Answers], classes: Mapping[int, str], seed: int = 0) -> 'Figure':
+def draw_embeddings(
+    networks: Mapping[str, Answers], classes: Mapping[int, str], seed: int = 0, most: int = 100
+) -> 'Figure':
     """Draw one panel a network: its embeddings of the images of `classes`, laid out in the plane by t-SNE.
 
     Above each panel stands the silhouette of the classes in the embedding itself, which needs no plane: 1 for
@@ -25,13 +27,16 @@ def draw_embeddings(networks: Mapping[str, Answers], classes: Mapping[int, str],
         networks: Answers to the same images; all need embeddings.
         classes: Names of the classes to show, by label; at most `style.MOST_CLASSES`.
         seed: Of the layout.
+        most: Images of each class; of more, the first.
 
     Source: van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008; scikit-learn's, from a PCA.
     """
     labels = next(iter(networks.values())).labels
-    shown = torch.isin(labels, torch.tensor(list(classes)))
+    shown = torch.cat([(labels == label).nonzero()[:most, 0] for label in classes])
     labels = labels[shown]
-    figure = new_figure(max(4.2 * len(networks), 6), 5.2)
+    columns = min(len(classes), 5 if len(networks) < 3 else 7)
+    rows = -(-len(classes) // columns)
+    figure = new_figure(max(4.2 * len(networks), 5.6), 5.3 + 0.24 * rows)
     panels = figure.subplots(1, len(networks), squeeze=False)[0]
     for axes, (name, answers) in zip(panels, networks.items(), strict=True):
         embedding = answers.embedding[shown]
@@ -52,7 +57,6 @@ def draw_embeddings(networks: Mapping[str, Answers], classes: Mapping[int, str],
         axes.set_yticks([])
         axes.set_box_aspect(1)
     handles, names = panels[0].get_legend_handles_labels()
-    columns = min(len(names), 5 if len(networks) < 3 else 7)
     figure.legend(handles, names, loc='outside lower center', ncols=columns, fontsize=9, markerscale=1.8, frameon=False)
     return figure
 

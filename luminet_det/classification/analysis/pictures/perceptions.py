@@ -30,14 +30,17 @@ def draw_perceptions(
     rows = rows[labels.argsort(stable=True)]
     figure = new_figure(max(4.1 * len(networks) + 1.3, 6), 7.6)
     grid = figure.subplots(2, len(networks), squeeze=False, sharex=True, sharey=True)
-    views = {'logit': lambda logits: logits, f'perception / {tau:g}': lambda logits: perception(logits, eps) / tau}
+    views = {
+        'logit': lambda logits: logits,
+        'perception' + (f' / {tau:g}' if tau != 1 else ''): lambda logits: perception(logits, eps) / tau,
+    }
     for of_view, (what, view) in zip(grid, views.items(), strict=True):
         seen = {name: view(answers.logits[rows]) for name, answers in networks.items()}
         top = max(torch.quantile(each.abs().flatten()[:1_000_000], 0.998).item() for each in seen.values()) or 1.0
         for axes, (name, matrix) in zip(of_view, seen.items(), strict=True):
             drawn = axes.imshow(matrix, cmap=SIGNS, vmin=-top, vmax=top, aspect='auto', interpolation='nearest')
             spread = matrix.std(0, correction=0)
-            axes.set_title(f'{name}: {what}\nsd of a class {spread.min():.2f} to {spread.max():.2f}', fontsize=10.5)
+            axes.set_title(f'{name}\n{what}, sd of a class {spread.min():.2f} to {spread.max():.2f}', fontsize=10.5)
         figure.colorbar(drawn, ax=of_view, pad=0.02, extend='both').set_label(what)
         of_view[0].set_ylabel('image, ordered by class')
     for axes in grid[-1]:

@@ -34,7 +34,14 @@ def draw_reliability(networks: Mapping[str, Answers], bins: int = BINS) -> 'Figu
         above.bar(edges, accuracy, color=colour, edgecolor='white', label='accuracy', **bar)
         gap = np.where(count > 0, confidence - accuracy, 0)
         above.bar(
-            edges, gap, bottom=accuracy, color='none', edgecolor='#333333', hatch='////', label='gap to confidence', **bar
+            edges,
+            gap,
+            bottom=accuracy,
+            color='none',
+            edgecolor='#333333',
+            hatch='////',
+            label='gap to confidence',
+            **bar,
         )
         above.plot([0, 1], [0, 1], color='black', lw=1, ls='--', label='as right as sure')
         above.set_title(f'{name}\nECE {100 * found.error:.2f} %', fontsize=11)

@@ -27,7 +27,7 @@ def require_extra() -> None:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"the pictures are drawn with matplotlib and scikit-learn, and {error.name} is not installed; run "
+            f'the pictures are drawn with matplotlib and scikit-learn, and {error.name} is not installed; run '
             "pip install 'luminet_det[quickstart]'"
         ) from error
 
@@ -37,7 +37,9 @@ def new_figure(width: float, height: float) -> 'Figure':
     # Not pyplot's, which would keep it alive and ask for a display.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=DPI, layout='constrained')
+    made = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
+    made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    return made
 
 
 def class_style(place: int) -> dict[str, str]:

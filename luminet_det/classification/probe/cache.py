@@ -1,0 +1,87 @@
+"""EmbeddingCache: embeddings in files, so that a second probe of the same network needs no images."""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from luminet_det.classification.data import LabelledImages
+from luminet_det.classification.data.sources import ArrayImages
+from luminet_det.classification.probe.embeddings import Embedded
+
+CHUNK = 1000
+
+
+class EmbeddingCache:
+    """One file for each network, data set and size of the images.
+
+    Args:
+        folder: Where the files are; made if it is not there. None keeps nothing.
+    """
+
+    def __init__(self, folder: str | Path | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+
+    def get(self, key: str, make: Callable[[], Embedded]) -> tuple[Embedded, bool]:
+        """The embeddings kept under `key`, or those that `make` gives; and whether they were kept.
+
+        A file that cannot be read, as after a run that was killed, is made anew.
+        """
+        # torch's files are zip archives, whose directory comes last: one that was cut off is none.
+        path = None if self.folder is None else self.folder / f'{key}.pt'
+        if path is not None and path.is_file() and zipfile.is_zipfile(path):
+            kept = torch.load(path, map_location='cpu', weights_only=True)
+            return Embedded(kept['embeddings'], kept['labels']), True
+        made = make()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # In one step: another run may read, and this one may be killed.
+            begun = path.with_suffix(f'.{os.getpid()}.tmp')
+            torch.save(made._asdict(), begun)
+            begun.replace(path)
+        return made, False
+
+
+def embedding_key(classifier: nn.Module, dataset: LabelledImages) -> str:
+    """A name for the embeddings of a data set by a network.
+
+    It changes with every weight, with the preprocessor's mean and deviation, with the class of the network, with
+    the images (their pixels where they are in memory, else the files' paths, sizes and times), with the chosen
+    ones and their labels, and with the size to which they are brought.
+
+    Args:
+        classifier: With its weights loaded.
+        dataset: Not device-resident, for it then has let go of its source.
+    """
+    digest = hashlib.sha256()
+    settings: dict[str, Any] = dict(network=str(classifier.network), resize=dataset.resize, split=dataset.split)
+    settings['transforms'] = [str(view) for view in dataset.views]
+    digest.update(json.dumps(settings).encode())
+    preprocessor = classifier.data_preprocessor
+    # mean and std are buffers that are not saved.
+    for name, tensor in [*classifier.network.state_dict().items(), *preprocessor.named_buffers()]:
+        digest.update(name.encode())
+        digest.update(_bytes(tensor))
+    digest.update(str(getattr(preprocessor, '_channel_conversion', None)).encode())
+    digest.update(_bytes(torch.from_numpy(np.asarray(dataset._chosen))))
+    digest.update(_bytes(dataset.labels))
+    source = dataset.source
+    if isinstance(source, ArrayImages):
+        for start in range(0, len(source), CHUNK):
+            digest.update(np.ascontiguousarray(source.images[start : start + CHUNK]).data)
+    else:
+        for i in range(len(source)):
+            found = os.stat(source.name(i))
+            digest.update(f'{source.name(i)}:{found.st_size}:{found.st_mtime_ns};'.encode())
+    return digest.hexdigest()[:32]
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

@@ -1,0 +1,98 @@
+"""The data set that a network is probed on: by a known name, as a folder, or as two data set configs."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config
+
+from luminet_det.classification.data import LabelledImages
+from luminet_det.registry import DATASETS
+
+# Type, splits, folder.
+KNOWN = {
+    'tiny-imagenet': ('TinyImageNet', 'train', 'val', 'data/tiny-imagenet-200'),
+    'stl10': ('STL10', 'train', 'test', 'data/stl10'),
+    'cifar10': ('CIFAR10', 'train', 'test', 'data/cifar10'),
+    'cifar100': ('CIFAR100', 'train', 'test', 'data/cifar100'),
+}
+
+
+class Target(NamedTuple):
+    """Training and test images, of the size that the network was trained with, and a name for files."""
+
+    train: LabelledImages
+    test: LabelledImages
+    name: str
+
+
+def target(cfg: Config, data: str | None, data_root: str | None, resize: int) -> Target:
+    """Build both splits.
+
+    Args:
+        cfg: Where `probe = dict(train=dict(type=...), test=dict(type=...))` may name them.
+        data: A name of `KNOWN`, or an image folder with the splits train and test (or val); None for `cfg.probe`.
+        data_root: Where a known data set is, if not at its usual place.
+        resize: Height and width to which all images are brought.
+
+    Raises:
+        ValueError: No data is named, or the splits differ in their classes.
+        MissingData: It is not there.
+    """
+    train, test, name = _settings(cfg, data, data_root)
+    # The cache reads the images' source, which device-resident sets let go of.
+    built = [DATASETS.build({'resize': resize, **settings, 'device_resident': False}) for settings in (train, test)]
+    first, second = (dataset.metainfo['classes'] for dataset in built)
+    if first != second:
+        raise ValueError(
+            f'The training images have {len(first)} classes, the test images {len(second)}, or in another order: '
+            f'{", ".join(first[:5])} ... and {", ".join(second[:5])} ... Correct the folders, or probe.train and '
+            'probe.test.'
+        )
+    return Target(*built, name)
+
+
+def training_size(cfg: Config) -> int:
+    """The size of the images that a config trains with, from the last transform or the `resize` of its data set.
+
+    Raises:
+        ValueError: The config does not say.
+    """
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    transforms = dataset.get('transforms') or []
+    view = transforms[0] if transforms and not isinstance(transforms[0], Mapping) else transforms
+    sizes = [each['size'] for each in view if 'size' in each and re.search('Crop|Resize', each['type'])]
+    size = sizes[-1] if sizes else dataset.get('resize')
+    if size is None:
+        raise ValueError(
+            f'{cfg.filename} does not say how large the images of its training are: train_dataloader.dataset has '
+            'neither resize nor a transform that crops. Give --resize.'
+        )
+    return size if isinstance(size, int) else int(size[0])
+
+
+def _settings(cfg: Config, data: str | None, data_root: str | None) -> tuple[dict, dict, str]:
+    if data is None:
+        named = cfg.get('probe') or {}
+        if not {'train', 'test'} <= named.keys():
+            raise ValueError(
+                f'There is nothing to probe on. Give --data {", ".join(KNOWN)} or an image folder, or both of '
+                '--cfg-options probe.train.type=luminet_det.ImageFolder probe.test.type=... with their data_root.'
+            )
+        return dict(named['train']), dict(named['test']), str(named['train']['type']).rpartition('.')[2]
+    if data in KNOWN:
+        kind, train, test, usual = KNOWN[data]
+        base = dict(type=f'luminet_det.{kind}', data_root=data_root or usual)
+        return dict(base, split=train), dict(base, split=test), data
+    root = Path(data).expanduser()
+    if not root.is_dir():
+        raise ValueError(
+            f'--data {data} is neither a folder nor one of {", ".join(KNOWN)}. An image folder has '
+            'train/<class>/*.png and test/<class>/*.png (or val/).'
+        )
+    if data_root:
+        raise ValueError(f'--data-root is for {", ".join(KNOWN)}; --data {data} is a folder already. Leave it out.')
+    base = dict(type='luminet_det.ImageFolder', data_root=str(root))
+    split = 'test' if (root / 'test').is_dir() or not (root / 'val').is_dir() else 'val'
+    return dict(base, split='train'), dict(base, split=split), root.resolve().name
