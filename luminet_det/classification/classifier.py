@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from luminet_det.classification.models import Outputs, own_weights
+from luminet_det.classification.network import build_network, last_layer, num_logits
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.student import run_info
@@ -50,7 +51,7 @@ class Classifier(BaseModel):
     ) -> None:
         preprocessor = dict(dict(type='mmengine.ImgDataPreprocessor'), **(data_preprocessor or {}))
         super().__init__(preprocessor, init_cfg)
-        self.network = MODELS.build(network)
+        self.network = build_network(network)
         self.ce_weight = ce_weight
         self.label_smoothing = label_smoothing
         self.channels_last = channels_last
@@ -88,6 +89,8 @@ class Classifier(BaseModel):
         if mode == 'predict':
             return [dict(logits=self.outputs(inputs).logits.float(), labels=labels, index=index)]
         if mode == 'loss':
+            if not self._checked:
+                self._check_classes()
             return self.loss(inputs, labels, index)
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
 
@@ -103,8 +106,6 @@ class Classifier(BaseModel):
 
     def evaluate(self, inputs: Tensor, labels: Tensor, *extra) -> dict[str, Tensor]:
         """`objective`, compiled where that is set, and with errors that say what to change."""
-        if not self._checked:
-            self._check_classes()
         objective = self.objective
         if self.compile_options is not None:
             if self._compiled_objective is None:
@@ -170,23 +171,3 @@ class Classifier(BaseModel):
 def check_settings(kwargs: dict, *more: str) -> None:
     """Raise ValueError if a keyword is no setting of `Classifier`, nor among `more`."""
     check_keys('model', kwargs, [*inspect.signature(Classifier).parameters, *more])
-
-
-def num_logits(network: nn.Module) -> int:
-    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none."""
-    layer = last_layer(network)[1]
-    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
-
-
-def last_layer(network: nn.Module) -> tuple[list[str], nn.Linear | nn.Conv2d]:
-    """The layer that gives the logits, and the names of its weights.
-
-    Raises:
-        ValueError: The network has neither a linear layer nor a convolution.
-    """
-    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    if not layers:
-        raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
-    linear = [each for each in layers if isinstance(each[1], nn.Linear)]
-    name, layer = (linear or layers)[-1]
-    return [f'{name}.{parameter}'.lstrip('.') for parameter, _ in layer.named_parameters()], layer

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from luminet_det.classification.classifier import num_logits
 from luminet_det.classification.models import Outputs
+from luminet_det.classification.network import num_logits
 from luminet_det.distillation import Teacher
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap

@@ -141,3 +141,8 @@ def test_a_pretrained_checkpoint_of_another_network_stops_the_run(tmp_path):
     torch.save(small.build(small.setting(width=9)).network.state_dict(), tmp_path / 'p.pth')
     with pytest.raises(RuntimeError, match='does not fit its config'):
         small.build(pretrained(tmp_path / 'p.pth'))
+
+
+def test_an_unknown_network_names_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'luminet_det.resnet8x4'"):
+        small.build(small.setting(network=dict(type='luminet_det.resnet8_x4')))

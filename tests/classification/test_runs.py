@@ -136,8 +136,10 @@ def test_a_minimum_of_a_metric_that_is_not_measured_names_the_known_ones(teacher
     assert 'accuracy/top1' in finished.last_line
 
 
-def test_a_network_of_another_number_of_classes_names_the_setting(tmp_path):
-    finished = trained(tmp_path, small.setting(num_classes=3))
+@pytest.mark.parametrize('distils', [False, True])
+def test_a_network_of_another_number_of_classes_names_the_setting(teacher, tmp_path, distils):
+    config = small.distilling(teacher, num_classes=3) if distils else small.setting(num_classes=3)
+    finished = trained(tmp_path, config)
     assert finished.code == 1
     assert 'Set model.network.num_classes=4' in finished.text
 

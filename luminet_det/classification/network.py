@@ -1,0 +1,42 @@
+"""The network of a classifier, any module that gives logits: built by its name, and what its last layer is."""
+
+from difflib import get_close_matches
+
+from torch import nn
+
+from luminet_det.classification import models
+from luminet_det.registry import MODELS
+
+
+def build_network(setting: dict) -> nn.Module:
+    """Build a network; ValueError that names the nearest known one if there is none of that name."""
+    kind = setting.get('type')
+    if isinstance(kind, str) and kind.startswith('luminet_det.') and MODELS.get(kind) is None:
+        known = [f'luminet_det.{name}' for name in models.__all__ if name not in ('Outputs', 'own_weights')]
+        near = get_close_matches(kind, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ''
+        raise ValueError(
+            f'There is no network {kind!r}.{hint} Known: {", ".join(known)}, and what you register in '
+            'luminet_det.registry.MODELS and import by custom_imports.'
+        )
+    return MODELS.build(setting)
+
+
+def num_logits(network: nn.Module) -> int:
+    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none."""
+    layer = last_layer(network)[1]
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def last_layer(network: nn.Module) -> tuple[list[str], nn.Linear | nn.Conv2d]:
+    """The layer that gives the logits, and the names of its weights.
+
+    Raises:
+        ValueError: The network has neither a linear layer nor a convolution.
+    """
+    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    if not layers:
+        raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
+    linear = [each for each in layers if isinstance(each[1], nn.Linear)]
+    name, layer = (linear or layers)[-1]
+    return [f'{name}.{parameter}'.lstrip('.') for parameter, _ in layer.named_parameters()], layer
