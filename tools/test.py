@@ -1,4 +1,4 @@
-"""Test a detector, distilling or not, with mmdet's flags; a distilling config needs no teacher here."""
+"""Test a detector or classifier, distilling or not, with mmdet's flags; a distilling config needs no teacher here."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmengine.config import Config, ConfigDict
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 from luminet_det import config
 from luminet_det.compat import checkpoints
@@ -63,18 +64,32 @@ def main(argv: Sequence[str] | None = None) -> dict:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    misfit = None if args.tta else _misfit(runner, args.checkpoint)
+    if hasattr(_bare(runner), 'own_weights'):
+        # A classifier also reads what other projects write, which mmengine would pass over.
+        _load_classifier(runner, args.checkpoint)
+        misfit = None
+    else:
+        misfit = None if args.tta else _misfit(runner, args.checkpoint)
     scores = runner.test()
     if misfit:
         print(f'\nThese scores are not those of the checkpoint. {misfit}', file=sys.stderr)
     return scores
 
 
+def _bare(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _load_classifier(runner: Runner, checkpoint: str) -> None:
+    model = _bare(runner)
+    load_strictly(model, model.own_weights(checkpoints.load(checkpoint)), source=checkpoint)
+    runner._load_from = None
+
+
 def _misfit(runner: Runner, checkpoint: str) -> str | None:
     """What mmdet's lenient loading, which names each weight hundreds of lines before the scores, passes over."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     try:
-        load_strictly(model, checkpoints.load(checkpoint), source=checkpoint)
+        load_strictly(_bare(runner), checkpoints.load(checkpoint), source=checkpoint)
     except RuntimeError as error:
         return str(error)
     return None

@@ -41,6 +41,7 @@ optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=True)
 )
 param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[150, 180, 210], gamma=0.1)
+auto_scale_lr = dict(enable=False, base_batch_size=64)
 
 default_hooks = dict(
     runtime_info=dict(type='luminet_det.DeferredRuntimeInfoHook'),

@@ -66,8 +66,9 @@ class Student:
                 teacher.follow(self)
             self.guard.check()
             return
-        # mmengine's iteration-based loops count their whole run as one epoch.
-        if run_info('max_epochs') == 1 and any(term.by_epoch for term in self.terms):
+        # mmengine's iteration-based loops count their whole run as one epoch; only their configs name max_iters.
+        by_iteration = run_info('max_epochs') == 1 and 'max_iters' in run_info('cfg', 'max_iters')
+        if by_iteration and any(term.by_epoch for term in self.terms):
             raise ValueError(
                 'warmup or stop of a distill term is in epochs, but this run has only one epoch, as every '
                 'iteration-based run; write iterations, e.g. warmup=500.'

@@ -25,7 +25,7 @@ seeds.
 Marks of published numbers: none, read in the source named; [R], recalled and to be checked before it is quoted; [I],
 the number is in the source, its column is our reading; ?, there is a number in the source, and it could not be read;
 -, nothing published."""
-TRANSFER_COMMAND = 'python tools/linear_probe.py CONFIG CHECKPOINT'
+TRANSFER_COMMAND = 'python tools/linear_probe.py CONFIG CHECKPOINT --data tiny-imagenet'
 
 
 def make_page(runs: Sequence[Run]) -> str:

@@ -24,7 +24,7 @@ PROTOCOLS = {
 # Options that leave the outcome what it is, by their last part and by their first.
 HARMLESS_ENDS = {
     'data_root', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device_resident', 'work_dir',
-    'checkpoint', 'val_interval',
+    'checkpoint', 'val_interval', 'compile', 'channels_last',
 }  # fmt: skip
 HARMLESS_STARTS = {'default_hooks', 'env_cfg', 'log_level', 'log_processor', 'visualizer', 'vis_backends', 'launcher'}
 

@@ -210,3 +210,36 @@ def test_it_trains_alike_on_the_official_pickles_and_on_the_npz(teacher, tmp_pat
         assert finished.code == 0, finished.text
         found.append(weights(tmp_path / name))
     assert all(torch.equal(mine, found[1][name]) for name, mine in found[0].items())
+
+
+def test_a_run_of_one_epoch_may_warm_up_in_epochs(teacher, tmp_path):
+    term = dict(tap='logits', loss=dict(type='luminet_det.LumiNetLoss'), warmup='2 epochs')
+    finished = trained(tmp_path, small.distilling(teacher, term), epochs=1)
+    assert finished.code == 0, finished.text
+
+
+def test_the_message_hub_keeps_no_more_than_it_is_told(teacher, tmp_path):
+    finished = trained(tmp_path, small.distilling(teacher), **{'default_hooks.runtime_info.history': 2})
+    assert finished.code == 0, finished.text
+    hub = checkpoints.load(tmp_path / 'work' / 'epoch_2.pth')['message_hub']
+    assert len(hub['log_scalars']['train/loss_luminet'].data[0]) == 2
+    assert list(runs.scalars(tmp_path / 'work', 'loss_luminet')) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize('container', ['model', 'state_dict'])
+def test_a_checkpoint_of_another_project_is_tested_as_it_is(whole, tmp_path, container):
+    bare = {name.removeprefix('network.'): value for name, value in weights(whole[0]).items()}
+    torch.save({container: bare}, tmp_path / 'ckpt_epoch_240.pth')
+    plain = small.runner_config(tmp_path, small.setting())
+    argv = [plain, tmp_path / 'ckpt_epoch_240.pth', '--work-dir', tmp_path / 'test']
+    finished = runs.run(test_tool.main, argv, tmp_path)
+    assert finished.code == 0, finished.text
+    assert f'accuracy/top1: {result(whole[0])["metrics"]["last"]["accuracy/top1"]:.4f}' in finished.text
+
+
+def test_a_checkpoint_of_another_network_is_not_tested(tmp_path):
+    torch.save(small.build(small.setting(width=9)).state_dict(), tmp_path / 'wide.pth')
+    plain = small.runner_config(tmp_path, small.setting())
+    finished = runs.run(test_tool.main, [plain, tmp_path / 'wide.pth', '--work-dir', tmp_path / 'test'], tmp_path)
+    assert finished.code == 1
+    assert 'does not fit its config' in finished.last_line

@@ -38,8 +38,9 @@ class Stage(nn.Sequential):
     """Blocks that each end before their last ReLU, and those ReLUs; gives the maps after and before the last one."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        for block in self:
-            before = block(x)
-            # Not in place: the last one is returned beside the ReLU of it.
-            x = relu(before)
-        return x, before
+        *blocks, last = self
+        for block in blocks:
+            x = relu(block(x), inplace=True)
+        before = last(x)
+        # Not in place: both are returned.
+        return relu(before), before

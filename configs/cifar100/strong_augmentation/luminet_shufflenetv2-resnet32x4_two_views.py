@@ -1,0 +1,17 @@
+"""LumiNet, ShuffleNetV2 <- ResNet-32x4, in a plain and a strong view. Published top-1: 79.12."""
+
+_base_ = '../luminet_shufflenetv2-resnet32x4.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        transforms=[
+            [dict(type='RandomCrop', size=32, padding=4), dict(type='RandomHorizontalFlip')],
+            [
+                dict(type='RandomCrop', size=32, padding=4),
+                dict(type='RandomHorizontalFlip'),
+                dict(type='RandAugment', num_ops=2, magnitude=15),
+                dict(type='Cutout', size=(0, 16), fill=(125, 123, 114)),
+            ],
+        ]
+    )
+)

@@ -1,0 +1,13 @@
+"""LumiNet, WRN-16-2 <- WRN-40-2, with AutoAugment in the one view. Published top-1: 76.91."""
+
+_base_ = '../luminet_wrn_16_2-wrn_40_2.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        transforms=[
+            dict(type='RandomCrop', size=32, padding=4),
+            dict(type='RandomHorizontalFlip'),
+            dict(type='AutoAugment', policy='cifar10'),
+        ]
+    )
+)

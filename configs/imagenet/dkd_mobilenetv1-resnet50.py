@@ -1,0 +1,18 @@
+"""DKD, MobileNet-V1 <- ResNet-50, in papers "MobileNetV2". Published top-1: 72.05."""
+
+_base_ = './mobilenetv1.py'
+
+model = dict(
+    type='luminet_det.DistillClassifier',
+    teacher=dict(config='configs/imagenet/resnet50.py', checkpoint='torchvision://resnet50.imagenet1k_v1'),
+    distill=[
+        dict(
+            tap='logits',
+            loss=dict(type='luminet_det.DKDLoss', tau=1.0, target_weight=1.0, non_target_weight=2.0),
+        )
+    ],
+)
+custom_hooks = [
+    dict(type='luminet_det.ResultHook'),
+    dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 75.6}),
+]

@@ -1,0 +1,15 @@
+"""KD, ShuffleNetV2 <- ResNet-18. Published top-1: 62.26 (mdistiller's README)."""
+
+_base_ = './shufflenetv2.py'
+
+work_dir = 'work_dirs/tiny_imagenet/kd_shufflenetv2-resnet18_32px'
+model = dict(
+    type='luminet_det.DistillClassifier',
+    ce_weight=0.1,
+    teacher=dict(
+        config='configs/tiny_imagenet/resnet18_32px.py',
+        checkpoint='work_dirs/tiny_imagenet/resnet18_32px/epoch_200.pth',
+    ),
+    distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0, loss_weight=0.9))],
+)
+custom_hooks = [dict(type='luminet_det.ResultHook'), dict(type='luminet_det.TeacherEvaluationHook')]

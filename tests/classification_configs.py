@@ -1,0 +1,63 @@
+"""The classifiers' configs, found and read once for the tests of them."""
+
+import ast
+import functools
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[1]
+COUNTS = {
+    'cifar100': 52,
+    'cifar100/strong_augmentation': 10,
+    'cifar100/ablations': 1,
+    'cifar100_short': 5,
+    'imagenet': 14,
+    'tiny_imagenet': 7,
+    'image_folder': 3,
+}
+CONFIGS = [path for folder in COUNTS for path in sorted((ROOT / 'configs' / folder).glob('*.py'))]
+
+
+@functools.cache
+def _parsed(path: Path) -> Config:
+    return Config.fromfile(path, format_python_code=False)
+
+
+def parsed(path: Path) -> Config:
+    return deepcopy(_parsed(path))
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT / 'configs').as_posix()
+
+
+def of_folder(path: Path) -> str:
+    return path.relative_to(ROOT / 'configs').parts[0]
+
+
+def text_of(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text()))
+
+
+def teachers(config: Config) -> list[dict]:
+    """The settings of a config's teachers; none of a plain one."""
+    found = config.model.get('teacher', [])
+    return found if isinstance(found, list) else [found]
+
+
+def work_dir(path: Path) -> str:
+    return parsed(path).get('work_dir', f'work_dirs/{path.stem}')
+
+
+DISTILLING = [path for path in CONFIGS if '-' in path.stem]
+PLAIN = [path for path in CONFIGS if path not in DISTILLING]
+# The folders' own networks and pairs, whose data and schedule are published.
+PUBLISHED = [
+    path
+    for path in CONFIGS
+    if path.parent.name in ('cifar100', 'imagenet', 'tiny_imagenet') and 'deit' not in path.stem
+]
+every = functools.partial(pytest.mark.parametrize, 'path', ids=shown)
