@@ -18,6 +18,7 @@ READMES = [
     ROOT / 'configs' / 'quickstart' / 'README.md',
     ROOT / 'configs' / 'digits' / 'README.md',
     ROOT / 'docs' / 'training_modes.md',
+    ROOT / 'docs' / 'classifiers.md',
 ]
 STUDENTS = dict(
     faster='Faster R-CNN',
@@ -29,6 +30,19 @@ STUDENTS = dict(
 OTHER_WAYS = dict(
     student_head_twice="forwarding the student's box head twice", whole_teacher_loss="running the teacher's whole loss"
 )
+
+CLASSIFIER_ROWS = {
+    'default': 'as the config stands',
+    'contiguous': '`channels_last=False`',
+    'loader processes': '`device_resident=False`, two loader processes',
+    'compile': '`compile=True`',
+    'teacher half': "`teacher=dict(..., dtype='bf16')`",
+    'compile, teacher half': "`compile=True` and `teacher=dict(..., dtype='bf16')`",
+    'amp': '`--amp`',
+    'compile, amp': '`compile=True` and `--amp`',
+    'captured': "`compile=dict(mode='reduce-overhead')`",
+    'captured, amp': "`compile=dict(mode='reduce-overhead')` and `--amp`",
+}
 
 
 def main() -> None:
@@ -98,6 +112,24 @@ def dense_grid() -> str:
     return (RESULTS / 'dense_grid.md').read_text().strip()
 
 
+def classification_speed() -> str:
+    result = _result('classification_speed')
+    step, runner = result['step'], result['runner']
+    lines = ['| a LumiNet epoch | images per second / the plain loop |', '|---|---:|']
+    lines += [
+        f'| {CLASSIFIER_ROWS[name]} | {_spread(row["over_plain_loop"])} |'
+        for name, row in result['epochs'].items()
+        if name in CLASSIFIER_ROWS
+    ]
+    lines += ['', '| a step | ratio |', '|---|---:|']
+    lines.append(f'| LumiNet / KD | {_spread(step["luminet_over_kd"])} |')
+    lines.append(
+        f"| LumiNet / (plain step + teacher's forward) | {_spread(step['luminet_over_student_and_teacher'])} |"
+    )
+    lines.append(f"| the Runner's step / the bare one | {_spread(runner['over_step'])} |")
+    return '\n'.join(lines)
+
+
 def _table(title: str, threads: dict, rows: list[tuple[str, list[str]]], *more: str) -> str:
     columns = [*(f'{number} thread{"s" if number != "1" else ""}' for number in threads), *more]
     lines = [f'| {" | ".join([title, *columns])} |', f'|---|{"---:|" * len(columns)}']
@@ -117,6 +149,7 @@ TABLES = {
     'quickstart': quickstart,
     'step cost': step_cost,
     'modes': modes,
+    'classification speed': classification_speed,
     'digits grid': digits_grid,
     'dense grid': dense_grid,
 }
