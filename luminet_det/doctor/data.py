@@ -1,4 +1,4 @@
-"""The data sets of a config: their files, their images, their boxes, and what training and validation share."""
+"""The data sets of a detector's config: their files, their images, their boxes, and what scores are taken against."""
 
 import json
 import os
@@ -89,21 +89,6 @@ def check_images(place: str, dataset: Any) -> Iterator[Finding]:
         if not faults:
             where = '' if loaded.local else ', on a server and not looked at'
             yield Finding('images', OK, f'{place}: {len(loaded.paths)} images, {len(loaded.boxes)} boxes{where}')
-
-
-def check_shared(datasets: dict[str, Any]) -> Iterator[Finding]:
-    """Whether training and validation share images: the score would flatter."""
-    train, val = (set(image_paths(datasets[name])) for name in LOADERS)
-    if shared := sorted(train & val):
-        some = '; '.join(shared[:3]) + ('; ...' if len(shared) > 3 else '')
-        yield Finding(
-            'shared images',
-            WARN,
-            f'{len(shared)} of {len(val)} images of validation are trained on as well: {some}',
-            'val_dataloader.dataset.ann_file: a score on these images says nothing about new ones.',
-        )
-    else:
-        yield Finding('shared images', OK, 'training and validation share none')
 
 
 def check_evaluator(cfg: Config) -> Iterator[Finding]:

@@ -8,10 +8,15 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 
-from luminet_det import annotation_file, config
-from luminet_det.doctor import data, model, ops, pixels, platform, precision, step, teachers
+from luminet_det import config
+from luminet_det.doctor import model, ops, pixels, platform, precision, step, teachers
+from luminet_det.doctor.classification import ClassificationTask
+from luminet_det.doctor.data import LOADERS
+from luminet_det.doctor.detection import DetectionTask
 from luminet_det.doctor.findings import Finding, Report
-from luminet_det.training_set import config_sources
+
+# The first that serves a config is asked.
+TASKS = (ClassificationTask, DetectionTask)
 
 
 def examine(args: Namespace, tell: Callable[[Finding], None] = lambda finding: None) -> Report:
@@ -50,9 +55,8 @@ class _Examination:
     def __init__(self, report: Report, cfg: Config, checkpoint: str | None) -> None:
         self.report, self.cfg, self.checkpoint = report, cfg, checkpoint
         self.device = platform.device()
-        self.model = self.step = None
-        self.datasets: dict[str, Any] = {}
-        self.files: dict[str, annotation_file.Contents] = {}
+        self.model = self.step = self.batch = None
+        self.task = next(task for task in TASKS if task.serves(cfg))(report, cfg)
 
     def run(self) -> None:
         """Every check, in the order in which their findings help to understand each other."""
@@ -63,21 +67,16 @@ class _Examination:
         no_model = None if self.model is not None else 'the model could not be built'
         run('ops', lambda: ops.check(self.model, cfg.model, self.device), 'model', no_model)
         run('optimizer', lambda: model.check_optimizer(self.model, cfg), 'optim_wrapper', no_model)
-        readable = {name: self._data(name) for name in data.LOADERS if cfg.get(name)}
-        no_train = None if 'train_dataloader' in self.datasets else 'the training set could not be read'
-        both = all(name in self.datasets for name in data.LOADERS)
+        readable = {name: self.task.look_at_data(name) for name in LOADERS if cfg.get(name)}
+        no_train = self.task.lacking('train_dataloader')
         if cfg.get('val_dataloader'):
-            run('evaluator', lambda: data.check_evaluator(cfg), 'val_evaluator')
-            lacking = None if both else 'a data set could not be read'
-            run('shared images', lambda: data.check_shared(self.datasets), 'val_dataloader.dataset', lacking)
-        dataset = self.datasets.get('train_dataloader')
-        metainfo = getattr(dataset, 'metainfo', {})
-        classes = metainfo.get('classes')
-        place = 'train_dataloader'
-        learnable = readable[place]
-        learnable &= run('classes', lambda: model.check_classes(self.model, classes, place), '', no_model or no_train)
+            run('evaluator', self.task.check_evaluator, 'val_evaluator')
+            run('shared images', self.task.check_shared, 'val_dataloader.dataset', self.task.lacking_images(*LOADERS))
+        learnable = readable['train_dataloader']
+        learnable &= run('classes', lambda: self.task.check_classes(self.model), '', no_model or no_train)
         distils = teachers.distils(self.model)
-        run('class order', lambda: model.check_order(self.files, dataset, distils), '', no_train)
+        self.task.look_at_order(distils, no_train)
+        self.task.look_at_recipe(self.model, no_model or no_train)
         learnable &= run(
             'student weights',
             lambda: model.check_weights(self.model, cfg, self.checkpoint),
@@ -85,18 +84,26 @@ class _Examination:
             no_model,
         )
         if distils:
+            metainfo = getattr(self.task.datasets.get('train_dataloader'), 'metainfo', {})
             teachers.enter_training(cfg, metainfo)
             taught = run('teacher weights', lambda: teachers.check_weights(self.model), 'model.teacher')
             lacking = no_train or (None if taught else 'a teacher could not be built')
             learnable &= run(
                 'teacher', lambda: teachers.check_wiring(self.model), 'model.teacher, or what that names', lacking
             )
-        self._pixels(no_model or no_train)
+        run(
+            'pixels',
+            lambda: pixels.check(self.model.data_preprocessor, self.task.statistics()),
+            'model.data_preprocessor',
+            no_model or self.task.lacking_images('train_dataloader'),
+        )
         all_teachers = self.model.teachers if distils else []
         run('precision', lambda: precision.check(cfg, all_teachers, self.device), 'optim_wrapper')
         lacking = None if learnable else 'model, training set or teacher failed'
         run('step', self._take_step, 'train_dataloader and model', lacking)
         no_step = None if self.step else 'no step could be taken'
+        if distils:
+            self.task.look_at_answers(self.model, self.batch, no_step)
         run('memory', lambda: step.check_memory(self.step, self.model, cfg, self.device), '', no_step)
 
     def _build_model(self) -> Iterator[Finding]:
@@ -104,30 +111,8 @@ class _Examination:
         millions = sum(p.numel() for p in self.model.parameters()) / 1e6
         yield Finding('model', 'OK', f'{type(self.model).__name__}, {millions:.2f} M parameters')
 
-    def _data(self, name: str) -> bool:
-        """Look at a loader's data set, and keep it if it can be read; whether nothing failed."""
-        run, sound = self.report.run, True
-        for place, settings in config_sources(self.cfg[name].get('dataset'), f'{name}.dataset'):
-            sound &= run('annotations', lambda p=place, s=settings: data.check_file(p, s), f'{place}.ann_file')
-            sound &= run('images', lambda p=place, s=settings: data.check_folder(p, s), f'{place}.data_prefix')
-        lacking = None if sound else f'the files of {name} are not sound'
-
-        def check() -> Iterator[Finding]:
-            with annotation_file.watched() as files:
-                dataset = data.build(name, self.cfg[name])
-            self.files |= files
-            yield from data.check_images(name, dataset)
-            self.datasets[name] = dataset
-
-        return run('images', check, f'{name}.dataset', lacking)
-
-    def _pixels(self, lacking: str | None) -> None:
-        paths = data.image_paths(self.datasets['train_dataloader']) if not lacking else []
-        self.report.run(
-            'pixels', lambda: pixels.check(self.model.data_preprocessor, paths), 'model.data_preprocessor', lacking
-        )
-
     def _take_step(self) -> Iterator[Finding]:
         moved = self.model.to(self.device)
-        self.step = step.check(moved, step.batch(self.cfg, self.datasets['train_dataloader']), self.cfg, self.device)
+        self.batch = step.batch(self.cfg.train_dataloader, self.task.datasets['train_dataloader'])
+        self.step = step.check(moved, self.batch, self.cfg, self.device)
         yield from step.check_losses(self.step)

@@ -23,7 +23,7 @@ def check_keys(cfg: Config) -> Iterator[Finding]:
         raise Unusable(f'{", ".join(wrong)} should be dict(...), but is {cfg[wrong[0]]!r}', f'{wrong[0]} = dict(...)')
     if lacking := [key for key in NEEDED if not cfg.get(key)]:
         raise Unusable(f'the config has no {", ".join(lacking)}', f'Add {", ".join(lacking)}, or a _base_ that has it.')
-    if 'val_dataloader' in cfg and not (cfg.get('val_cfg') and cfg.get('val_evaluator')):
+    if 'val_dataloader' in cfg and None in (cfg.get('val_cfg'), cfg.get('val_evaluator')):
         raise Unusable('val_dataloader without val_cfg or val_evaluator', 'Set all three of them, or none.')
     for hook in cfg.get('custom_hooks') or []:
         if isinstance(hook, dict) and isinstance(hook.get('type'), str) and _unknown(hook['type']):
@@ -63,7 +63,9 @@ def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
 def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iterator[Finding]:
     """Fetch what the student starts from, as training would, or load the checkpoint that was named."""
     if checkpoint:
-        load_strictly(model, checkpoints.load(checkpoint), source=checkpoint)
+        found = checkpoints.load(checkpoint)
+        # A classifier knows other projects' names for its weights.
+        load_strictly(model, model.own_weights(found) if hasattr(model, 'own_weights') else found, source=checkpoint)
         yield Finding('student weights', OK, f'{checkpoint} fits')
         return
     model.init_weights()

@@ -37,12 +37,28 @@ class Step:
     megabytes: float
 
 
-def batch(cfg: Config, dataset: Any) -> dict:
-    """The first batch of the training loader, with the config's batch size, from `dataset`."""
-    loader = cfg.train_dataloader.copy() | dict(dataset=dataset, num_workers=0, persistent_workers=False)
+def batch(loader: dict, dataset: Any, **changes: Any) -> dict:
+    """The first batch of a loader's config, from `dataset`.
+
+    Args:
+        loader: The config.
+        dataset: What to load.
+        **changes: Other settings than the config's.
+
+    Raises:
+        Unusable: There is none.
+    """
+    loader = loader.copy() | changes | dict(dataset=dataset, num_workers=0, persistent_workers=False)
     for of_processes in ('prefetch_factor', 'timeout'):
         loader.pop(of_processes, None)
-    return next(iter(Runner.build_dataloader(loader, seed=0)))
+    first = next(iter(Runner.build_dataloader(loader, seed=0)), None)
+    if first is None:
+        raise Unusable(
+            f'the loader has no batch: drop_last leaves nothing of {len(dataset)} images in batches of '
+            f'{loader.get("batch_size")}',
+            'train_dataloader.batch_size, or drop_last = False',
+        )
+    return first
 
 
 def check(model: nn.Module, data: dict, cfg: Config, device: torch.device) -> Step:

@@ -1,13 +1,15 @@
-"""The teachers of a distilling model: their weights, their classes and their pixels."""
+"""The teachers of a distilling model: their weights, their classes, their pixels and their answers."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from torch import nn
 
-from luminet_det.doctor.findings import OK, Finding
+from luminet_det.doctor.findings import OK, WARN, Finding
 
 
 def distils(model: nn.Module) -> bool:
@@ -40,6 +42,33 @@ def check_wiring(model: nn.Module) -> Iterator[Finding]:
     for teacher, link in zip(model.teachers, model.links, strict=True):
         described = '; '.join(' '.join(line.split()) for line in link.describe())
         yield Finding('teacher', OK, f'{_shown(teacher.name)}: {described}')
+
+
+def check_answers(model: nn.Module, batch: dict) -> Iterator[Finding]:
+    """Whether each teacher of a classifier gives training images the classes they have, oftener than a guess would.
+
+    Args:
+        model: A `DistillClassifier` that has met its teachers.
+        batch: Of its training loader.
+    """
+    data = model.data_preprocessor(batch, False)
+    labels, number = data['labels'], len(data['labels'])
+    for teacher, link in zip(model.teachers, model.links, strict=True):
+        with torch.no_grad():
+            logits = link.answer(data['inputs'][:number], ('logits',)).logits
+        right, guess = int((logits.argmax(1) == labels).sum()), 1 / logits.shape[1]
+        found = f'{_shown(teacher.name)} gives {right} of {number} training images their class'
+        # Two standard deviations above a guess: a teacher that has learned these classes is far beyond.
+        if right <= number * guess + 2 * math.sqrt(number * guess * (1 - guess)):
+            yield Finding(
+                'teacher agreement',
+                WARN,
+                f'{found}, and a guess would give it to {number * guess:.1f} of them',
+                'model.teacher.checkpoint, if that was not trained; model.teacher.classes, the names in the order '
+                "of its logits; data_preprocessor in the teacher's config",
+            )
+        else:
+            yield Finding('teacher agreement', OK, found)
 
 
 def _shown(name: str) -> str:

@@ -1,0 +1,79 @@
+"""Settings of a classifier that train, but not as meant."""
+
+import math
+from collections.abc import Iterator
+
+from mmengine.config import Config
+from torch import nn
+
+from luminet_det.distillation.small_batch import ENOUGH_ROWS
+from luminet_det.doctor.findings import OK, WARN, Finding
+from luminet_det.losses import LumiNetLoss
+
+
+def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
+    """Whether weights and batches are those that the losses need.
+
+    Args:
+        model: A `Classifier`.
+        cfg: The config.
+        images: How many the training set has.
+    """
+    logits = [term for term in getattr(model, 'terms', ()) if term.tap == 'logits' and term.loss_weight]
+    luminet = [term for term in logits if isinstance(term.loss, LumiNetLoss)]
+    size = cfg.train_dataloader.get('batch_size') or 0
+    traps = [
+        *_scale(model, logits, luminet),
+        *_rows(size, luminet),
+        *_last_batch(size, images, cfg.train_dataloader),
+        *_channels(model),
+    ]
+    yield from traps
+    if not traps:
+        heard = f', {len(logits)} terms on the logits' if len(logits) > 1 else ''
+        yield Finding('recipe', OK, f'cross-entropy weighs {model.ce_weight:g}{heard}; {size} images a batch')
+
+
+def _scale(model: nn.Module, logits: list, luminet: list) -> Iterator[Finding]:
+    if luminet and len(luminet) == len(logits) and not model.ce_weight:
+        yield Finding(
+            'recipe',
+            WARN,
+            "ce_weight is 0, and LumiNetLoss sees neither scale nor offset of a class's logits: nothing fixes them, "
+            'and the largest logit need not be that of the class',
+            'model.ce_weight = 1.0 or 2.0, as published',
+        )
+
+
+def _rows(size: int, luminet: list) -> Iterator[Finding]:
+    alone = [term for term in luminet if not term.loss.sync]
+    if alone and 0 < size < ENOUGH_ROWS / 2:
+        off = f'is off by {1 / math.sqrt(2 * (size - 1)):.0%}' if size > 1 else 'does not exist'
+        yield Finding(
+            'recipe',
+            WARN,
+            f'LumiNetLoss standardises each class over the {size} images of a batch, where its deviation {off}; '
+            f'published are {ENOUGH_ROWS}',
+            f'train_dataloader.batch_size = {ENOUGH_ROWS}, or with several processes sync=True in the loss',
+        )
+
+
+def _last_batch(size: int, images: int, loader: dict) -> Iterator[Finding]:
+    endless = 'Infinite' in str((loader.get('sampler') or {}).get('type'))
+    if size > 1 and images % size == 1 and not loader.get('drop_last') and not endless:
+        yield Finding(
+            'recipe',
+            WARN,
+            f'{images} images in batches of {size} leave one over: BatchNorm and LumiNetLoss take statistics of it',
+            'train_dataloader.drop_last = True',
+        )
+
+
+def _channels(model: nn.Module) -> Iterator[Finding]:
+    if getattr(model.data_preprocessor, '_channel_conversion', False):
+        yield Finding(
+            'recipe',
+            WARN,
+            'data_preprocessor swaps red and blue, while the data sets of luminet_det give RGB',
+            'model.data_preprocessor: leave out bgr_to_rgb and rgb_to_bgr',
+        )
