@@ -17,6 +17,7 @@ from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
 
 INFO = 'result'
+HISTORY = 'history.json'
 
 
 @HOOKS.register_module()
@@ -27,7 +28,7 @@ class ResultHook(Hook):
     not. Both are reported. Where a part of the training set was held out (`tools/train.py --val-split`), the epochs are
     scored on that part, and the test set is looked at after training only, by the best and by the last weights.
 
-    The history survives a resume: checkpoints hold it.
+    The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them.
 
     Args:
         metric: By which the best epoch is chosen; higher is better.
@@ -52,7 +53,7 @@ class ResultHook(Hook):
         """Take up the history of the checkpoint that is resumed."""
         self._training = True
         kept = runner.message_hub.get_info(INFO, {})
-        self._history: list[dict] = kept.get('history', [])
+        self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -63,6 +64,8 @@ class ResultHook(Hook):
         self._history.append({'epoch': runner.epoch, 'iteration': runner.iter, **scalars})
         # The hub is saved in checkpoints.
         runner.message_hub.update_info(INFO, dict(history=self._history, seconds=time.monotonic() - self._began))
+        if is_main_process():
+            (Path(runner.work_dir) / HISTORY).write_text(json.dumps(self._history), encoding='utf-8')
 
     def after_train(self, runner: Runner) -> None:
         """Test if it is due, print the summary and write the file."""
@@ -94,6 +97,14 @@ class ResultHook(Hook):
             path = Path(runner.work_dir) / 'result.json'
             path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
             runner.logger.info(f'Written to {path}')
+
+    @staticmethod
+    def _resumed(runner: Runner, kept: list[dict]) -> list[dict]:
+        """What had been measured up to the resumed checkpoint: an epoch is saved before it is validated."""
+        path = Path(runner.work_dir) / HISTORY
+        written = json.loads(path.read_text(encoding='utf-8')) if runner.iter and path.is_file() else []
+        of_iteration = {scores['iteration']: scores for scores in [*written, *kept]}
+        return [of_iteration[iteration] for iteration in sorted(of_iteration) if iteration <= runner.iter]
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
         loader = runner.train_dataloader

@@ -243,3 +243,11 @@ def test_a_checkpoint_of_another_network_is_not_tested(tmp_path):
     finished = runs.run(test_tool.main, [plain, tmp_path / 'wide.pth', '--work-dir', tmp_path / 'test'], tmp_path)
     assert finished.code == 1
     assert 'does not fit its config' in finished.last_line
+
+
+def test_a_run_killed_after_a_validation_keeps_its_score(whole, teacher, tmp_path):
+    hook = dict(type='SignalHook', number=int(signal.SIGKILL), iteration=3)
+    model = small.distilling(teacher)
+    assert trained(tmp_path, model, **{'default_hooks.killer': hook}).code == -signal.SIGKILL
+    assert trained(tmp_path, model, '--resume', **{'default_hooks.killer': dict(hook, iteration=-1)}).code == 0
+    assert result(tmp_path)['history'] == result(whole[0])['history']
