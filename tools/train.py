@@ -52,7 +52,7 @@ def parser() -> ArgumentParser:
         type=float,
         metavar='SHARE',
         help='classifiers: hold out this share of each class of the training set, choose the best epoch by it, and '
-        'look at the test set after training only',
+        'look at the test set after training only, for the best and the last weights',
     )
     made.add_argument('--seed', type=int, help='seed of everything random; a resumed run keeps its own')
     made.add_argument(
@@ -144,12 +144,20 @@ def _hold_out(cfg: Config, share: float) -> None:
             "--val-split is for luminet_det's classifiers: it needs a data set of luminet_det in train_dataloader and "
             "dict(type='luminet_det.ResultHook') in custom_hooks."
         )
+    if not cfg.get('val_dataloader') or not cfg.get('test_dataloader'):
+        raise ValueError(
+            '--val-split validates on held-out images and tests on the test set at the end: the config needs '
+            'val_dataloader and test_dataloader.'
+        )
     if not 0 < share < 1:
         raise ValueError(f'--val-split {share:g} is no share of the training set; give one between 0 and 1, as 0.1.')
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     train.update(val_fraction=share, part='train')
-    held_out = {key: value for key, value in train.items() if key != 'transforms'}
-    cfg.val_dataloader.dataset = dict(held_out, part='held-out', transforms=val.get('transforms'))
+    # The images are those of the training set, what is done to them that of validation.
+    treatment = ('transforms', 'resize', 'device_resident', 'device', 'on_error')
+    held_out = {key: value for key, value in train.items() if key not in treatment}
+    held_out |= {key: val[key] for key in treatment if key in val}
+    cfg.val_dataloader.dataset = dict(held_out, part='held-out')
     hooks[0].test = True
 
 

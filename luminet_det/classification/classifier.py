@@ -57,7 +57,7 @@ class Classifier(BaseModel):
         self.channels_last = channels_last
         if channels_last:
             self.to(memory_format=torch.channels_last)
-        self.compile_options = ({} if compile is True else dict(compile)) if compile else None
+        self.compile_options = None if compile in (False, None) else {} if compile is True else dict(compile)
         self._compiled_objective: Callable | None = None
         self._checked = False
 
@@ -163,7 +163,8 @@ class Classifier(BaseModel):
         if classes is not None and len(classes) != (outputs := num_logits(self.network)):
             raise ValueError(
                 f'The network has {outputs} outputs, and the training set {len(classes)} classes. '
-                f'Set model.network.num_classes={len(classes)}.'
+                f'Set model.network.num_classes={len(classes)}. (Counted on its last linear layer in the order of '
+                'definition; define that of the logits last.)'
             )
         self._checked = True
 

@@ -11,6 +11,9 @@ from luminet_det.distillation.student import run_info
 from luminet_det.distillation.terms import Term
 from luminet_det.registry import MODELS
 
+# What a tap gives: one tensor, or one for each stage.
+Given = Tensor | tuple[Tensor, ...]
+
 
 @MODELS.register_module()
 class DistillClassifier(Student, Classifier):
@@ -118,7 +121,7 @@ class DistillClassifier(Student, Classifier):
                 calls = [(own[name], theirs, labels) for own, theirs in zip(heard, logits, strict=True)]
             else:
                 pairs = [(own, each) for own, of_view in zip(students, answers, strict=True) for each in of_view]
-                calls = [(given(own, term), given(each, term), None) for own, each in pairs]
+                calls = [(*comparable(given(own, term), given(each, term), term), None) for own, each in pairs]
             found[name] = sum(term(*call) for call in calls) / len(calls)
         agreement = (found['logits'].argmax(1) == logits[0].argmax(1)).float().mean()
         return {**found, 'agreement': agreement, 'broken': broken}
@@ -131,7 +134,7 @@ class DistillClassifier(Student, Classifier):
         return self.gradients.watch([logits], lambda rows: rows, names)
 
 
-def given(outputs: Outputs, term: Term) -> Tensor | tuple[Tensor, ...]:
+def given(outputs: Outputs, term: Term) -> Given:
     """What a term's tap takes from the outputs of a network; ValueError if the network does not give it."""
     name = 'before_relu' if term.options.get('relu') == 'before' else term.tap
     found = getattr(outputs, name)
@@ -143,6 +146,19 @@ def given(outputs: Outputs, term: Term) -> Tensor | tuple[Tensor, ...]:
     return found
 
 
+def comparable(student: Given, teacher: Given, term: Term) -> tuple[Given, Given]:
+    """Both as they are; ValueError if they are not of one shape."""
+    shapes = [
+        [tuple(t.shape[1:]) for t in (each if isinstance(each, tuple) else (each,))] for each in (student, teacher)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The tap '{term.tap}' gives {shapes[0]} in the student and {shapes[1]} in the teacher; "
+            f"{type(term.loss).__name__} compares tensors of one shape. Use the tap 'logits', or networks of one width."
+        )
+    return student, teacher
+
+
 class Samples:
     """Names of the images of a batch, made when an error needs them."""
 
@@ -150,4 +166,8 @@ class Samples:
         self.index = index
 
     def __getitem__(self, i: int) -> str:
-        return f'image {i} of the batch' if self.index is None else f'image {int(self.index[i])} of the training set'
+        return (
+            f'image {i} of the batch'
+            if self.index is None
+            else f"sample {int(self.index[i])} of train_dataloader's data set"
+        )

@@ -35,6 +35,10 @@ class ClassifierTeacher:
             num_student=num_logits(student.network),
             background=False,
         )
+        # Here and not in a step, which a compiler may see: it would keep the copies as its own.
+        device = next(student.parameters()).device
+        self.pixels.to(device)
+        self.classes.columns_on(device)
 
     def answer(self, inputs: Tensor, taps: Iterable[str]) -> Outputs:
         """What the teacher says of images (B, 3, H, W), normalised for the student; only the wanted taps are filled."""

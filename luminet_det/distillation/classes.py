@@ -39,7 +39,15 @@ class ClassMap:
                     f'({"teacher.classes" if whose == "teacher" else "metainfo of the data set"}).'
                 )
         self.named = teacher is not None and student is not None
-        if self.named:
+        if self.named and tuple(teacher) == tuple(student):
+            columns = list(range(num_teacher + 1))
+        elif self.named:
+            if twice := sorted({name for name in student if tuple(teacher).count(name) > 1}):
+                raise ValueError(
+                    f'Several classes of the teacher have the same name, {", ".join(twice)}, and its classes are not '
+                    "the student's in the same order: they cannot be matched. Give names that differ: "
+                    'teacher=dict(config=..., classes=[...]).'
+                )
             missing = [name for name in student if name not in teacher]
             if missing:
                 raise ValueError(

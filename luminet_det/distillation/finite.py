@@ -1,20 +1,55 @@
 """FiniteGuard: a teacher that says NaN stops the run and names the images."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+# Steps whose findings may be on their way from a GPU before the oldest is waited for.
+PENDING = 16
+
+
+@dataclass
+class Finding:
+    """What a look at the teacher's rows found, perhaps still on its way to the host.
+
+    Attributes:
+        any_broken: Whether a row is not finite, a bool on the host.
+        arrived: What tells that it is there; None if it is.
+        broken: Which rows are not finite (K,).
+        image_index: Image of each row (K,).
+        finite_images: Whether the teacher's features of each image are finite (N,).
+        names: File, or another name, of each image.
+    """
+
+    any_broken: Tensor
+    arrived: torch.cuda.Event | None
+    broken: Tensor
+    image_index: Tensor
+    finite_images: Tensor
+    names: Sequence[str]
+
+    def guilty(self) -> list[str]:
+        """Names of the images behind the rows that are not finite."""
+        if not self.any_broken:
+            return []
+        # mmdet's RoI extractor sums over levels without RoIs, so one image can spoil the rows of all.
+        all_finite = self.finite_images.all()
+        images = self.image_index[self.broken].unique() if all_finite else (~self.finite_images).nonzero()
+        return [self.names[int(i)] for i in images]
 
 
 class FiniteGuard:
     """Watches the teacher's rows without waiting for the device.
 
-    On a GPU a look at the values would stall every step, so each step's finding is read when the next one
-    begins; until then the rows that are not finite count as zero, so that the student is not spoilt.
+    On a GPU a look at the values would stall every step, so each step's finding is copied to the host beside the
+    work, and read when it has arrived, a step or two later; the rows that are not finite count as zero, so that
+    the student is not spoilt.
     """
 
     def __init__(self) -> None:
-        self._findings: list[tuple[Tensor, Tensor, Tensor, Sequence[str]]] = []
+        self._findings: list[Finding] = []
 
     def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
         """Return the rows with those that hold NaN or infinity set to zero, and remember where they stood.
@@ -30,29 +65,50 @@ class FiniteGuard:
         """
         # A sum is finite if all its parts are, and needs no second tensor of that size.
         broken = ~rows.sum(tuple(range(1, rows.dim())), dtype=torch.float32).isfinite()
-        self._findings.append((broken, image_index, finite_images, image_paths))
+        self._remember(broken, image_index, finite_images, image_paths)
         if rows.device.type == 'cpu':
-            self.check()
             return rows
         return rows.masked_fill_(broken.view(-1, *[1] * (rows.dim() - 1)), 0)
 
     def note(self, broken: Tensor, names: Sequence[str]) -> None:
         """Remember which images (N,) the teacher's answers are not finite on; on the CPU raise as `watch` does."""
-        self._findings.append((broken, torch.arange(len(broken), device=broken.device), ~broken, names))
-        if broken.device.type == 'cpu':
-            self.check()
+        if broken.is_cuda:
+            # A CUDA graph writes its next finding where this one lies.
+            broken = broken.clone()
+        self._remember(broken, torch.arange(len(broken), device=broken.device), ~broken, names)
 
-    def check(self) -> None:
-        """Raise FloatingPointError if a row watched since the last check was not finite; names the files."""
-        findings, self._findings = self._findings, []
-        files = {}
-        for broken, image_index, finite_images, image_paths in findings:
-            if broken.any():
-                # mmdet's RoI extractor sums over levels without RoIs, so one image can spoil the rows of all.
-                guilty = (~finite_images).nonzero() if not finite_images.all() else image_index[broken].unique()
-                files |= dict.fromkeys(image_paths[int(i)] for i in guilty)
+    def check(self, wait: bool = False) -> None:
+        """Raise FloatingPointError if a row watched before was not finite; names the files.
+
+        Args:
+            wait: For all findings, also those that have not arrived.
+        """
+        files: dict[str, None] = {}
+        while self._findings:
+            first = self._findings[0]
+            if first.arrived is not None:
+                if not wait and len(self._findings) <= PENDING and not first.arrived.query():
+                    break
+                first.arrived.synchronize()
+            files |= dict.fromkeys(self._findings.pop(0).guilty())
         if files:
+            self._findings.clear()
             raise FloatingPointError(
                 f"The teacher's answers are not finite on {len(files)} image(s): {', '.join(files)}. Look at these "
                 "files, then at teacher.dtype (try dtype='bf16' or none instead of 'fp16') and at the checkpoint."
             )
+
+    def __deepcopy__(self, memo: dict) -> 'FiniteGuard':
+        return FiniteGuard()
+
+    def __reduce__(self):
+        return FiniteGuard, ()
+
+    def _remember(self, broken: Tensor, image_index: Tensor, finite_images: Tensor, names: Sequence[str]) -> None:
+        any_broken, arrived = broken.any(), None
+        if broken.is_cuda:
+            any_broken, arrived = any_broken.to('cpu', non_blocking=True), torch.cuda.Event()
+            arrived.record()
+        self._findings.append(Finding(any_broken, arrived, broken, image_index, finite_images, names))
+        if broken.device.type == 'cpu':
+            self.check()

@@ -38,6 +38,11 @@ class PixelMap:
         self.keeps_size = keeps_size
         self.resizes = padded and (divisor % self.divisor != 0 if keeps_size else divisor != self.divisor)
 
+    def to(self, device: torch.device) -> 'PixelMap':
+        """Move what images are multiplied with, so that no step has to."""
+        self.scale, self.shift = self.scale.to(device), self.shift.to(device)
+        return self
+
     @property
     def identity(self) -> bool:
         """Whether images pass untouched."""

@@ -116,6 +116,12 @@ class Student:
         shares = self.gradients.read().items()
         return entries | {f'gradient_share_{name}': share for name, share in shares}
 
+    def train(self, mode: bool = True):
+        """As every module's; the end of a stretch of training is the time to wait for what the guard has found."""
+        if not mode and 'guard' in self.__dict__:
+            self.guard.check(wait=True)
+        return super().train(mode)
+
     def _named_terms(self) -> list[tuple[str, Term]]:
         return list(zip(self.term_names, self.terms, strict=True))
 

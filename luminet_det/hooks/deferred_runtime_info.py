@@ -43,8 +43,8 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     ) -> None:
         """Keep the step's losses; read those of `interval` steps."""
         if outputs:
-            # A copy: a CUDA graph writes its next losses where these lie.
-            self._kept.append({k: v.detach().clone() if isinstance(v, Tensor) else v for k, v in outputs.items()})
+            # mmengine's means of the losses are tensors of their own, also where a CUDA graph writes these anew.
+            self._kept.append({k: v.detach() if isinstance(v, Tensor) else v for k, v in outputs.items()})
         if self._due(runner, batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self.read(runner)
 

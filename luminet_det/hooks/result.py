@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from mmengine.dist import get_world_size, is_main_process
-from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import Runner
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import get_git_hash
 
 from luminet_det.compat import checkpoints
@@ -26,9 +26,10 @@ class ResultHook(Hook):
 
     The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch is
     not. Both are reported. Where a part of the training set was held out (`tools/train.py --val-split`), the epochs are
-    scored on that part, and the test set is looked at after training only, by the best and by the last weights.
+    scored on that part, and the test set is looked at after training only, for the best and the last weights.
 
-    The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them.
+    The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them. A
+    checkpoint whose validation was cut short is validated first.
 
     Args:
         metric: By which the best epoch is chosen; higher is better.
@@ -55,6 +56,11 @@ class ResultHook(Hook):
         kept = runner.message_hub.get_info(INFO, {})
         self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
+        if self._lacks_validation(runner):
+            runner.logger.info('The resumed checkpoint was not validated before its run ended; that comes first.')
+            runner.val_loop.run()
+            runner.model.train()
+            runner.message_hub.update_info('loop_stage', 'train')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the metrics of an epoch."""
@@ -83,7 +89,8 @@ class ResultHook(Hook):
         where = 'held-out part of the training set' if self.test else 'test'
         tested = self._test(runner) if self.test else None
         for which, scores in (('best', best), ('last', last)):
-            runner.logger.info(f'{which} epoch {scores["epoch"]} on the {where} images: {_listed(scores)}')
+            when = f'epoch {scores["epoch"]}' if scores['epoch'] else f'iteration {scores["iteration"]}'
+            runner.logger.info(f'{which} {when} on the {where} images: {_listed(scores)}')
         for which, scores in (tested or {}).items():
             runner.logger.info(f'{which} on the test set: {_listed(scores)}')
         if is_main_process():
@@ -105,6 +112,18 @@ class ResultHook(Hook):
         written = json.loads(path.read_text(encoding='utf-8')) if runner.iter and path.is_file() else []
         of_iteration = {scores['iteration']: scores for scores in [*written, *kept]}
         return [of_iteration[iteration] for iteration in sorted(of_iteration) if iteration <= runner.iter]
+
+    def _lacks_validation(self, runner: Runner) -> bool:
+        """Whether the resumed checkpoint is one that is due for validation, which its run did not live to finish."""
+        loop = runner.train_loop
+        if runner.val_loop is None or not runner.iter or any(s['iteration'] == runner.iter for s in self._history):
+            return False
+        if isinstance(loop, EpochBasedTrainLoop):
+            within_epoch = runner.iter % len(loop.dataloader)
+            done = 0 if within_epoch else runner.epoch
+        else:
+            done = runner.iter
+        return done >= max(loop.val_begin, 1) and done % loop.val_interval == 0
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
         loader = runner.train_dataloader
@@ -131,11 +150,16 @@ class ResultHook(Hook):
         scores = {'last': loop.run()}
         saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         if path := getattr(saver, 'best_ckpt_path', None):
-            model = getattr(runner.model, 'module', runner.model)
-            last = {key: value.clone() for key, value in model.state_dict().items()}
-            model.load_state_dict(checkpoints.load(path)['state_dict'])
+            best = checkpoints.load(path)['state_dict']
+            # EMAHook swaps its average in before a test, so the best weights go there as well.
+            models = [getattr(runner.model, 'module', runner.model)]
+            models += [hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook)]
+            last = [{key: value.clone() for key, value in model.state_dict().items()} for model in models]
+            for model in models:
+                model.load_state_dict(best)
             scores = {'best': loop.run()} | scores
-            model.load_state_dict(last)
+            for model, weights in zip(models, last, strict=True):
+                model.load_state_dict(weights)
         return scores
 
 

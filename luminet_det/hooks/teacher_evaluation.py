@@ -48,6 +48,11 @@ class TeacherEvaluationHook(Hook):
         if runner.val_loop is None:
             runner.logger.warning('TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.')
             return
+        if getattr(runner.val_loop.dataloader.dataset, 'part', 'train') == 'held-out':
+            runner.logger.warning(
+                'The validation images are held out of the training set. A teacher that was not trained with the same '
+                '--val-split has learnt them: its score, minimum and gap say little here.'
+            )
         student.start()
         kept = runner.message_hub.get_info(INFO, {})
         scores = {}

@@ -165,7 +165,7 @@ def test_a_teacher_that_says_nan_is_named_with_the_image(teacher):
     model = small.build(small.distilling(teacher))
     small.losses(model)
     model.teachers[0].model.network.fc.weight.data[0] = float('nan')
-    with pytest.raises(FloatingPointError, match='image 0 of the training set'):
+    with pytest.raises(FloatingPointError, match='sample 0 of the training set'):
         small.losses(model)
 
 
@@ -175,6 +175,19 @@ def test_a_network_of_logits_alone_has_no_other_tap(teacher):
     term = dict(tap='embedding', loss=dict(type='mmdet.MSELoss'))
     model = small.build(small.distilling(teacher, term, network=dict(type='luminet_det.LogitsOnly')))
     with pytest.raises(ValueError, match="The tap 'embedding' is empty"):
+        small.losses(model)
+
+
+@pytest.mark.parametrize(
+    ('tap', 'loss', 'shapes'),
+    [
+        ('features', 'luminet_det.PKDLoss', r'\[\(8, 8, 8\), \(8, 4, 4\)\] in the student and \[\(12, 8, 8\)'),
+        ('embedding', 'mmdet.MSELoss', r'\[\(8,\)\] in the student and \[\(12,\)\] in the teacher'),
+    ],
+)
+def test_other_shapes_are_refused_with_both(teacher, tap, loss, shapes):
+    model = small.build(small.distilling(teacher, dict(tap=tap, loss=dict(type=loss))))
+    with pytest.raises(ValueError, match=f"The tap '{tap}' gives {shapes}"):
         small.losses(model)
 
 

@@ -1,11 +1,14 @@
 """Whole runs by tools/train.py."""
 
 import json
+import os
 import re
 import signal
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from torchvision import datasets
 
 from luminet_det.compat import checkpoints
@@ -14,6 +17,18 @@ from tests.classification import small
 from tests.classification.data import written
 from tools import test as test_tool
 from tools import train
+
+
+@HOOKS.register_module()
+class ValidationKill(Hook):
+    """End this process without notice as the validation after an epoch begins."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def before_val_epoch(self, runner):
+        if runner.epoch == self.epoch and not runner._resume:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def trained(folder, model, *argv, epochs=2, **changes):
@@ -97,14 +112,47 @@ def test_losses_read_once_a_log_line_are_those_read_in_every_step(whole, teacher
         assert found
 
 
-def test_a_held_out_part_chooses_the_epoch_and_the_test_set_is_looked_at_once(teacher, tmp_path):
-    finished = trained(tmp_path, small.distilling(teacher), '--val-split', '0.34')
+def tested(folder, checkpoint):
+    path = small.runner_config(folder / 'plain', small.setting())
+    finished = runs.run(test_tool.main, [path, checkpoint, '--work-dir', folder / 'test'], folder)
+    assert finished.code == 0, finished.text
+    return float(re.search(r'accuracy/top1: ([\d.]+)', finished.text)[1])
+
+
+@pytest.mark.parametrize('hooks', [(), (dict(type='EMAHook', momentum=0.5),)], ids=['plain', 'ema'])
+def test_a_held_out_part_chooses_the_epoch_and_the_test_set_is_looked_at_after_training(teacher, tmp_path, hooks):
+    hooks = [dict(type='luminet_det.ResultHook'), *hooks]
+    finished = trained(tmp_path, small.distilling(teacher), '--val-split', '0.34', custom_hooks=hooks, epochs=4)
     assert finished.code == 0, finished.text
     found = result(tmp_path)
+    (best,) = (tmp_path / 'work').glob('best_*.pth')
+    assert tested(tmp_path, best) == pytest.approx(found['test']['best']['accuracy/top1'], abs=1e-3)
+    assert tested(tmp_path, tmp_path / 'work' / 'epoch_4.pth') == pytest.approx(
+        found['test']['last']['accuracy/top1'], abs=1e-3
+    )
     assert found['train_images'] == 16
     assert found['selected_on'] == 'held-out part of the training set'
     assert set(found['test']) == {'best', 'last'}
     assert 'best on the test set: accuracy/top1' in finished.text
+
+
+def test_a_val_split_without_a_test_set_is_refused_before_training(teacher, tmp_path):
+    path = small.runner_config(tmp_path, small.distilling(teacher))
+    cfg = train.config.Config.fromfile(path)
+    for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        cfg.pop(key)
+    cfg.dump(path)
+    finished = runs.run(train.main, [path, '--work-dir', tmp_path / 'work', '--val-split', '0.34'], tmp_path)
+    assert finished.code == 1
+    assert 'needs val_dataloader and test_dataloader' in finished.last_line
+
+
+def test_held_out_images_are_treated_as_those_of_validation(teacher, tmp_path):
+    model = small.distilling(teacher)
+    changes = {'train_dataloader.dataset.resize': 48, 'val_dataloader.dataset.resize': 32}
+    assert trained(tmp_path, model, '--val-split', '0.34', **changes).code == 0
+    cfg = train.config.Config.fromfile(next((tmp_path / 'work').glob('small.py')))
+    assert (cfg.train_dataloader.dataset.resize, cfg.val_dataloader.dataset.resize) == (48, 32)
 
 
 @pytest.mark.parametrize('share', ['0', '1.5'])
@@ -243,6 +291,20 @@ def test_a_checkpoint_of_another_network_is_not_tested(tmp_path):
     finished = runs.run(test_tool.main, [plain, tmp_path / 'wide.pth', '--work-dir', tmp_path / 'test'], tmp_path)
     assert finished.code == 1
     assert 'does not fit its config' in finished.last_line
+
+
+@pytest.mark.parametrize('in_last_epoch', [False, True])
+def test_a_run_killed_while_it_validates_does_so_first_when_it_resumes(whole, teacher, tmp_path, in_last_epoch):
+    # The first validation batch after so many epochs; the hook counts batches of validation from 0 in each.
+    epochs = 2 if in_last_epoch else 3
+    hook = dict(type='ValidationKill', epoch=2)
+    model = small.distilling(teacher)
+    killed = trained(tmp_path, model, epochs=epochs, **{'default_hooks.killer': hook})
+    assert killed.code == -signal.SIGKILL
+    resumed = trained(tmp_path, model, '--resume', epochs=epochs)
+    assert resumed.code == 0, resumed.text
+    assert [epoch['epoch'] for epoch in result(tmp_path)['history']] == list(range(1, epochs + 1))
+    assert result(tmp_path)['history'][:2] == result(whole[0])['history']
 
 
 def test_a_run_killed_after_a_validation_keeps_its_score(whole, teacher, tmp_path):

@@ -85,3 +85,13 @@ def test_a_teacher_with_other_classes_stops_the_run(tmp_path, student_classes):
     other = pairs.save_teacher(tmp_path / 'other.pth', tiny.faster_rcnn(), classes=('cat', 'dog', 'cow'))
     with pytest.raises(ValueError, match=r'cat, dog, cow\n.*thing0, thing1, thing2'):
         pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), other)))
+
+
+def test_classes_of_one_name_are_matched_by_place_where_the_lists_are_the_same():
+    names = ('crane', 'owl', 'crane')
+    assert ClassMap(names, names, 3, 3).identity
+
+
+def test_classes_of_one_name_in_another_order_are_refused():
+    with pytest.raises(ValueError, match='Several classes of the teacher have the same name, crane'):
+        ClassMap(('crane', 'owl', 'crane'), ('owl', 'crane', 'crane'), 3, 3)

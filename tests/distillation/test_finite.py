@@ -1,9 +1,9 @@
-"""FiniteGuard: on a GPU a step's finding is read when the next one begins."""
+"""FiniteGuard: on a GPU a step's finding is read when it has arrived, and no step waits for it."""
 
 import pytest
 import torch
 
-from luminet_det.distillation.finite import FiniteGuard
+from luminet_det.distillation.finite import PENDING, Finding, FiniteGuard
 
 
 class OnGpu(torch.Tensor):
@@ -32,3 +32,39 @@ def test_an_image_whose_features_are_broken_is_blamed_before_those_it_spoilt():
     rows = torch.full((2, 3), float('nan'))
     with pytest.raises(FloatingPointError, match=r'1 image\(s\): b\.png'):
         FiniteGuard().watch(rows, torch.tensor([0.0, 1.0]), torch.tensor([True, False]), ['a.png', 'b.png'])
+
+
+class OnItsWay:
+    """A copy from a GPU that has not arrived."""
+
+    here = False
+
+    def query(self):
+        return self.here
+
+    def synchronize(self):
+        self.here = True
+
+
+def pending(guard, count, arrived):
+    broken = torch.tensor([True])
+    finding = Finding(broken.any(), arrived, broken, torch.tensor([0]), torch.tensor([True]), ['a.png'])
+    guard._findings += [finding] * count
+
+
+def test_a_step_does_not_wait_for_a_finding_that_has_not_arrived():
+    guard, arrived = FiniteGuard(), OnItsWay()
+    pending(guard, 1, arrived)
+    guard.check()
+    arrived.here = True
+    with pytest.raises(FloatingPointError, match=r'a\.png'):
+        guard.check()
+
+
+@pytest.mark.parametrize(('count', 'wait'), [(PENDING + 1, False), (1, True)])
+def test_it_is_waited_for_at_the_end_and_when_too_many_are_pending(count, wait):
+    guard = FiniteGuard()
+    pending(guard, count, OnItsWay())
+    with pytest.raises(FloatingPointError, match=r'a\.png'):
+        guard.check(wait)
+    guard.check(wait=True)

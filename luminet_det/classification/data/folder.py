@@ -1,5 +1,7 @@
 """Image folders: a folder for each class."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,12 @@ def class_folders(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     return tuple(sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith('.')))
+
+
+def distinct(names: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """The names, those that occur twice with their class's id behind them: classes are matched by name."""
+    counts = Counter(names)
+    return tuple(f'{name} ({own})' if counts[name] > 1 else name for name, own in zip(names, ids, strict=True))
 
 
 def read(folder: Path, classes: tuple[str, ...]) -> FileImages:

@@ -40,5 +40,5 @@ class ImageNet(LabelledImages):
         found = folder.read(place, wnids)
         if (self.data_root / META_FILE).is_file():
             words, _ = load_meta_file(str(self.data_root))
-            found.classes = tuple(words[wnid][0] if wnid in words else wnid for wnid in wnids)
+            found.classes = folder.distinct([words[wnid][0] if wnid in words else wnid for wnid in wnids], wnids)
         return found

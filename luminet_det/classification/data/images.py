@@ -48,6 +48,7 @@ class LabelledImages(Dataset):
     Attributes:
         metainfo: `classes`, the names, and `dataset`, the data set's own name.
         labels: int64 (N,) class of each sample.
+        part: 'train' or 'held-out', as above.
 
     Raises:
         MissingData: The data set is not at `data_root`.
@@ -79,7 +80,7 @@ class LabelledImages(Dataset):
         if on_error not in ('stop', 'skip'):
             raise ValueError(f"on_error={on_error!r} is unknown; choose 'stop' or 'skip'.")
         self.data_root, self.split, self.download = Path(data_root).expanduser(), split, download
-        self.resize, self.on_error = resize, on_error
+        self.resize, self.on_error, self.part = resize, on_error, part
         self.source: ArrayImages | FileImages | None = self.load()
         check_labels(self.source)
         self.metainfo = {'classes': tuple(self.source.classes), 'dataset': self.NAME}

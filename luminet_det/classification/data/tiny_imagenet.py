@@ -71,4 +71,4 @@ def _names(words: Path, wnids: tuple[str, ...]) -> tuple[str, ...]:
     if not words.is_file():
         return wnids
     named = dict(line.split('\t', 1) for line in words.read_text(encoding='utf-8').splitlines() if '\t' in line)
-    return tuple(named[wnid].split(',')[0].strip() if wnid in named else wnid for wnid in wnids)
+    return folder.distinct([named[wnid].split(',')[0].strip() if wnid in named else wnid for wnid in wnids], wnids)
