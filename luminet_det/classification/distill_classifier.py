@@ -166,8 +166,4 @@ class Samples:
         self.index = index
 
     def __getitem__(self, i: int) -> str:
-        return (
-            f'image {i} of the batch'
-            if self.index is None
-            else f"sample {int(self.index[i])} of train_dataloader's data set"
-        )
+        return f'image {i} of the batch' if self.index is None else f'sample {int(self.index[i])} of the training set'

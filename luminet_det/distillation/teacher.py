@@ -122,8 +122,8 @@ class Teacher:
         if self.checkpoint is None:
             raise ValueError(
                 f'The teacher {self.name!r} has no weights: a random teacher teaches nothing. '
-                "Write teacher=dict(config=..., checkpoint='path/to/weights.pth'). Weights that a library fetches itself "
-                '(pretrained=True, weights=...) do not count: save them once by torch.save(model.state_dict(), path).'
+                "Write teacher=dict(config=..., checkpoint='path/to/weights.pth'). Weights that a library fetches "
+                'itself (pretrained=True, weights=...) do not count: save them once, torch.save(model.state_dict(), path).'
             )
         with (
             torch.random.fork_rng(devices=[]),
