@@ -9,6 +9,8 @@ import json
 import re
 from pathlib import Path
 
+from luminet_det.published import load_runs
+from luminet_det.published.spread import paired_difference, spread
 from luminet_det.quickstart.table import format_table
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +21,7 @@ READMES = [
     ROOT / 'configs' / 'digits' / 'README.md',
     ROOT / 'docs' / 'training_modes.md',
     ROOT / 'docs' / 'classifiers.md',
+    ROOT / 'configs' / 'cifar100_short' / 'README.md',
 ]
 STUDENTS = dict(
     faster='Faster R-CNN',
@@ -43,6 +46,8 @@ CLASSIFIER_ROWS = {
     'captured': "`compile=dict(mode='reduce-overhead')`",
     'captured, amp': "`compile=dict(mode='reduce-overhead')` and `--amp`",
 }
+
+METHODS = dict(plain='ResNet-20 alone', kd='KD', dkd='DKD', luminet='LumiNet')
 
 
 def main() -> None:
@@ -130,6 +135,22 @@ def classification_speed() -> str:
     return '\n'.join(lines)
 
 
+def cifar100_short() -> str:
+    runs = [run for run in load_runs([RESULTS / 'cifar100']) if run.folder == 'cifar100_short' and run.name]
+    last = {}
+    for run in runs:
+        last.setdefault((run.name.student, run.name.method), {})[run['seed']] = run.accuracy('last')
+    alone = last['resnet20', 'plain']
+    lines = ['| top-1 after the last epoch | mean ± sd | to the student alone, by seed | to KD, by seed |']
+    lines += ['|---|---:|---:|---:|', f'| teacher, ResNet-56 | {spread([*last["resnet56", "plain"].values()])} | | |']
+    for method, title in METHODS.items():
+        found = last['resnet20', method]
+        to_alone = paired_difference(found, alone) if method != 'plain' else ''
+        to_kd = paired_difference(found, last['resnet20', 'kd']) if method not in ('plain', 'kd') else ''
+        lines.append(f'| {title} | {spread([*found.values()])} | {to_alone} | {to_kd} |')
+    return '\n'.join(lines)
+
+
 def _table(title: str, threads: dict, rows: list[tuple[str, list[str]]], *more: str) -> str:
     columns = [*(f'{number} thread{"s" if number != "1" else ""}' for number in threads), *more]
     lines = [f'| {" | ".join([title, *columns])} |', f'|---|{"---:|" * len(columns)}']
@@ -150,6 +171,7 @@ TABLES = {
     'step cost': step_cost,
     'modes': modes,
     'classification speed': classification_speed,
+    'cifar100 short': cifar100_short,
     'digits grid': digits_grid,
     'dense grid': dense_grid,
 }

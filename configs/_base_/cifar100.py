@@ -1,10 +1,10 @@
 """CIFAR-100 as mdistiller and RepDistiller train on it: crop, flip, 240 epochs of SGD, LR 0.05 divided by 10 thrice."""
 
-default_scope = 'mmengine'
+_base_ = './classification_runtime.py'
 
 model = dict(
     type='luminet_det.Classifier',
-    data_preprocessor=dict(mean=[129.3105, 124.1085, 112.404], std=[68.2125, 65.4075, 70.38]),
+    data_preprocessor=dict(mean=[129.3105, 124.1085, 112.404], std=[68.2125, 65.4075, 70.4055]),
     channels_last=True,
 )
 
@@ -30,12 +30,8 @@ val_dataloader = dict(
     dataset=dict(type='luminet_det.CIFAR100', data_root='data/cifar100', split='test', device_resident=True),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='luminet_det.Accuracy')
-test_evaluator = val_evaluator
 
 train_cfg = dict(by_epoch=True, max_epochs=240, val_interval=1)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=True)
@@ -43,22 +39,4 @@ optim_wrapper = dict(
 param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[150, 180, 210], gamma=0.1)
 auto_scale_lr = dict(enable=False, base_batch_size=64)
 
-default_hooks = dict(
-    runtime_info=dict(type='luminet_det.DeferredRuntimeInfoHook'),
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=100, ignore_last=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=1, save_best='accuracy/top1', rule='greater'),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-)
-custom_hooks = [dict(type='luminet_det.ResultHook')]
-env_cfg = dict(
-    cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
-)
-log_processor = dict(window_size=100)
-log_level = 'INFO'
-load_from = None
-resume = False
-randomness = dict(seed=0)
+default_hooks = dict(checkpoint=dict(interval=10))

@@ -4,8 +4,8 @@ default_scope = 'mmengine'
 
 val_evaluator = dict(type='luminet_det.Accuracy')
 test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
 
 default_hooks = dict(
     runtime_info=dict(type='luminet_det.DeferredRuntimeInfoHook'),

@@ -123,7 +123,7 @@ class Teacher:
             raise ValueError(
                 f'The teacher {self.name!r} has no weights: a random teacher teaches nothing. '
                 "Write teacher=dict(config=..., checkpoint='path/to/weights.pth'). Weights that a library fetches "
-                'itself (pretrained=True, weights=...) do not count: save them once, torch.save(model.state_dict(), path).'
+                'itself (pretrained=True, weights=...) do not count: torch.save(model.state_dict(), path) keeps them.'
             )
         with (
             torch.random.fork_rng(devices=[]),
