@@ -1,13 +1,17 @@
 """The published numbers: complete, marked where they are not read, and under the names of what was trained."""
 
+import json
 import re
+from dataclasses import asdict
 
 import pytest
 
+from luminet_det.classification.probe import Protocol
 from luminet_det.published import cifar100, imagenet
 from luminet_det.published.cifar100 import Pair
 from luminet_det.published.figure import Figure, read_rows
 from luminet_det.published.name import NETWORKS, Name, read_name
+from luminet_det.published.probe import IMAGES, PROTOCOL
 from luminet_det.published.spread import paired_difference, spread
 
 ROWS = {row.method: row for row in cifar100.TOP1}
@@ -124,6 +128,11 @@ def test_a_paired_difference_is_by_seed_with_a_t_interval_from_three_seeds_on():
     assert paired_difference({0: 71.0, 1: 74.0, 2: 74.0, 3: 99.0}, plain) == '+2.00 (-0.48 to +4.48, n = 3)'
     assert paired_difference({0: 71.0, 1: 74.0}, plain) == '+1.50 (n = 2)'
     assert paired_difference({5: 71.0}, plain) == '-'
+
+
+def test_a_probe_counts_with_the_settings_that_the_tool_has_by_itself():
+    assert json.loads(json.dumps(asdict(Protocol()))) == dict(PROTOCOL)
+    assert tuple(IMAGES) == cifar100.TRANSFER_COLUMNS
 
 
 def test_no_name_of_a_method_is_that_of_a_network():

@@ -39,7 +39,7 @@ def parser() -> ArgumentParser:
         nargs='+',
         metavar='NAME',
         default=['10'],
-        help='classes in the pictures of single classes: their number, 2 to 21, or their names (default: 10)',
+        help='classes in the pictures of single classes: one number, 2 to 21, or their names (default: 10)',
     )
     made.add_argument('--tau', type=float, help="temperature of the perceptions (default: that of the config's loss)")
     made.add_argument('--seed', type=int, default=0, help='of the t-SNE and of the batch that is shown')
@@ -64,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg = config.load(args)
         teacher = dict(config=args.teacher_config, checkpoint=args.teacher_checkpoint) if args.teacher_config else None
         subjects = ask(cfg, args.checkpoint, teacher, args.compare, args.compare_name, args.images, args.device)
-        count, names = (int(args.classes[0]), None) if args.classes[0].isdigit() else (0, args.classes)
+        # Classes may be named by digits; several such words are names.
+        is_count = len(args.classes) == 1 and args.classes[0].isdecimal()
+        count, names = (int(args.classes[0]), None) if is_count else (0, args.classes)
         classes = shown_classes(subjects, count, names)
     except (FileNotFoundError, ValueError, ImportError, pickle.UnpicklingError) as error:
         flags.error(str(error))

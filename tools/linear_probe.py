@@ -4,6 +4,7 @@
     python tools/linear_probe.py configs/cifar100/wrn_16_2.py work_dirs/wrn_16_2/epoch_240.pth --data stl10
 
 Prints top-1 and top-5 as mean ± sd over the seeds and writes them as JSON. Embeddings are computed once and kept.
+`--out benchmarks/results/transfer/<name>.json` is where tools/results.py looks for the file.
 """
 
 import json
@@ -23,6 +24,7 @@ from luminet_det import config
 from luminet_det.classification.analysis.trained import load_trained
 from luminet_det.classification.probe import Embedded, EmbeddingCache, Protocol, embed, probe, target, training_size
 from luminet_det.classification.probe.cache import embedding_key
+from luminet_det.published.name import Name, read_name
 
 CACHE = 'work_dirs/embeddings'
 
@@ -106,10 +108,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     for end, advice in ((max(protocol.learning_rates), 'larger'), (min(protocol.learning_rates), 'smaller')):
         if len(protocol.learning_rates) > 1 and rates.count(end) * 2 > len(rates):
             print(f'{end:g} is the end of --lrs and was chosen most often; a {advice} one may do better.')
+    stem = config.find(args.config).stem
+    network = str(cfg.model['network']['type']).rpartition('.')[2]
+    # Paths are written as they were given: what the file says must hold on other machines.
     result = dict(
         config=args.config,
+        name=stem,
+        network=network,
+        **(read_name(stem) or Name(None, None, None, None))._asdict(),
         checkpoint=args.checkpoint,
+        options=args.cfg_options or {},
         data=data.train.metainfo['dataset'],
+        data_name=data.name,
         splits=[data.train.split, data.test.split],
         images=[len(part.labels) for part in parts],
         resize=data.train.resize,
@@ -120,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         versions={name: version(name) for name in ('torch', 'torchvision')},
         seconds=round(time.monotonic() - began, 1),
     )
-    path = Path(args.out or f'work_dirs/linear_probe/{config.find(args.config).stem}_{data.name}.json')
+    path = Path(args.out or f'work_dirs/linear_probe/{stem}_{data.name}.json')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     of = f'mean ± sample sd of {len(found)} seeds' if len(found) > 1 else 'one seed'

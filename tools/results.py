@@ -1,14 +1,15 @@
-"""Collect the measured runs into the paper's tables, published and measured side by side."""
+"""Collect the measured runs and linear probes into the paper's tables, published and measured side by side."""
 
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from luminet_det.published import load_runs, make_page
+from luminet_det.published import load_probes, load_runs, make_page
 
 RESULTS = Path(__file__).resolve().parents[1] / 'benchmarks' / 'results'
 FOLDERS = ('cifar100', 'imagenet')
+PROBES = 'transfer'
 PAGE = 'cifar100/README.md'
 
 
@@ -16,7 +17,10 @@ def parser() -> ArgumentParser:
     """The command line."""
     made = ArgumentParser(prog='results.py', description=__doc__, allow_abbrev=False)
     made.add_argument(
-        '--results', type=Path, default=RESULTS, help='folder of the folders cifar100 and imagenet with result files'
+        '--results',
+        type=Path,
+        default=RESULTS,
+        help='folder of the folders cifar100 and imagenet with result files, and transfer with those of linear probes',
     )
     what = made.add_mutually_exclusive_group()
     what.add_argument('--write', action='store_true', help=f'write the page {PAGE} instead of printing it')
@@ -37,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = flags.parse_args(argv)
     path = args.results / PAGE
     try:
-        page = make_page(load_runs(args.results / folder for folder in FOLDERS))
+        page = make_page(load_runs(args.results / folder for folder in FOLDERS), load_probes(args.results / PROBES))
     except ValueError as error:
         flags.error(str(error))
     if args.check:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from luminet_det.published import cifar100, imagenet
 from luminet_det.published.cifar100 import Pair
 from luminet_det.published.figure import Figure, Row
-from luminet_det.published.name import PLAIN
+from luminet_det.published.name import PLAIN, Name
 from luminet_det.published.run import FOLDERS, STRONG_AUGMENTATION, TOP1, Run
 from luminet_det.published.spread import spread
 
@@ -28,10 +28,7 @@ class Measured:
 
     def runs(self, row: str, pair: Pair, variant: str = '') -> list[Run]:
         """Those of a row: 'teacher' and 'student' are the pair's networks by themselves, others methods."""
-        method, student, teacher = (
-            (PLAIN, getattr(pair, OF_PLAIN[row]), None) if row in OF_PLAIN else (row, pair.student, pair.teacher)
-        )
-        return [run for run in self._runs if run.name == (method, student, teacher, variant)]
+        return [run for run in self._runs if run.name == named(row, pair, variant)]
 
     def accuracy(self, row: str, pair: Pair, kind: str = 'best', metric: str = TOP1, variant: str = '') -> str:
         """Mean ± sd in the best or the last epoch, or 'not run'."""
@@ -62,6 +59,13 @@ class Measured:
     def selection(self, row: str, pair: Pair, variant: str = '') -> str:
         """What the best epoch was selected on."""
         return selected_on(self.runs(row, pair, variant))
+
+
+def named(row: str, pair: Pair, variant: str = '') -> Name:
+    """What the names of a row's configs say."""
+    if row in OF_PLAIN:
+        return Name(PLAIN, getattr(pair, OF_PLAIN[row]), None, variant)
+    return Name(row, pair.student, pair.teacher, variant)
 
 
 def beside_published(run: Run) -> bool:

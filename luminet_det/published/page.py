@@ -10,9 +10,10 @@ from luminet_det.published.paper_tables import (
     rows_of_our_own,
     sources,
     strong_augmentation,
-    transfer,
     vit,
 )
+from luminet_det.published.probe import Probe
+from luminet_det.published.probe_tables import other_probes, transfer
 from luminet_det.published.run import Run
 from luminet_det.published.short_tables import short_tables
 
@@ -25,14 +26,22 @@ seeds.
 Marks of published numbers: none, read in the source named; [R], recalled and to be checked before it is quoted; [I],
 the number is in the source, its column is our reading; ?, there is a number in the source, and it could not be read;
 -, nothing published."""
-TRANSFER_COMMAND = 'python tools/linear_probe.py CONFIG CHECKPOINT --data tiny-imagenet'
+TRANSFER_COMMAND = (
+    'python tools/linear_probe.py CONFIG CHECKPOINT --data tiny-imagenet --out benchmarks/results/transfer/<name>.json'
+)
+TRANSFER_COUNTS = """\
+Measured, from the files in `../transfer`: top-1, mean ± sample sd over the seeds of the linear layer, or over the means
+of n networks where more than one was probed. A probe counts here if its config is in configs/cifar100, and it had all
+images, at 32 pixels, no option of its own and the usual settings of the tool; what training its weights had is not in
+its file."""
 
 
-def make_page(runs: Sequence[Run]) -> str:
+def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
     """Write every table of the classification half, as it stands in benchmarks/results/cifar100/README.md.
 
     Args:
         runs: All measured runs.
+        probes: All linear probes.
 
     Returns:
         Markdown, with a newline at its end.
@@ -64,7 +73,8 @@ def make_page(runs: Sequence[Run]) -> str:
         '## Linear probe on other data (figure 4a)',
         f'{cifar100.TRANSFER_PAIR} on CIFAR-100, frozen, then a linear layer on images of 32 pixels. No optimiser is '
         f'published. To run: `{TRANSFER_COMMAND}`.',
-        transfer(),
+        transfer(probes),
+        *_about(probes),
         '## ImageNet (table 2)',
         'A run counts with all images and 100 epochs.',
         f'### {resnet}',
@@ -87,3 +97,9 @@ def make_page(runs: Sequence[Run]) -> str:
             short,
         ]
     return '\n\n'.join(parts) + '\n'
+
+
+def _about(probes: Sequence[Probe]) -> list[str]:
+    """What stands below figure 4a's table once something was measured."""
+    others = other_probes(probes)
+    return [*([TRANSFER_COUNTS] if probes else []), *(['### Other probes', others] if others else [])]

@@ -73,16 +73,6 @@ def vit(measured: Measured) -> str:
     )
 
 
-def transfer() -> str:
-    """Figure 4a's protocol, with the numbers of the papers before it."""
-    columns = cifar100.TRANSFER_COLUMNS
-    head = ['', *(f'{column}, {kind}' for column in columns for kind in ('published', 'measured'))]
-    lines = [
-        [row.method, *(cell for figure in row.figures for cell in (str(figure), NOT_RUN))] for row in cifar100.TRANSFER
-    ]
-    return table(head, lines)
-
-
 def imagenet_pair(measured: Measured, pair: Pair) -> str:
     """Table 2 of one pair; top-5 is that of the epoch with the best top-1."""
     rows = imagenet.PAIRS[pair]

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
 
+from luminet_det.published import config_path
 from luminet_det.published.name import Name, read_name
+from luminet_det.published.result_file import read_object
 
 TOP1, TOP5 = 'accuracy/top1', 'accuracy/top5'
 KEYS = (
@@ -57,19 +59,12 @@ class Run:
     @property
     def folder(self) -> str:
         """The folder of its config, below `configs`."""
-        parts = PurePath(self['config']).parent.parts
-        if 'configs' in parts:
-            parts = parts[len(parts) - parts[::-1].index('configs') :]
-        return '/'.join(parts[-2:])
+        return config_path.folder(self['config'])
 
     @property
     def options(self) -> dict[str, object]:
         """The options that may change the outcome."""
-        return {
-            key: value
-            for key, value in sorted(self['options'].items())
-            if key.rpartition('.')[-1] not in HARMLESS_ENDS and key.partition('.')[0] not in HARMLESS_STARTS
-        }
+        return telling(self['options'])
 
     @property
     def complete(self) -> bool:
@@ -88,6 +83,15 @@ class Run:
         if self.name and self.name.student.startswith('deit'):  # nothing but the images is published
             return self['train_images'] == protocol['train_images'] and self['epochs'] >= protocol['epochs']
         return all(self[key] == value for key, value in protocol.items())
+
+
+def telling(options: dict[str, object]) -> dict[str, object]:
+    """Those of a config's options that may change the outcome, by name."""
+    return {
+        key: value
+        for key, value in sorted(options.items())
+        if key.rpartition('.')[-1] not in HARMLESS_ENDS and key.partition('.')[0] not in HARMLESS_STARTS
+    }
 
 
 def load_runs(folders: Iterable[Path]) -> list[Run]:
@@ -110,20 +114,14 @@ def load_runs(folders: Iterable[Path]) -> list[Run]:
 
 
 def _read(path: Path) -> Run:
-    try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is no JSON: {error}') from error
-    if not isinstance(content, dict):
-        raise ValueError(f'{path} is no result of a run: it holds a {type(content).__name__}, not an object')
-    missing = [key for key in KEYS if key not in content]
-    missing += [f'metrics.{kind}' for kind in ('best', 'last') if kind not in content.get('metrics', {})]
+    content = read_object(path, what := 'result of a run', KEYS)
+    missing = [f'metrics.{kind}' for kind in ('best', 'last') if kind not in content['metrics']]
     missing += [
         f'metrics.{kind}.{key}'
-        for kind, found in content.get('metrics', {}).items()
+        for kind, found in content['metrics'].items()
         for key in ('epoch', TOP1)
         if key not in found
     ]
     if missing:
-        raise ValueError(f'{path} is no result of a run: it lacks {", ".join(missing)}')
+        raise ValueError(f'{path} is no {what}: it lacks {", ".join(missing)}')
     return Run(path, content, read_name(content['name']))

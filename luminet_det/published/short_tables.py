@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
+from luminet_det.published import config_path
 from luminet_det.published.markdown import table
 from luminet_det.published.measured import beside_published, selected_on
 from luminet_det.published.name import PLAIN
@@ -38,7 +38,7 @@ class Protocol:
         return cls(run['dataset'], run.folder, run['train_images'], run['epochs'], run['batch_size'], shared)
 
     def __str__(self) -> str:
-        options = ', '.join(f'{key}={value}' for key, value in self.options)
+        options = ', '.join(key if value == 'True' else f'{key}={value}' for key, value in self.options)
         text = (
             f'{self.dataset}, configs/{self.folder}, {self.train_images:,} images, {self.epochs} epochs, '
             f'batch {self.batch_size}'
@@ -145,19 +145,20 @@ def _how(groups: Mapping[str, list[Run]]) -> str:
 
 def _command(runs: Sequence[Run]) -> str:
     seeds = sorted(run['seed'] for run in runs)
-    words = ['python', 'tools/train.py', _config(runs[0]), '--seed']
-    options = [f'{key}={_text(value)}' for key, value in _options(runs).items()]
+    words = ['python', 'tools/train.py', config_path.shown(runs[0]['config'])]
+    found = _options(runs)
+    words += [word for key, value in found.items() if key.startswith('--') for word in _flag(key, value)]
+    options = [f'{key}={_text(value)}' for key, value in found.items() if not key.startswith('--')]
     rest = shlex.join(['--cfg-options', *options]) if options else ''
     if len(seeds) == 1:
-        return f'{shlex.join(words)} {seeds[0]} {rest}'.rstrip()
-    return f'for seed in {" ".join(map(str, seeds))}; do {shlex.join(words)} $seed {rest}'.rstrip() + '; done'
+        return f'{shlex.join(words)} --seed {seeds[0]} {rest}'.rstrip()
+    # A work dir each: the next seed would find the last one's checkpoints.
+    each = f'--seed $seed --work-dir work_dirs/{runs[0]["name"]}_seed$seed'
+    return f'for seed in {" ".join(map(str, seeds))}; do {shlex.join(words)} {each} {rest}'.rstrip() + '; done'
 
 
-def _config(run: Run) -> str:
-    path = PurePath(run['config'])
-    if path.is_absolute():
-        return f'configs/{run.folder}/{path.name}'
-    return str(path)
+def _flag(name: str, value: object) -> list[str]:
+    return [name] if value is True else [name, str(value)]
 
 
 def _options(runs: Sequence[Run]) -> dict[str, object]:

@@ -62,7 +62,7 @@ def _values(point: Point, metric: str) -> list[float]:
     validations = point.validations()
     values = [entry[metric] for entry in validations if metric in entry]
     if not values:
-        names = [name for name in validations[-1] if name not in ('step', 'epoch', 'time', 'data_time')]
+        names = [name for name in validations[-1] if name not in ('step', 'epoch', 'iteration', 'time', 'data_time')]
         near = get_close_matches(metric, names, n=1, cutoff=0.4)
         meant = f'Did you mean --metric {near[0]}?' if near else f'There are: {", ".join(names)}.'
         raise KeyError(f'{point.work_dir} has no metric {metric}. {meant} Nothing that is finished will run again.')

@@ -70,7 +70,8 @@ class Point:
     def validations(self) -> list[dict]:
         """What was measured at each validation, by `step` (epochs or iterations), in order."""
         if result := _read(self.work_dir / RESULT):
-            return [dict(entry, step=entry['epoch']) for entry in result['history']]
+            # An iteration-based run stays in epoch 0.
+            return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in result['history']]
         found: list[tuple[int, dict]] = []
         for file in sorted(self.work_dir.glob('*/vis_data/scalars.json')):
             resumed = _validations(file)

@@ -112,7 +112,7 @@ def test_losses_read_once_a_log_line_are_those_read_in_every_step(whole, teacher
         assert found
 
 
-def tested(folder, checkpoint):
+def score_of(folder, checkpoint):
     path = small.runner_config(folder / 'plain', small.setting())
     finished = runs.run(test_tool.main, [path, checkpoint, '--work-dir', folder / 'test'], folder)
     assert finished.code == 0, finished.text
@@ -126,8 +126,8 @@ def test_a_held_out_part_chooses_the_epoch_and_the_test_set_is_looked_at_after_t
     assert finished.code == 0, finished.text
     found = result(tmp_path)
     (best,) = (tmp_path / 'work').glob('best_*.pth')
-    assert tested(tmp_path, best) == pytest.approx(found['test']['best']['accuracy/top1'], abs=1e-3)
-    assert tested(tmp_path, tmp_path / 'work' / 'epoch_4.pth') == pytest.approx(
+    assert score_of(tmp_path, best) == pytest.approx(found['test']['best']['accuracy/top1'], abs=1e-3)
+    assert score_of(tmp_path, tmp_path / 'work' / 'epoch_4.pth') == pytest.approx(
         found['test']['last']['accuracy/top1'], abs=1e-3
     )
     assert found['train_images'] == 16

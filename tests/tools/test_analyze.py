@@ -161,6 +161,7 @@ def test_the_config_of_anything_but_a_classifier_is_refused(tmp_path, plain, stu
         (['{plain}', '{student}', '--tau', '0'], '--tau 0: a temperature is above 0'),
         (['{plain}', '{student}', '--classes', '1'], '1 classes are asked for'),
         (['{plain}', '{student}', '--classes', 'class1', 'dog'], '--classes names dog'),
+        (['{plain}', '{student}', '--classes', '3', '1', '2'], '--classes names 3, 1, 2'),
         (
             ['{plain}', '{student}', '--compare', 'x.pth', '--compare-name', 'network'],
             '--compare-name network is taken',

@@ -1,6 +1,7 @@
 """tools/linear_probe.py: a frozen network, embeddings made once, nothing chosen on the test set."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from luminet_det.classification.probe import (
     training_size,
 )
 from luminet_det.classification.probe.cache import embedding_key
+from luminet_det.published.probe import accuracy, load_probes
 from tests.classification import small
 from tests.classification.data import written
 from tools import linear_probe
@@ -163,6 +165,31 @@ def test_the_result_names_all_that_is_needed_to_do_it_again(config, checkpoint, 
     said = capsys.readouterr().out
     assert f'top-1 {found["top1"]["mean"]:.2f} ± {found["top1"]["sd"]:.2f}' in said
     assert 'mean ± sample sd of 2 seeds' in said
+
+
+def test_the_result_says_what_was_probed_by_names_and_paths_as_given(config, checkpoint, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(config, 'dkd_wrn_16_2-wrn_40_2_mine.py')
+    shutil.copy(checkpoint, 'w.pth')
+    (tmp_path / 'birds').symlink_to(folder)
+    words = ['dkd_wrn_16_2-wrn_40_2_mine.py', 'w.pth', '--data', 'birds', '--no-cache', *QUICK]
+    assert linear_probe.main([*words, '--cfg-options', 'model.ce_weight=0.5']) == 0
+    (written,) = (tmp_path / 'work_dirs' / 'linear_probe').iterdir()
+    found = json.loads(written.read_text())
+    named = [found[key] for key in ('config', 'name', 'checkpoint', 'network', 'data')]
+    assert named == [words[0], words[0][:-3], 'w.pth', 'SmallNet', 'image folder']
+    said = [found[key] for key in ('method', 'student', 'teacher', 'variant')]
+    assert said == ['dkd', 'wrn_16_2', 'wrn_40_2', 'mine']
+    assert found['options'] == {'model.ce_weight': 0.5}
+    assert '"/' not in written.read_text()
+
+
+def test_tools_results_reads_what_is_written(config, checkpoint, folder, tmp_path):
+    run(config, checkpoint, folder, tmp_path)
+    (probed,) = load_probes(tmp_path)
+    assert (probed.name, probed.full) == (None, False)
+    assert probed.changed == ('epochs=5',)
+    assert accuracy([probed]).startswith(f'{probed["top1"]["mean"]:.2f}')
 
 
 def test_one_seed_has_no_deviation(config, checkpoint, folder, tmp_path, capsys):

@@ -2,13 +2,15 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import pytest
 
 from luminet_det.published import load_runs
+from luminet_det.published.name import Name, read_name
 from tests import runs
-from tools import results
+from tools import linear_probe, results
 
 TABLES = runs.TOOLS.parent / 'benchmarks' / 'results'
 
@@ -39,6 +41,22 @@ def write(folder, name, best, last, seed=0, where='cifar100', top5=90.0, **chang
     content['history'] = [content['metrics']['best'], content['metrics']['last']]
     path = folder / where / f'{len(list((folder / where).iterdir()))}.json'
     path.write_text(json.dumps(content))
+    return path
+
+
+TINY, STL = dict(data='Tiny-ImageNet', images=[100_000, 10_000]), dict(data='STL-10', images=[5_000, 8_000])
+
+
+def write_probe(folder, name, tops, where='cifar100', **changes):
+    """A file as tools/linear_probe.py writes it, of Tiny-ImageNet if nothing else is said."""
+    said = read_name(name) or Name(None, None, None, None)
+    content = dict(config=f'configs/{where}/{name}.py', name=name, network=said.student, options={}, **said._asdict())
+    content |= dict(checkpoint=f'work_dirs/{name}/epoch_240.pth', data_name='tiny-imagenet', resize=32, **TINY)
+    content['protocol'] = dict(learning_rates=[0.1, 1.0, 5.0], epochs=100, batch_size=256, held_out=0.1)
+    content['seeds'] = [dict(seed=seed, top1=top, top5=top + 30.5) for seed, top in enumerate(tops)]
+    (folder / 'transfer').mkdir(exist_ok=True)
+    path = folder / 'transfer' / f'{len(list((folder / "transfer").iterdir()))}.json'
+    path.write_text(json.dumps(content | changes))
     return path
 
 
@@ -157,7 +175,8 @@ def test_the_command_of_a_group_makes_it_again_and_names_no_place_on_this_machin
         write(folder, 'resnet20', 55.0, 54.0, seed, options=options, config=path, **SHORT)
     text = page(folder, capsys)
     assert (
-        'for seed in 0 4; do python tools/train.py configs/cifar100/resnet20.py --seed $seed --cfg-options '
+        'for seed in 0 4; do python tools/train.py configs/cifar100/resnet20.py --seed $seed '
+        '--work-dir work_dirs/resnet20_seed$seed --cfg-options '
         "'train_dataloader.dataset.subset=[1,2]'; done"
     ) in text
     assert '/here' not in text
@@ -218,6 +237,107 @@ def test_imagenet_has_top_5_of_the_best_epoch_and_its_own_protocol(folder, capsy
     assert table['LumiNet'] == ['72.55', '-', '72.40', '90.72', '72.30', '1', command]
     assert table['KD'][:3] == ['68.58 [R]', '88.98 [R]', 'not run']
     assert rows(text, 'mobilenetv2 ← resnet50')['LumiNet'][:3] == ['-', '-', '73.40']
+
+
+FIGURE = 'Linear probe on other data (figure 4a)'
+
+
+def test_probes_of_the_papers_pair_stand_beside_its_published_numbers(folder, capsys):
+    write_probe(folder, 'luminet_wrn_16_2-wrn_40_2', [37.0, 38.0, 39.0])
+    write_probe(folder, 'luminet_wrn_16_2-wrn_40_2', [73.0, 73.5], **STL)
+    write_probe(folder, 'wrn_40_2', [32.0])
+    write_probe(folder, 'wrn_16_2', [70.0], **STL)
+    write_probe(folder, 'kd_wrn_16_2-wrn_40_2', [34.25])
+    text = page(folder, capsys)
+    table = rows(text, FIGURE)
+    assert table[''] == ['STL-10, published', 'STL-10, measured', 'Tiny-ImageNet, published', 'Tiny-ImageNet, measured']
+    assert table['LumiNet'] == ['?', '73.25 ± 0.35', '?', '38.00 ± 1.00']
+    assert table['teacher'] == ['68.6 [R]', 'not run', '31.5 [R]', '32.00']
+    assert table['student'] == ['69.7 [R]', '70.00', '33.7 [R]', 'not run']
+    assert table['KD'][3] == '34.25'
+    assert {table[row][place] for row in ('DKD', 'FitNet', 'CRD') for place in (1, 3)} == {'not run'}
+    assert '### Other probes' not in text
+
+
+def test_networks_of_one_config_are_spread_over_their_means(folder, capsys):
+    for seed, tops in enumerate(([36.0, 38.0], [39.0])):
+        write_probe(folder, 'dkd_wrn_16_2-wrn_40_2', tops, checkpoint=f'work_dirs/{seed}/epoch_240.pth')
+    assert rows(page(folder, capsys), FIGURE)['DKD'][3] == '38.00 ± 1.41'
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(where='cifar100_short'),
+        dict(options={'model.network.depth': 22}),
+        dict(protocol=dict(learning_rates=[0.1, 1.0, 5.0], epochs=5, batch_size=256, held_out=0.1)),
+        dict(images=[1_000, 10_000]),
+        dict(resize=64),
+        dict(network='wrn_40_1'),
+        dict(data='CIFAR-10', images=[50_000, 10_000]),
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_probe_of_anything_else_is_among_the_others(folder, capsys, change):
+    write_probe(folder, 'wrn_16_2', [41.01], **change)
+    text = page(folder, capsys)
+    assert rows(text, FIGURE)['student'] == ['69.7 [R]', 'not run', '33.7 [R]', 'not run']
+    assert '41.01' in text.partition('### Other probes')[2].partition('\n## ')[0]
+
+
+def test_other_probes_name_config_network_data_and_what_was_changed(folder, capsys):
+    protocol = dict(learning_rates=[0.5], epochs=100, batch_size=256, held_out=0.1)
+    options = {'model.network.depth': 22, 'model.network.weights': '/here/w.pth', 'work_dir': 'x'}
+    own = dict(data='image folder', data_name='birds', images=[1_200, 300], resize=64)
+    config = '/here/configs/mine/my_net.py'
+    write_probe(folder, 'my_net', [51.0, 53.0], config=config, network='Net', protocol=protocol, options=options, **own)
+    write_probe(folder, 'luminet_vgg8-vgg13', [30.0], **STL)
+    text = page(folder, capsys)
+    table = rows(text, 'Other probes')
+    assert table['config'] == ['network', 'data', 'images', 'pixels', 'settings', 'n', 'top-1', 'top-5']
+    settings = 'model.network.depth=22, learning_rates=[0.5]'
+    assert table['configs/mine/my_net.py'] == [
+        'Net', 'folder birds', '1,200 + 300', '64', settings, '1', '52.00 ± 1.41', '82.50 ± 1.41'
+    ]  # fmt: skip
+    assert table['configs/cifar100/luminet_vgg8-vgg13.py'][:2] == ['vgg8', 'STL-10']
+    assert '/here' not in text
+
+
+def test_without_probes_the_page_says_nothing_of_them(folder, capsys):
+    before = page(folder, capsys)
+    (folder / 'transfer').mkdir()
+    assert page(folder, capsys) == before
+    assert before.partition(f'## {FIGURE}')[2].partition('\n## ')[0].count('\n\n') == 2
+    write_probe(folder, 'wrn_16_2', [41.0])
+    assert page(folder, capsys) != before
+
+
+def test_the_command_of_a_probe_writes_to_where_the_page_looks(folder, capsys):
+    words = shlex.split(
+        re.search(r'`python tools/linear_probe.py (.*?)`', page(folder, capsys))[1].replace('<name>', 'n')
+    )
+    given = linear_probe.parser().parse_args(words)
+    assert given.out == str((results.RESULTS / results.PROBES / 'n.json').relative_to(runs.TOOLS.parent))
+
+
+def test_the_file_of_a_probe_that_is_none_is_named(folder, capsys):
+    good = json.loads(write_probe(folder, 'wrn_16_2', [41.0]).read_text())
+    bad = {
+        '{': 'is no JSON',
+        '[]': 'is no result of a linear probe: it holds a list',
+        json.dumps({key: value for key, value in good.items() if key != 'seeds'}): 'it lacks seeds',
+        json.dumps(good | dict(seeds=[])): 'its seeds is [], expected a list of objects with the numbers top1 and top5',
+        json.dumps(good | dict(seeds=[dict(top1='41', top5=50)])): 'its seeds is',
+        json.dumps(good | dict(options=None)): 'its options is None, expected an object',
+        json.dumps(good): '0.json and',
+    }
+    for text, hint in bad.items():
+        (folder / 'transfer' / 'x.json').write_text(text)
+        with pytest.raises(SystemExit, match='2'):
+            results.main(['--results', str(folder)])
+        said = capsys.readouterr().err
+        assert 'x.json' in said
+        assert hint in said
 
 
 def test_two_results_of_the_same_run_are_refused(folder, capsys):

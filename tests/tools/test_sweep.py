@@ -139,6 +139,20 @@ def test_a_classifiers_result_file_is_taken_before_its_log(folder):
     assert len(calls(work)) == 1
 
 
+def test_a_finished_iteration_based_run_is_told_without_an_earlier_step(folder, capsys):
+    text = CONFIG.replace('by_epoch=True, max_epochs=3', 'by_epoch=False, max_iters=4')
+    (folder / 'c.py').write_text(f'{text}default_hooks = dict(logger=dict(log_metric_by_epoch=False))\n')
+    history = [{'epoch': 0, 'iteration': n, 'accuracy/top1': 70.0 + n} for n in (2, 4)]
+    result = f'(work / "result.json").write_text(json.dumps(dict(history={history})))\n'
+    (folder / 'train.py').write_text(TRAIN + result)
+    assert swept('--grid', f'{TAU}=1', '--no-plot') == 0
+    said = capsys.readouterr().out
+    assert 'accuracy/top1 74.0' in said
+    assert 'of 4' not in said
+    (point,) = [path for path in (folder / 'work').iterdir() if path.is_dir()]
+    assert [entry['step'] for entry in Point({}, 0, point, 4, '').validations()] == [2, 4]
+
+
 def test_validations_of_a_resumed_run_are_each_there_once(tmp_path):
     """An iteration-based run logs all its validations with step 0."""
     for folder, first, last in (('1', 1, 3), ('2', 3, 4)):

@@ -1,0 +1,131 @@
+"""A linear probe: the JSON file that tools/linear_probe.py writes, checked as it is read."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from types import MappingProxyType
+
+from luminet_det.published import config_path
+from luminet_det.published.name import Name
+from luminet_det.published.result_file import read_object
+from luminet_det.published.run import FOLDERS, telling
+from luminet_det.published.spread import spread
+
+TOPS = ('top1', 'top5')
+# What figure 4a's table is of: all images, training and test, at the size of the networks' own training.
+IMAGES = MappingProxyType({'STL-10': [5_000, 8_000], 'Tiny-ImageNet': [100_000, 10_000]})
+PIXELS = 32
+# The settings that tools/linear_probe.py has by itself; the papers leave theirs open.
+PROTOCOL = MappingProxyType(dict(learning_rates=[0.1, 1.0, 5.0], epochs=100, batch_size=256, held_out=0.1))
+
+
+def _is_seeds(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(seed, dict) and all(isinstance(seed.get(top), int | float) for top in TOPS) for seed in value
+        )
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_counts(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(count, int) for count in value)
+
+
+# Every key that is read, and what it holds. What tells two probes apart comes first.
+KEYS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    'config': ('a text', _is_text),
+    'checkpoint': ('a text', _is_text),
+    'options': ('an object', _is_object),
+    'data': ('a text', _is_text),
+    'data_name': ('a text', _is_text),
+    'images': ('two numbers, of training and test images', _is_counts),
+    'resize': ('a whole number', lambda value: isinstance(value, int)),
+    'protocol': ('an object', _is_object),
+    'network': ('a text', _is_text),
+    **{part: ('a text or null', lambda value: value is None or _is_text(value)) for part in Name._fields},
+    'seeds': ('a list of objects with the numbers top1 and top5', _is_seeds),
+}
+IDENTITY = tuple(KEYS)[:8]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One file of tools/linear_probe.py.
+
+    Args:
+        path: The file.
+        content: What is in it.
+    """
+
+    path: Path
+    content: dict
+
+    def __getitem__(self, key: str) -> object:
+        return self.content[key]
+
+    @property
+    def name(self) -> Name | None:
+        """Its config's name, taken apart; None if that names no network known here."""
+        return Name(*(self[part] for part in Name._fields)) if self['method'] else None
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The options of the config and the settings of the probe that are not the usual ones, as 'key=value'."""
+        options = {
+            key: value for key, value in telling(self['options']).items() if not str(value).startswith(('/', '~'))
+        }
+        settings = {key: value for key, value in self['protocol'].items() if value != PROTOCOL.get(key)}
+        return tuple(f'{key}={value}' for key, value in (options | settings).items())
+
+    @property
+    def full(self) -> bool:
+        """Whether it followed the protocol of figure 4a's table, as far as a probe can tell."""
+        usual = dict(self['protocol']) == PROTOCOL and not telling(self['options'])
+        where = config_path.folder(self['config']) == FOLDERS['CIFAR-100']
+        network = self.name is not None and self['network'] == self.name.student
+        return usual and where and network and self['resize'] == PIXELS and self['images'] == IMAGES.get(self['data'])
+
+
+def accuracy(probes: Sequence[Probe], top: str = 'top1') -> str:
+    """Mean ± sd: of one network over the seeds of the linear layer, of several over their means; 'not run' of none."""
+    found = [[seed[top] for seed in probe['seeds']] for probe in probes]
+    return spread(found[0] if len(found) == 1 else [mean(values) for values in found])
+
+
+def load_probes(folder: Path) -> list[Probe]:
+    """Read every probe in a folder, by file name; none where there is no folder.
+
+    Raises:
+        ValueError: A file is no probe, or two are of the same network, data and settings.
+    """
+    seen: dict[str, Probe] = {}
+    for path in sorted(folder.glob('*.json')):
+        probe = _read(path)
+        kind = json.dumps([probe[key] for key in IDENTITY], sort_keys=True)
+        if kind in seen:
+            raise ValueError(
+                f'{seen[kind].path} and {path} are probes of the same checkpoint on the same data with the same '
+                'settings; remove one of them'
+            )
+        seen[kind] = probe
+    return list(seen.values())
+
+
+def _read(path: Path) -> Probe:
+    content = read_object(path, what := 'result of a linear probe', tuple(KEYS))
+    for key, (form, holds) in KEYS.items():
+        if not holds(content[key]):
+            raise ValueError(f'{path} is no {what}: its {key} is {content[key]!r}, expected {form}')
+    return Probe(path, content)

@@ -1,0 +1,48 @@
+"""The tables of linear probes: figure 4a's, and those of other pairs and data sets."""
+
+from collections.abc import Sequence
+
+from luminet_det.published import cifar100, config_path
+from luminet_det.published.markdown import table
+from luminet_det.published.measured import named
+from luminet_det.published.probe import Probe, accuracy
+
+
+def transfer(probes: Sequence[Probe]) -> str:
+    """Figure 4a's protocol, with the numbers of the papers before it."""
+    columns = cifar100.TRANSFER_COLUMNS
+    head = ['', *(f'{column}, {kind}' for column in columns for kind in ('published', 'measured'))]
+    lines = []
+    for row in cifar100.TRANSFER:
+        cells = []
+        for column, figure in zip(columns, row.figures, strict=True):
+            cells += [str(figure), accuracy([probe for probe in probes if _place(probe) == (row.key, column)])]
+        lines.append([row.method, *cells])
+    return table(head, lines)
+
+
+def other_probes(probes: Sequence[Probe]) -> str:
+    """Those that have no place in figure 4a's table, a row a config, data set and settings; '' if there are none."""
+    groups: dict[tuple[str, ...], list[Probe]] = {}
+    for probe in probes:
+        if _place(probe) is None:
+            groups.setdefault(_row(probe), []).append(probe)
+    lines = [[*row, str(len(of)), accuracy(of), accuracy(of, 'top5')] for row, of in sorted(groups.items())]
+    head = ['config', 'network', 'data', 'images', 'pixels', 'settings', 'n', 'top-1', 'top-5']
+    return table(head, lines) if lines else ''
+
+
+def _place(probe: Probe) -> tuple[str, str] | None:
+    """The row and the column of a probe in figure 4a's table."""
+    for row in cifar100.TRANSFER:
+        if probe.full and probe.name == named(row.key, cifar100.TRANSFER_PAIR):
+            return row.key, probe['data']
+    return None
+
+
+def _row(probe: Probe) -> tuple[str, ...]:
+    # Folders of images all have one name for their data.
+    data = probe['data'] if probe['data'] != 'image folder' else f'folder {probe["data_name"]}'
+    images = ' + '.join(f'{count:,}' for count in probe['images'])
+    settings = ', '.join(probe.changed) or 'usual'
+    return config_path.shown(probe['config']), probe['network'], data, images, str(probe['resize']), settings
