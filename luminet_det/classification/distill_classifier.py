@@ -110,7 +110,7 @@ class DistillClassifier(Student, Classifier):
         with torch.no_grad():
             answers = [[link.answer(view, taps) for link in self.links] for view in views]
             logits = [sum(each.logits for each in of_view) / len(of_view) for of_view in answers]
-            broken = ~torch.stack([of_view.sum(1) for of_view in logits]).isfinite().all(0)
+            broken = ~torch.stack([of_view.sum(1, dtype=torch.float32) for of_view in logits]).isfinite().all(0)
             # On a GPU the run is stopped a step later; until then the student must not be spoilt.
             logits = [of_view.masked_fill(broken[:, None], 0) for of_view in logits]
         students = [self.outputs(view) for view in views]
