@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
+from mmengine.registry import DefaultScope
 
 import luminet_det  # noqa: F401  (makes mmdet importable without compiled mmcv)
 
@@ -10,6 +12,16 @@ torch.set_num_threads(1)
 # The first backward pass decides whether autograd has threads, which a forked run could not use; here it has none,
 # but once torch.compile has been loaded it would.
 torch.zeros(1, requires_grad=True).sum().backward()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """A Runner leaves its scope and its message hub to the process, and the next test would be in them."""
+    kept = {manager: dict(manager._instance_dict) for manager in (DefaultScope, MessageHub)}
+    yield
+    for manager, instances in kept.items():
+        manager._instance_dict.clear()
+        manager._instance_dict.update(instances)
 
 
 @pytest.fixture(scope='session')
