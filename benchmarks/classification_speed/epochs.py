@@ -2,6 +2,7 @@
 
 import argparse
 import statistics
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -47,10 +48,10 @@ def measured(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict
         ways[row] = pair.run(f'luminet_{pair.name}', row, args.batch_size, options, flags)
     for way in ways.values():
         way.run(4)  # compiles
-    if any('model.compile' in known[row][0] for row in wanted):
-        torch.compiler.set_stance('fail_on_recompile')
+    compiles = any('model.compile' in known[row][0] for row in wanted)
     slices = {name: partial(way.run, args.steps) for name, way in ways.items()}
-    seconds = interleaved(slices, args.repeats, device)
+    with torch.compiler.set_stance('fail_on_recompile') if compiles else nullcontext():
+        seconds = interleaved(slices, args.repeats, device)
     images = args.steps * args.batch_size
     return {
         name: dict(
