@@ -37,6 +37,8 @@ def load(args: Namespace) -> Config:
     """
     path = find(args.config)
     cfg = Config.fromfile(path)
+    for option in args.cfg_options or {}:
+        _check_option(option, cfg)
     cfg.merge_from_dict(args.cfg_options or {})
     if hasattr(args, 'launcher'):
         cfg.launcher = args.launcher
@@ -47,6 +49,14 @@ def load(args: Namespace) -> Config:
 
             cpu.distribute(cfg)
     return cfg
+
+
+def _check_option(option: str, cfg: Config) -> None:
+    """Raise ValueError if `option` is a key of the config but for a slip of the pen; new keys are allowed."""
+    first = option.partition('.')[0]
+    near = [] if first in cfg else get_close_matches(first, [key for key in cfg], n=1, cutoff=0.85)
+    if near:
+        raise ValueError(f"--cfg-options {option}: the config has no {first!r}. Did you mean '{near[0]}'?")
 
 
 def find(name: str) -> Path:

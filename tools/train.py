@@ -87,6 +87,11 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     if args.deterministic:
         cfg.randomness = dict(cfg.get('randomness') or dict(seed=None), deterministic=True)
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # cuBLAS is deterministic only with this
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) and not cfg[name].get('num_workers'):
+            # torch refuses what loader processes alone can do.
+            for of_processes in ('persistent_workers', 'prefetch_factor'):
+                cfg[name].pop(of_processes, None)
     if args.val_split is not None:
         _hold_out(cfg, args.val_split)
     for hook in cfg.get('custom_hooks') or []:
@@ -153,6 +158,13 @@ def _hold_out(cfg: Config, share: float) -> None:
         raise ValueError(f'--val-split {share:g} is no share of the training set; give one between 0 and 1, as 0.1.')
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     train.update(val_fraction=share, part='train')
+    test = cfg.test_dataloader.dataset
+    for key in ('type', 'data_root'):
+        if test.get(key) != train.get(key):
+            raise ValueError(
+                f'--val-split trains on {key}={train.get(key)!r} and would test on {test.get(key)!r}: set '
+                f'test_dataloader.dataset.{key} as well.'
+            )
     # The images are those of the training set, what is done to them that of validation.
     treatment = ('transforms', 'resize', 'device_resident', 'device', 'on_error')
     held_out = {key: value for key, value in train.items() if key not in treatment}

@@ -151,7 +151,13 @@ class Classifier(BaseModel):
             classes = len(weights[other[0]])
             print_log(f'{source} is for {classes} classes: {", ".join(other)} start anew.', logger='current')
             weights = weights | {name: own[name] for name in head}
-        load_strictly(self, weights, source=source)
+        try:
+            load_strictly(self, weights, source=source)
+        except RuntimeError as error:
+            raise RuntimeError(
+                f'{error} It is model.init_cfg.checkpoint: give that of this network, or model.init_cfg=None to start '
+                'from nothing.'
+            ) from error
         self.is_init = True
 
     def __getstate__(self) -> dict:

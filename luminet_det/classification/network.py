@@ -13,7 +13,8 @@ def build_network(setting: dict) -> nn.Module:
     kind = setting.get('type')
     if isinstance(kind, str) and kind.startswith('luminet_det.') and MODELS.get(kind) is None:
         known = [f'luminet_det.{name}' for name in models.__all__ if name not in ('Outputs', 'own_weights')]
-        near = get_close_matches(kind, known, n=1)
+        # What users register is there as well, among losses and models.
+        near = get_close_matches(kind, known + [f'luminet_det.{name}' for name in MODELS.module_dict], n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ''
         raise ValueError(
             f'There is no network {kind!r}.{hint} Known: {", ".join(known)}, and what you register in '

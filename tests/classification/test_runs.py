@@ -313,3 +313,27 @@ def test_a_run_killed_after_a_validation_keeps_its_score(whole, teacher, tmp_pat
     assert trained(tmp_path, model, **{'default_hooks.killer': hook}).code == -signal.SIGKILL
     assert trained(tmp_path, model, '--resume', **{'default_hooks.killer': dict(hook, iteration=-1)}).code == 0
     assert result(tmp_path)['history'] == result(whole[0])['history']
+
+
+def test_a_test_set_elsewhere_than_the_training_set_is_refused_with_val_split(teacher, tmp_path):
+    changes = {'test_dataloader.dataset.data_root': 'elsewhere.npz'}
+    finished = trained(tmp_path, small.distilling(teacher), '--val-split', '0.34', **changes)
+    assert finished.code == 1
+    assert "would test on 'elsewhere.npz': set test_dataloader.dataset.data_root as well" in finished.last_line
+
+
+def test_a_mistyped_option_is_refused_with_the_nearest_key(teacher, tmp_path):
+    finished = trained(tmp_path, small.distilling(teacher), '--cfg-options', 'train_dataloder.batch_size=4')
+    assert finished.code == 1
+    assert "the config has no 'train_dataloder'. Did you mean 'train_dataloader'?" in finished.last_line
+
+
+def test_a_mistyped_setting_of_a_data_set_is_refused_with_the_nearest(teacher, tmp_path):
+    finished = trained(tmp_path, small.distilling(teacher), **{'train_dataloader.dataset.fracton': 0.5})
+    assert finished.code == 1
+    assert "no setting 'fracton'. Did you mean 'fraction'" in finished.text
+
+
+def test_no_processes_means_no_persistent_ones(teacher, tmp_path):
+    changes = {'train_dataloader.persistent_workers': True}
+    assert trained(tmp_path, small.distilling(teacher), epochs=1, **changes).code == 0

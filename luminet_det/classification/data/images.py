@@ -1,5 +1,6 @@
 """The base of the data sets: labelled images, a subset of them, and the two ways to serve them."""
 
+import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
+
+from luminet_det.distillation.settings import check_keys
 
 from .resident import ResidentImages
 from .sources import SHOWN, ArrayImages, FileImages, UnreadableImage, check_labels
@@ -74,7 +77,9 @@ class LabelledImages(Dataset):
         allow_empty: bool = False,
         device: str | None = None,
         download: bool = False,
+        **unknown,
     ) -> None:
+        check_keys(f'The data set {type(self).__name__}', unknown, inspect.signature(LabelledImages).parameters)
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(f'split={split!r} of {self.NAME} is unknown; choose one of {", ".join(self.SPLITS)}.')
         if on_error not in ('stop', 'skip'):
