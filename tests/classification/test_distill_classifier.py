@@ -201,8 +201,6 @@ def test_gradients_reach_the_student_and_not_the_teacher(teacher):
 
 @pytest.mark.parametrize('backend', ['aot_eager', 'inductor'])
 def test_a_compiled_step_gives_the_losses_and_gradients_of_an_eager_one(teacher, backend):
-    if backend == 'inductor' and torch.__version__ < '2.6':
-        pytest.skip('inductor of torch 2.5 does not take this Python')
     eager, compiled = (
         small.build(small.distilling(teacher, compile=value)) for value in (False, dict(backend=backend))
     )

@@ -337,3 +337,11 @@ def test_a_mistyped_setting_of_a_data_set_is_refused_with_the_nearest(teacher, t
 def test_no_processes_means_no_persistent_ones(teacher, tmp_path):
     changes = {'train_dataloader.persistent_workers': True}
     assert trained(tmp_path, small.distilling(teacher), epochs=1, **changes).code == 0
+
+
+def test_test_time_augmentation_is_refused_for_classifiers(whole, tmp_path):
+    plain = small.runner_config(tmp_path, small.setting())
+    argv = [plain, whole[0] / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--tta']
+    finished = runs.run(test_tool.main, argv, tmp_path)
+    assert finished.code == 1
+    assert '--tta is for detectors' in finished.last_line
