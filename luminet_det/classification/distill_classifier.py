@@ -4,15 +4,17 @@ import torch
 from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
-from luminet_det.classification.models import Outputs
+from luminet_det.classification.given import comparable, given, parts, wanted
+from luminet_det.classification.network import image_size
+from luminet_det.classification.norms import norms_before_relu
 from luminet_det.classification.teacher import ClassifierTeacher
 from luminet_det.distillation import Student, Tap, Teacher
 from luminet_det.distillation.student import run_info
-from luminet_det.distillation.terms import Term
+from luminet_det.distillation.taps import chosen
+from luminet_det.distillation.terms import Given, Term
 from luminet_det.registry import MODELS
 
-# What a tap gives: one tensor, or one for each stage.
-Given = Tensor | tuple[Tensor, ...]
+OF_IMAGES = ('target', 'index', 'training_labels', 'epoch')
 
 
 @MODELS.register_module()
@@ -25,7 +27,8 @@ class DistillClassifier(Student, Classifier):
     Taps:
         logits: (B, C), with the labels; the teacher's classes in the student's order, by name.
         features: The stages' maps after their last ReLU, the stem's first: a tuple of (B, C_i, H_i, W_i);
-            `relu='before'` gives those before it.
+            `relu='before'` gives those before it, `'after-before'` the student's after and the teacher's before it;
+            `stages=[1, 2, 3]` chooses some; `pooled=True` adds the embedding as a last map, of one pixel.
         embedding: (B, D), pooled, what the last linear layer sees.
 
     Where the data set gives several views of an image, cross-entropy and terms are the mean over the views.
@@ -42,9 +45,13 @@ class DistillClassifier(Student, Classifier):
     """
 
     taps = {
-        'logits': Tap('logits'),
-        'features': Tap('maps', {'relu': ('after', 'before')}),
-        'embedding': Tap('embeddings'),
+        'logits': Tap('logits', offers=OF_IMAGES, views=True),
+        'features': Tap(
+            'maps',
+            {'relu': ('after', 'before', 'after-before'), 'stages': ('all', list), 'pooled': (False, True)},
+            offers=(*OF_IMAGES, 'norms', 'networks'),
+        ),
+        'embedding': Tap('embeddings', offers=OF_IMAGES),
     }
 
     def __init__(self, *args, teacher=None, distill=(), **kwargs) -> None:
@@ -64,6 +71,13 @@ class DistillClassifier(Student, Classifier):
         """Map pixels and classes between this student and a built teacher."""
         return ClassifierTeacher(teacher, self, run_info('dataset_meta', {}).get('classes'))
 
+    def example(self, term: Term, teacher: Classifier) -> tuple[Given, Given]:
+        """What the term's tap gives of one black image."""
+        size = image_size(self.network)
+        image = next(self.parameters()).new_zeros(1, 3, size, size)
+        networks = zip((self, teacher), parts(term), strict=True)
+        return comparable(*(given(network.outputs(image), term, name) for network, name in networks), term)
+
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
         """Losses of the student and of every term.
 
@@ -82,7 +96,8 @@ class DistillClassifier(Student, Classifier):
             own = super().loss(inputs, labels, index)
             return {**own, **self.weigh([], own)}
         self.start()
-        found = self.evaluate(inputs, labels, tuple(name for name, *_ in active))
+        handed = self._handed([term for _, term, _ in active], labels, index)
+        found = self.evaluate(inputs, labels, tuple(name for name, *_ in active), handed)
         self.guard.note(found['broken'], Samples(index))
         for name, term, _ in active:
             self.small_batch.watch(name, term, [len(labels)])
@@ -90,13 +105,16 @@ class DistillClassifier(Student, Classifier):
         values = [(name, term, weight, found[name]) for name, term, weight in active]
         return {**own, **self.weigh(values, own), 'agreement': found['agreement']}
 
-    def objective(self, inputs: Tensor, labels: Tensor, names: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    def objective(
+        self, inputs: Tensor, labels: Tensor, names: tuple[str, ...] = (), handed: dict | None = None
+    ) -> dict[str, Tensor]:
         """As `Classifier.objective`, and what terms and teachers say.
 
         Args:
             inputs: (V * B, 3, H, W), view-major.
             labels: (B,).
             names: The terms that count in this step.
+            handed: What the taps hand over to the losses, by the names of `taps.NEEDS`.
 
         Returns:
             Also the loss of each of these terms under its name, `agreement`, and `broken` (B,), whether the teachers'
@@ -105,10 +123,10 @@ class DistillClassifier(Student, Classifier):
         if not names:
             return super().objective(inputs, labels)
         terms = {name: term for name, term in self._named_terms() if name in names}
-        taps = {term.tap for term in terms.values()}
         views = inputs.split(len(labels))
         with torch.no_grad():
-            answers = [[link.answer(view, taps) for link in self.links] for view in views]
+            parts_wanted = wanted(list(terms.values()))
+            answers = [[link.answer(view, parts_wanted) for link in self.links] for view in views]
             logits = [sum(each.logits for each in of_view) / len(of_view) for of_view in answers]
             broken = ~torch.stack([of_view.sum(1, dtype=torch.float32) for of_view in logits]).isfinite().all(0)
             # On a GPU the run is stopped a step later; until then the student must not be spoilt.
@@ -117,14 +135,49 @@ class DistillClassifier(Student, Classifier):
         found = self.supervised([student.logits for student in students], labels)
         heard = [self._heard(student.logits, terms) for student in students]
         for name, term in terms.items():
-            if term.tap == 'logits':
-                calls = [(own[name], theirs, labels) for own, theirs in zip(heard, logits, strict=True)]
+            own, theirs = parts(term)
+            if term.takes_views:
+                calls = [(tuple(of_view[name] for of_view in heard), tuple(logits), None)]
+            elif term.tap == 'logits':
+                calls = [(of_view[name], theirs, None) for of_view, theirs in zip(heard, logits, strict=True)]
             else:
-                pairs = [(own, each) for own, of_view in zip(students, answers, strict=True) for each in of_view]
-                calls = [(*comparable(given(own, term), given(each, term), term), None) for own, each in pairs]
-            found[name] = sum(term(*call) for call in calls) / len(calls)
+                pairs = [
+                    (given(student, term, own), given(each, term, theirs), link)
+                    for student, of_view in zip(students, answers, strict=True)
+                    for each, link in zip(of_view, self.links, strict=True)
+                ]
+                calls = [(*comparable(*both, term), link) for *both, link in pairs]
+            losses = [term(*both, **self._of_link(term, handed or {}, labels, link)) for *both, link in calls]
+            found[name] = sum(losses) / len(losses)
         agreement = (found['logits'].argmax(1) == logits[0].argmax(1)).float().mean()
         return {**found, 'agreement': agreement, 'broken': broken}
+
+    def _handed(self, terms: list[Term], labels: Tensor, index: Tensor | None) -> dict:
+        """What these terms need of the run and the batch."""
+        needs = {need for term in terms for need in term.needs}
+        handed: dict = {'target': labels, 'index': index, 'epoch': run_info('epoch', 0)}
+        if 'index' in needs and index is None:
+            raise ValueError(
+                'A loss of `distill` needs the place of each image in the training set, and the data set does not give '
+                'it: its samples need an `index` beside `inputs` and `labels`, as those of luminet_det have.'
+            )
+        if 'training_labels' in needs:
+            known = run_info('training_labels')
+            if known is None:
+                raise ValueError(
+                    'A loss of `distill` needs the class of every image of the training set. Add '
+                    "dict(type='luminet_det.TrainingLabelsHook') to custom_hooks."
+                )
+            handed['training_labels'] = known.to(labels.device)
+        # A compiled step must not depend on what nobody asks for.
+        return {need: value for need, value in handed.items() if need in needs}
+
+    def _of_link(self, term: Term, handed: dict, labels: Tensor, link: ClassifierTeacher | None) -> dict:
+        """As handed, and what the term needs of one teacher."""
+        if 'norms' not in term.needs:
+            return handed
+        norms = norms_before_relu(link.teacher.model.network)
+        return {**handed, 'norms': chosen('features', 'stages', term.options['stages'], norms)}
 
     def _heard(self, logits: Tensor, terms: dict[str, Term]) -> dict[str, Tensor]:
         """The logits as each term on them reads them, so that its gradient is told from the others'."""
@@ -132,31 +185,6 @@ class DistillClassifier(Student, Classifier):
         if self.compile_options is not None:
             return dict.fromkeys(names, logits)
         return self.gradients.watch([logits], lambda rows: rows, names)
-
-
-def given(outputs: Outputs, term: Term) -> Given:
-    """What a term's tap takes from the outputs of a network; ValueError if the network does not give it."""
-    name = 'before_relu' if term.options.get('relu') == 'before' else term.tap
-    found = getattr(outputs, name)
-    if found is None or (name != 'embedding' and not len(found)):
-        raise ValueError(
-            f"The tap '{term.tap}' is empty: a network of student or teacher returns no {name}. Use the tap 'logits', "
-            'or let the network return luminet_det.classification.models.Outputs.'
-        )
-    return found
-
-
-def comparable(student: Given, teacher: Given, term: Term) -> tuple[Given, Given]:
-    """Both as they are; ValueError if they are not of one shape."""
-    shapes = [
-        [tuple(t.shape[1:]) for t in (each if isinstance(each, tuple) else (each,))] for each in (student, teacher)
-    ]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            f"The tap '{term.tap}' gives {shapes[0]} in the student and {shapes[1]} in the teacher; "
-            f"{type(term.loss).__name__} compares tensors of one shape. Use the tap 'logits', or networks of one width."
-        )
-    return student, teacher
 
 
 class Samples:

@@ -40,11 +40,16 @@ class ClassifierTeacher:
         self.pixels.to(device)
         self.classes.columns_on(device)
 
-    def answer(self, inputs: Tensor, taps: Iterable[str]) -> Outputs:
-        """What the teacher says of images (B, 3, H, W), normalised for the student; only the wanted taps are filled."""
+    def answer(self, inputs: Tensor, wanted: Iterable[str]) -> Outputs:
+        """What the teacher says of images (B, 3, H, W), normalised for the student.
+
+        Args:
+            inputs: The images.
+            wanted: The parts of `Outputs` to fill; the logits always are.
+        """
         inputs = self.pixels(inputs, ())
         parts = inputs.split(self.teacher.batch_size or len(inputs))
-        said = [self.teacher.run(lambda model, images: _wanted(model.outputs(images), taps), part) for part in parts]
+        said = [self.teacher.run(lambda model, images: _wanted(model.outputs(images), wanted), part) for part in parts]
         joined = {k: tuple(map(torch.cat, zip(*(part[k] for part in said), strict=True))) for k in said[0]}
         (logits,), embedding = joined['logits'], joined['embedding']
         return Outputs(
@@ -56,12 +61,11 @@ class ClassifierTeacher:
         return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
 
 
-def _wanted(outputs: Outputs, taps: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:
-    """The logits, which are always wanted, and what the taps need; the rest is let go."""
-    features = 'features' in taps
+def _wanted(outputs: Outputs, wanted: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:
+    """The logits and the wanted parts; the rest is let go."""
     return dict(
         logits=(outputs.logits,),
-        features=tuple(outputs.features) if features else (),
-        before_relu=tuple(outputs.before_relu) if features else (),
-        embedding=(outputs.embedding,) if 'embedding' in taps and outputs.embedding is not None else (),
+        features=tuple(outputs.features) if 'features' in wanted else (),
+        before_relu=tuple(outputs.before_relu) if 'before_relu' in wanted else (),
+        embedding=(outputs.embedding,) if 'embedding' in wanted and outputs.embedding is not None else (),
     )

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from luminet_det.backbones import explain_neck
 from luminet_det.detection.answers import Answer, HeadAnswer
-from luminet_det.detection.feature_taps import FEATURE_TAPS, feature_maps, paired, strides
+from luminet_det.detection.feature_taps import FEATURE_TAPS, Levels, feature_maps, paired, strides
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap
 from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.terms import Term
 
 # Images at a time, unless the teacher's setting says otherwise.
 BATCH_SIZE = 4
@@ -69,11 +70,11 @@ class DetectorTeacher:
         self._strides |= {tap: strides(self.teacher.model, tap, levels, images) for tap, levels in wanted.items()}
         return Answer(finite, heads, wanted)
 
-    def pair(
-        self, tap: str, which: str, student: tuple[Tensor, ...], student_strides: list[int], answer: Answer
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The levels of a feature tap that student and teacher have in common; see `feature_taps.paired`."""
-        return paired(tap, which, student, answer.maps[tap], student_strides, self._strides[tap])
+    def pair(self, term: Term, student: tuple[Tensor, ...], student_strides: list[int], answer: Answer) -> Levels:
+        """The levels of a feature tap that a term compares; see `feature_taps.paired`."""
+        tap, which = term.tap, term.options['levels']
+        teacher = answer.maps[tap]
+        return paired(tap, which, student, teacher, student_strides, self._strides[tap], term.bridges)
 
     def describe(self) -> list[str]:
         """Lines for the announcement at the start of training."""

@@ -3,13 +3,18 @@
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
+from mmdet.models.task_modules import AnchorGenerator
 from torch import Tensor, nn
 
 from luminet_det.detection.seams import shadowed
 from luminet_det.distillation import Tap
+from luminet_det.distillation.taps import chosen
 
-FEATURE_TAPS = dict.fromkeys(('neck', 'backbone'), Tap('maps', {'levels': ('all', 'common')}))
+LEVELS = {'levels': ('all', 'common', list)}
+OF_MAPS = ('epoch', 'boxes', 'image_size', 'strides')
+FEATURE_TAPS = {'neck': Tap('maps', LEVELS, (*OF_MAPS, 'priors')), 'backbone': Tap('maps', LEVELS, OF_MAPS)}
 
 Maps = dict[str, tuple[Tensor, ...]]
 
@@ -59,51 +64,95 @@ def strides(model: nn.Module, tap: str, maps: tuple[Tensor, ...], inputs: Tensor
     return [2 ** round(math.log2(max(inputs.shape[d] / level.shape[d] for d in (2, 3)))) for level in maps]
 
 
+@dataclass
+class Levels:
+    """The levels that a term compares.
+
+    Attributes:
+        student: (N, C_i, H_i, W_i) of each.
+        teacher: Of the same heights and widths.
+        strides: Pixels per cell of each.
+        places: Place of each among the student's levels.
+    """
+
+    student: tuple[Tensor, ...]
+    teacher: tuple[Tensor, ...]
+    strides: tuple[int, ...]
+    places: tuple[int, ...]
+
+
 def paired(
     tap: str,
-    which: str,
+    which: str | list[int],
     student: tuple[Tensor, ...],
     teacher: tuple[Tensor, ...],
     student_strides: list[int],
     teacher_strides: list[int],
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    bridges: bool = False,
+) -> Levels:
     """The levels of equal stride, cut to the size they share: one network may pad its images further.
 
     Args:
         tap: For messages.
-        which: `'all'` levels of both, or those they have in `'common'`.
+        which: `'all'` levels of both, those they have in `'common'`, or some of the student's by their places.
         student: Its levels.
         teacher: Its levels.
         student_strides: Stride of each.
         teacher_strides: Stride of each.
+        bridges: Whether the numbers of channels may differ.
 
     Raises:
-        ValueError: The strides differ, or two levels have different numbers of channels.
+        ValueError: The strides differ, or two levels have different numbers of channels; or there is no such place.
     """
-    common = [stride for stride in student_strides if stride in teacher_strides]
-    if not common or (which == 'all' and student_strides != teacher_strides):
-        advice = f"to compare {_listed(common)}, write levels='common' in the term." if common else 'they share none.'
+    places = chosen(tap, 'levels', which, tuple(range(len(student))))
+    common = [place for place in places if student_strides[place] in teacher_strides]
+    differs = student_strides != teacher_strides if which == 'all' else len(common) < len(places)
+    if not common or (which != 'common' and differs):
+        listed = _listed([student_strides[place] for place in common])
+        advice = f"to compare {listed}, write levels='common' in the term." if common else 'they share none.'
         raise ValueError(
             f"The tap '{tap}' pairs levels by their stride. The student's are {_listed(student_strides)}, the "
             f"teacher's {_listed(teacher_strides)}; {advice}"
         )
     ours, theirs = [], []
-    for stride in common:
-        mine, other = student[student_strides.index(stride)], teacher[teacher_strides.index(stride)]
-        if mine.shape[1] != other.shape[1]:
+    for place in common:
+        stride = student_strides[place]
+        mine, other = student[place], teacher[teacher_strides.index(stride)]
+        if not bridges and mine.shape[1] != other.shape[1]:
             change = (
-                f'set out_channels={other.shape[1]} in the neck of the student (and in_channels of the heads on it).'
+                f'set out_channels={other.shape[1]} in the neck of the student (and in_channels of the heads on it)'
                 if tap == 'neck'
-                else "use the tap 'neck', whose width is a setting."
+                else "use the tap 'neck', whose width is a setting"
             )
             raise ValueError(
                 f"At stride {stride} the tap '{tap}' has {mine.shape[1]} channels in the student and "
-                f'{other.shape[1]} in the teacher, which are compared channel by channel; {change}'
+                f'{other.shape[1]} in the teacher, which are compared channel by channel; {change}, or take a '
+                "loss that learns to bridge them, such as 'luminet_det.FitNetLoss'."
             )
         height, width = (min(mine.shape[d], other.shape[d]) for d in (2, 3))
         ours.append(mine[:, :, :height, :width])
         theirs.append(other[:, :, :height, :width])
-    return tuple(ours), tuple(theirs)
+    return Levels(tuple(ours), tuple(theirs), tuple(student_strides[place] for place in common), tuple(common))
+
+
+def priors(detector: nn.Module, levels: Levels) -> tuple[Tensor, ...]:
+    """The anchors (H_i, W_i, A, 4) that the head on the neck lays on each level, unfiltered, in pixels.
+
+    Raises:
+        ValueError: The detector has no anchors.
+    """
+    head = getattr(detector, 'rpn_head', None) or getattr(detector, 'bbox_head', None)
+    generator = getattr(head, 'prior_generator', None)
+    if not isinstance(generator, AnchorGenerator):
+        raise ValueError(
+            f'A loss of `distill` needs anchors, and {type(head).__name__} has none. Use it with a detector that lays '
+            'them: Faster R-CNN, RetinaNet, ATSS, GFL and those of their kind; or another loss.'
+        )
+    found = []
+    for place, level in zip(levels.places, levels.student, strict=True):
+        anchors = generator.single_level_grid_priors(level.shape[-2:], place, device=level.device)
+        found.append(anchors.view(*level.shape[-2:], -1, 4))
+    return tuple(found)
 
 
 def _listed(strides: list[int]) -> str:

@@ -14,8 +14,9 @@ from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS
 from luminet_det.detection.student import DetectorStudent
 from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
-from luminet_det.distillation.terms import Tap, Term
+from luminet_det.distillation.terms import Term
 from luminet_det.registry import MODELS
 
 
@@ -32,8 +33,9 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
             point) of any level of any image. `rows=100`, the default, or another number: in each image as many rows,
             those where the teacher is surest of a class; or `'all'`, `'foreground'`. Both heads must lay the same
             priors. They ask each class by itself, so the loss wants `use_sigmoid=True`.
-        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, or `'common'` for those whose
-            strides both have. For these the teacher may be a detector of any kind.
+        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for those whose
+            strides both have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
+            detector of any kind.
 
     Args:
         *args: As `mmdet.models.detectors.SingleStageDetector`.
@@ -47,7 +49,10 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         ValueError: A setting is unknown, the student is no single-stage detector, or a term does not fit its head.
     """
 
-    taps = {'dense_cls': Tap('logits', {'rows': (100, 'all', 'foreground', int)}), **FEATURE_TAPS}
+    taps = {
+        'dense_cls': Tap('logits', {'rows': (100, 'all', 'foreground', int)}, offers=('target', 'epoch')),
+        **FEATURE_TAPS,
+    }
 
     def __init__(self, *args, teacher=None, distill=(), use_syncbn: bool = False, **kwargs) -> None:
         if 'roi_head' in kwargs:
@@ -96,6 +101,11 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
             rows = call.rows(term.options['rows'], answer.cls_score)
             triples.append((student[rows], teacher[rows], call.labels.flatten()[rows]))
         return triples
+
+    def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
+        """One prior's logits (1, C)."""
+        row = next(self.parameters()).new_zeros(1, self.bbox_head.cls_out_channels)
+        return row, row
 
     def agreement(self, calls: list[DenseRows], answers: list[HeadAnswer]) -> Tensor:
         """Part of the foreground rows, 0 to 1, to which student and teacher give the same class."""

@@ -4,15 +4,27 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmdet.structures import SampleList
+from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor, nn
 
 from luminet_det.backbones import check_neck, explain_neck
 from luminet_det.detection.answers import Answer, HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
-from luminet_det.detection.feature_taps import FEATURE_TAPS, recorded_maps, strides
+from luminet_det.detection.feature_taps import (
+    FEATURE_TAPS,
+    Levels,
+    feature_maps,
+    paired,
+    priors,
+    recorded_maps,
+    strides,
+)
 from luminet_det.distillation.student import Student, run_info
 from luminet_det.distillation.teacher import Teacher
-from luminet_det.distillation.terms import Term
+from luminet_det.distillation.terms import Given, Term
+
+# Pixels along a side of the image by which losses see the shapes they bridge: four cells of the coarsest level.
+EXAMPLE_SIZE = 512
 
 
 class DetectorStudent(Student):
@@ -85,14 +97,47 @@ class DetectorStudent(Student):
         heard = []
         for name, term, weight in active:
             if term.tap in FEATURE_TAPS:
-                which, own, own_strides = term.options['levels'], maps[term.tap], level_strides[term.tap]
-                pairs = zip(self.links, answers, strict=True)
-                rows = [(*link.pair(term.tap, which, own, own_strides, answer), None) for link, answer in pairs]
+                of_links = zip(self.links, answers, strict=True)
+                own, own_strides = maps[term.tap], level_strides[term.tap]
+                pairs = [link.pair(term, own, own_strides, answer) for link, answer in of_links]
+                given = [self.handed(term, levels, batch_inputs, batch_data_samples) for levels in pairs]
+                rows = [(levels.student, levels.teacher, each) for levels, each in zip(pairs, given, strict=True)]
             else:
                 rows = self.head_rows(term, calls, head, [views.get(name) for views in logits])
+                rows = [(own, theirs, {'target': t, 'epoch': run_info('epoch', 0)}) for own, theirs, t in rows]
             heard.append((name, term, weight, rows))
         agreement = dict(agreement=self.agreement(calls, head)) if calls else {}
         return {**losses, **self.heed(heard, losses), **agreement}
+
+    def example(self, term: Term, teacher: nn.Module) -> tuple[Given, Given]:
+        """What the term's tap gives of one black image."""
+        if term.tap not in FEATURE_TAPS:
+            return self.example_rows(term)
+        image = next(self.parameters()).new_zeros(1, 3, EXAMPLE_SIZE, EXAMPLE_SIZE)
+        maps = [feature_maps(model, image, (term.tap,))[term.tap] for model in (self, teacher)]
+        of_stride = [strides(model, term.tap, m, image) for model, m in zip((self, teacher), maps, strict=True)]
+        levels = paired(term.tap, term.options['levels'], *maps, *of_stride, term.bridges)
+        if term.takes_levels:
+            return levels.student, levels.teacher
+        return levels.student[0], levels.teacher[0]
+
+    def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
+        """A row of student and teacher on a tap of the head."""
+        raise TypeError(f'{type(self).__name__} has no head to compare.')
+
+    def handed(self, term: Term, levels: Levels, inputs: Tensor, samples: SampleList) -> dict:
+        """What a feature tap hands to a term's loss beside the maps, by the names of `taps.NEEDS`."""
+        handed: dict = {
+            'epoch': run_info('epoch', 0),
+            'image_size': tuple(inputs.shape[-2:]),
+            'strides': levels.strides,
+        }
+        if 'boxes' in term.needs:
+            boxes = (get_box_tensor(sample.gt_instances.bboxes) for sample in samples)
+            handed['boxes'] = [of_image.to(inputs.device, torch.float32) for of_image in boxes]
+        if 'priors' in term.needs:
+            handed['priors'] = priors(self, levels)
+        return handed
 
     def recorded_head(self) -> AbstractContextManager[list]:
         """A context in which every call of the head leaves a record in a list."""

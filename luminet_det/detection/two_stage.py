@@ -9,12 +9,13 @@ from torch import Tensor
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS
-from luminet_det.detection.roi_taps import RoIs, recorded
+from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
 from luminet_det.detection.student import DetectorStudent
 from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
-from luminet_det.distillation.terms import Tap, Term
+from luminet_det.distillation.terms import Term
 from luminet_det.registry import MODELS
 
 
@@ -30,8 +31,9 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         roi_cls: Class logits (K, C + 1), background last, with the RoIs' labels; `rois='all'`, `'foreground'`
             or `'balanced'` (the foreground and as much background).
         roi_reg: Box deltas (K, 4) of the assigned class on the foreground RoIs, in the student's encoding.
-        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, or `'common'` for those whose
-            strides both have. For these the teacher may be a detector of any kind.
+        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for those whose
+            strides both have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
+            detector of any kind.
 
     Args:
         *args: As `mmdet.models.detectors.TwoStageDetector`.
@@ -45,7 +47,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
     """
 
     taps = {
-        'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}),
+        'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}, offers=('target', 'epoch')),
         'roi_reg': Tap('deltas', {'rois': ('foreground',)}),
         **FEATURE_TAPS,
     }
@@ -83,6 +85,12 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
             return [(call.foreground_deltas(), answer.foreground_deltas, None) for call, answer, _ in triples]
         picked = [(call.rows(term.options['rois']), call, answer, student) for call, answer, student in triples]
         return [(student[rows], answer.cls_score[rows], call.labels[rows]) for rows, call, answer, student in picked]
+
+    def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
+        """One RoI's logits (1, C + 1), or deltas (1, 4)."""
+        columns = 4 if term.tap == 'roi_reg' else box_head(self.roi_head).num_classes + 1
+        row = next(self.parameters()).new_zeros(1, columns)
+        return row, row
 
     def agreement(self, calls: list[RoIs], answers: list[HeadAnswer]) -> Tensor:
         """Part of the last call's RoIs, 0 to 1, to which student and teacher give the same class."""

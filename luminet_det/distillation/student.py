@@ -2,34 +2,41 @@
 
 from collections import Counter
 
+import torch
+from mmengine.dist import get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
+from luminet_det.distillation.adaptors import Adaptors, evaluating
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
 from luminet_det.distillation.small_batch import SmallBatch
+from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
-from luminet_det.distillation.terms import Tap, Term
+from luminet_det.distillation.terms import Given, Term
 
 
 class Student:
     """Builds teachers and terms, weighs the losses, logs, and keeps the teachers out of sight.
 
     A subclass also inherits a model. It names its `taps`, calls `listen` at the end of its constructor, says in `meet`
-    how it is wired to a teacher, and adds `heed` to the losses of a training step.
+    how it is wired to a teacher and in `example` what a tap gives, and adds `heed` to the losses of a training step.
     """
 
     taps: dict[str, Tap] = {}
 
     def listen(self, teacher, distill) -> None:
-        """Read the `teacher=` and `distill=` settings; nothing is built and no file is opened yet.
+        """Read the `teacher=` and `distill=` settings.
+
+        Only a loss that learns needs more than the settings: the teacher's architecture, without weights, to see what
+        shapes to build its parts for. No file is opened otherwise.
 
         Args:
             teacher: One teacher setting or a list of them, an ensemble whose outputs are averaged.
             distill: One term setting or a list of them.
 
         Raises:
-            ValueError: A setting is unknown, or there are terms but no teacher.
+            ValueError: A setting is unknown, there are terms but no teacher, or a loss cannot bridge the shapes.
         """
         settings = [] if teacher is None else teacher if isinstance(teacher, (list, tuple)) else [teacher]
         self.teachers = [Teacher.from_setting(setting) for setting in settings]
@@ -43,6 +50,9 @@ class Student:
         self.small_batch = SmallBatch()
         self.links: list = []
         self._steps = 0
+        if learning := [term for term in self.terms if term.learns]:
+            self._adapt([term for term in learning if hasattr(term.loss, 'adapt')])
+            self.adaptors = Adaptors([term.loss for term in learning])
 
     def meet(self, teacher: Teacher) -> object:
         """Wire the student to a built teacher; the returned link must have `describe() -> list[str]`."""
@@ -50,6 +60,10 @@ class Student:
 
     def accept(self, teacher: nn.Module) -> None:
         """Raise ValueError if this model cannot teach the student; called before its weights are fetched."""
+
+    def example(self, term: Term, teacher: nn.Module) -> tuple[Given, Given]:
+        """What the term's tap gives of one image, of this student and of a teacher's model; both evaluate."""
+        raise TypeError(f'{type(self).__name__} does not say what its taps give: it lacks `example`.')
 
     def active_terms(self) -> list[tuple[str, Term, float]]:
         """Name, term and weight of every term that counts in this training step; counts the step."""
@@ -78,14 +92,21 @@ class Student:
             teacher.build(self.accept)
             teacher.follow(self)
             self.links.append(self.meet(teacher))
+        if 'adaptors' in self._modules:
+            if not self._adapted:
+                raise RuntimeError(
+                    "The teacher's config was not there when the student was built, so that its losses could not build "
+                    'what they learn. Build the student again, now that it is.'
+                )
+            self.adaptors.restore()
         print_log(self._announcement(), logger='current')
 
     def heed(self, heard: list[tuple[str, Term, float, list[tuple]]], losses: dict) -> dict:
         """The distillation losses of a step and what to log beside them.
 
         Args:
-            heard: Of each active term its name, itself, its weight, and its rows: one (student, teacher,
-                target) per call of the head; the term is averaged over the calls.
+            heard: Of each active term its name, itself, its weight, and its rows: one (student, teacher, given) per
+                call of the head, `given` being what else the tap hands over; the term is averaged over the calls.
             losses: The student's own losses, to compare with.
 
         Returns:
@@ -96,7 +117,8 @@ class Student:
         values = []
         for name, term, weight, rows in heard:
             self.small_batch.watch(name, term, [len(student) for student, *_ in rows])
-            values.append((name, term, weight, sum(term(*call) for call in rows) / len(rows)))
+            losses_of_calls = [term(student, teacher, **given) for student, teacher, given in rows]
+            values.append((name, term, weight, sum(losses_of_calls) / len(rows)))
         return self.weigh(values, losses)
 
     def weigh(self, values: list[tuple[str, Term, float, Tensor]], losses: dict) -> dict:
@@ -107,6 +129,12 @@ class Student:
             )
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
+        if get_world_size() > 1:
+            # DDP waits for a gradient of every parameter, also of those of a term that rests.
+            active = {name for name, *_ in values}
+            for name, term in self._named_terms():
+                if name not in active and term.learns:
+                    entries[f'loss_{name}'] = zero + sum(0 * p.sum() for p in term.loss.parameters())
         for name, term, weight, loss in values:
             entries[f'loss_{name}'] = weight * loss
             entries[f'raw_{name}'] = loss.detach() / term.loss_weight
@@ -122,6 +150,30 @@ class Student:
             self.guard.check(wait=True)
         return super().train(mode)
 
+    def _adapt(self, terms: list[Term]) -> None:
+        """Have losses build what they learn, for the shapes that their taps give."""
+        self._adapted = not terms
+        if not terms:
+            return
+        if len(self.teachers) > 1:
+            raise ValueError(
+                f'{type(terms[0].loss).__name__} learns to bridge the shapes of one teacher; here are '
+                f'{len(self.teachers)}. Give one teacher, or a loss without parts of its own.'
+            )
+        try:
+            teacher = self.teachers[0].architecture()
+        except FileNotFoundError:
+            # Away from the teacher's files a student still predicts; training would ask for them.
+            return
+        self.accept(teacher)
+        # The student's own weights are drawn as they would be without these.
+        with torch.random.fork_rng(devices=[]):
+            for term in terms:
+                with evaluating(self, teacher):
+                    student_gives, teacher_gives = self.example(term, teacher)
+                term.loss.adapt(student_gives, teacher_gives)
+        self._adapted = True
+
     def _named_terms(self) -> list[tuple[str, Term]]:
         return list(zip(self.term_names, self.terms, strict=True))
 
@@ -129,7 +181,9 @@ class Student:
         """Every `.to`, `.cuda`, `.half` and `.double` of a module passes here; teachers and losses come along."""
         super()._apply(fn, recurse)
         for term in self.__dict__.get('terms', ()):
-            term.loss._apply(fn)
+            # What learns is a part of this module.
+            if not term.learns or 'adaptors' not in self._modules:
+                term.loss._apply(fn)
         for teacher in self.__dict__.get('teachers', ()):
             teacher.follow(self)
         return self
@@ -144,7 +198,9 @@ class Student:
                 f'  weights  {teacher.checkpoint}, in {precision}{", compiled" if teacher.compile else ""}',
                 *(f'  {line}' for line in link.describe()),
             ]
-        lines += [f'  term     loss_{name}: {term}' for name, term in self._named_terms()]
+        for name, term in self._named_terms():
+            learned = sum(p.numel() for p in term.loss.parameters())
+            lines.append(f'  term     loss_{name}: {term}' + (f', {learned:,} parameters of its own' * bool(learned)))
         return '\n'.join(lines)
 
 

@@ -1,7 +1,7 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from copy import deepcopy
 from pickle import UnpicklingError
 
@@ -10,6 +10,7 @@ from mmengine import hub
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from luminet_det.compat import checkpoints
 from luminet_det.config import find
@@ -18,7 +19,7 @@ from luminet_det.distillation.weights import load_strictly
 from luminet_det.training_set import class_names
 
 # In the order of Teacher's arguments.
-SETTINGS = ('config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes')
+SETTINGS = ('config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes', 'batch_statistics')
 DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 
 
@@ -41,6 +42,8 @@ class Teacher:
             activations come on top of those the student keeps for backward, so taking a batch in parts keeps the
             peak of memory at the student's own.
         classes: Class names in the order of the teacher's logits, for a checkpoint that does not name them.
+        batch_statistics: Have its norms use the statistics of the batch, as in training; the running ones stay as they
+            are. The published runs of OFD and FCFD had it so.
 
     Raises:
         ValueError: A setting is unknown or the teacher has no weights.
@@ -57,6 +60,7 @@ class Teacher:
         channels_last: bool = False,
         batch_size: int | None = None,
         classes: list[str] | None = None,
+        batch_statistics: bool = False,
     ) -> None:
         if dtype is not None and dtype not in DTYPES:
             raise ValueError(f'teacher.dtype={dtype!r} is unknown; choose one of {sorted(DTYPES)}.')
@@ -69,6 +73,7 @@ class Teacher:
         self.channels_last = channels_last
         self.batch_size = batch_size
         self.classes = tuple(classes) if classes else None
+        self.batch_statistics = batch_statistics
         self._model: nn.Module | None = None
 
     @classmethod
@@ -125,10 +130,7 @@ class Teacher:
                 "Write teacher=dict(config=..., checkpoint='path/to/weights.pth'). Weights that a library fetches "
                 'itself (pretrained=True, weights=...) do not count: torch.save(model.state_dict(), path) keeps them.'
             )
-        with (
-            torch.random.fork_rng(devices=[]),
-            DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')),
-        ):
+        with _apart(config):
             model = MODELS.build(_model_config(config))
             accept(model)
             checkpoint = self._load(model)
@@ -138,6 +140,13 @@ class Teacher:
             self._model.to(memory_format=torch.channels_last)
         if self.compile:
             self._compile()
+
+    @torch.compiler.disable
+    def architecture(self) -> nn.Module:
+        """A model of this kind with random weights, for its shapes; neither kept nor ever a teacher."""
+        config = self._resolve()
+        with _apart(config):
+            return MODELS.build(_model_config(config))
 
     def follow(self, student: nn.Module) -> None:
         """Move to the student's device and, where no `dtype` is set, to its dtype."""
@@ -169,7 +178,7 @@ class Teacher:
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         try:
-            with self.precision(inputs.device.type):
+            with self.precision(inputs.device.type), self._norms():
                 maps = forward(self.model, inputs)
         except RuntimeError as error:
             if self.dtype and 'not implemented' in str(error):
@@ -187,6 +196,19 @@ class Teacher:
             return nullcontext()
         dtype = DTYPES[self.dtype]
         return torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32)
+
+    @contextmanager
+    def _norms(self) -> Iterator[None]:
+        """Within the context norms use the batch's statistics, where that is set, and remember nothing of it."""
+        norms = [m for m in self.model.modules() if isinstance(m, _BatchNorm)] if self.batch_statistics else []
+        remembered = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+        try:
+            for norm in norms:
+                norm.training, norm.momentum, norm.num_batches_tracked = True, 0.0, None
+            yield
+        finally:
+            for norm, momentum, batches in remembered:
+                norm.training, norm.momentum, norm.num_batches_tracked = False, momentum, batches
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -231,6 +253,14 @@ class Teacher:
         for part in ('backbone', 'neck', 'network'):
             if (module := getattr(self.model, part, None)) is not None:
                 module.compile(**options)
+
+
+@contextmanager
+def _apart(config: Config | ConfigDict) -> Iterator[None]:
+    """The context in which a model is built: in its config's scope, and the random state stays as it was."""
+    scope = DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet'))
+    with torch.random.fork_rng(devices=[]), scope:
+        yield
 
 
 def _weights_of(config: Config | ConfigDict) -> str | None:

@@ -2,43 +2,14 @@
 
 import inspect
 import re
-from dataclasses import dataclass, field
-from difflib import get_close_matches
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from luminet_det.distillation.loss_setting import build_loss
 from luminet_det.distillation.settings import check_keys
-from luminet_det.registry import MODELS
+from luminet_det.distillation.taps import GIVES, NEEDS, Tap
 
-# What a tap can give, as messages say it, and a loss that compares it.
-GIVES = {
-    'logits': ('class logits (K, C)', "loss=dict(type='luminet_det.LumiNetLoss')"),
-    'deltas': ('box deltas (K, 4)', "loss=dict(type='mmdet.L1Loss')"),
-    'embeddings': ('embeddings (N, D)', "loss=dict(type='mmdet.MSELoss')"),
-    'maps': ('feature maps (N, C, H, W)', "loss=dict(type='luminet_det.PKDLoss')"),
-}
-
-
-@dataclass(frozen=True)
-class Tap:
-    """A named place where student and teacher give comparable tensors.
-
-    Attributes:
-        gives: What the tensors are: one of `GIVES`.
-        options: Keys that a term may add, each with its choices, the default first. The type `int` among them
-            stands for any whole number above 0.
-    """
-
-    gives: str
-    options: dict[str, tuple] = field(default_factory=dict)
-
-    def check(self, name: str, option: str, value) -> None:
-        """Raise ValueError unless `value` is a choice of `option`; `name` is the tap's."""
-        choices = self.options[option]
-        whole = int in choices and type(value) is int and value > 0
-        if not whole and (value not in choices or isinstance(value, type)):
-            listed = ', '.join('a number above 0' if choice is int else str(choice) for choice in choices)
-            raise ValueError(f"{option}={value!r} of tap '{name}' is unknown; choose one of {listed}.")
+Given = Tensor | tuple[Tensor, ...]
 
 
 class Term:
@@ -53,17 +24,29 @@ class Term:
         stop: When the term ends, in the same units. Afterwards the teacher is not run for it.
         **options: What the tap offers, e.g. `rois='foreground'`.
 
+    Attributes:
+        needs: What the loss takes beyond the two networks' tensors, names of `taps.NEEDS`.
+        takes_levels: Whether it takes all levels of a feature tap at once, not one after the other.
+        takes_views: Whether it takes all views of the images at once.
+        bridges: Whether it takes maps or embeddings of different shapes.
+        learns: Whether it has parts of its own that training changes.
+
     Raises:
         ValueError: A schedule that is neither iterations nor epochs.
     """
 
     def __init__(self, tap: str, loss: dict, warmup: int | str = 0, stop: int | str | None = None, **options) -> None:
         self.tap = tap
-        self.loss = _build_loss(loss)
+        self.loss = build_loss(loss)
         self.warmup = _length('warmup', warmup)
         self.stop = None if stop is None else _length('stop', stop)
         self.options = options
-        self.takes_target = 'target' in list(inspect.signature(self.loss.forward).parameters)[2:]
+        self.needs: tuple[str, ...] = tuple(getattr(self.loss, 'needs', ()))
+        if 'target' in list(inspect.signature(self.loss.forward).parameters)[2:] and 'target' not in self.needs:
+            self.needs = ('target', *self.needs)
+        self.takes_levels, self.takes_views, self.bridges = (
+            getattr(self.loss, name, False) for name in ('takes_levels', 'takes_views', 'bridges')
+        )
 
     @classmethod
     def from_setting(cls, setting: dict, taps: dict[str, Tap]) -> 'Term':
@@ -75,7 +58,7 @@ class Term:
 
         Raises:
             ValueError: An unknown key, tap or choice, where the message lists the known ones; or a loss that
-                compares something else than the tap gives.
+                compares something else than the tap gives, or needs what it does not have.
         """
         if not isinstance(setting, dict):
             raise ValueError(f'distill holds {setting!r}; each term is dict(tap=..., loss=dict(type=...)).')
@@ -91,14 +74,28 @@ class Term:
         for option, value in options.items():
             tap.check(name, option, value)
         term = cls(**{**options, **setting})
-        compares = getattr(term.loss, 'compares', 'logits' if term.takes_target else tap.gives)
-        if compares != tap.gives:
-            gives, loss = GIVES[tap.gives]
-            raise ValueError(
-                f"{type(term.loss).__name__} compares {GIVES[compares][0]}; the tap '{name}' gives {gives}. "
-                f'Use a loss for these, e.g. {loss}.'
-            )
+        term.require(name, tap)
         return term
+
+    def require(self, name: str, tap: Tap) -> None:
+        """Raise ValueError unless the tap has all that the loss takes; `name` is the tap's."""
+        loss = type(self.loss).__name__
+        compares = getattr(self.loss, 'compares', 'logits' if 'target' in self.needs else tap.gives)
+        if compares != tap.gives:
+            gives, fitting = GIVES[tap.gives]
+            raise ValueError(
+                f"{loss} compares {GIVES[compares][0]}; the tap '{name}' gives {gives}. "
+                f'Use a loss for these, e.g. {fitting}.'
+            )
+        if unknown := [need for need in self.needs if need not in NEEDS]:
+            raise ValueError(f'{loss}.needs names {unknown[0]!r}; a loss can need {", ".join(NEEDS)}.')
+        if missing := [need for need in self.needs if need not in tap.offers]:
+            raise ValueError(f"{loss} needs {NEEDS[missing[0]]}; the tap '{name}' of this model does not.")
+        if self.takes_views and not tap.views:
+            raise ValueError(
+                f"{loss} compares several views of each image; the tap '{name}' has one. Write views=1 in the loss "
+                'for the part of it that needs no second view.'
+            )
 
     @property
     def name(self) -> str:
@@ -123,47 +120,35 @@ class Term:
     def loss_weight(self) -> float:
         return getattr(self.loss, 'loss_weight', 1.0)
 
-    def __call__(
-        self, student: Tensor | tuple[Tensor, ...], teacher: Tensor | tuple[Tensor, ...], target: Tensor | None = None
-    ) -> Tensor:
-        """The loss on what one tap gives, without the schedule's weight: rows, or the sum over levels of maps."""
+    @property
+    def learns(self) -> bool:
+        state = (*self.loss.parameters(), *self.loss.buffers())
+        return hasattr(self.loss, 'adapt') or bool(state)
+
+    def __call__(self, student: Given, teacher: Given, **given) -> Tensor:
+        """The loss on what one tap gives, without the schedule's weight.
+
+        Args:
+            student: Rows, or a tuple: the levels of a feature tap, over which the loss is summed unless it takes all
+                of them, or the views of a loss that takes these.
+            teacher: As the student.
+            **given: What the tap hands over, by the names of `taps.NEEDS`; the loss gets what it needs.
+        """
+        needs = {need: given[need] for need in self.needs}
         if isinstance(student, tuple):
-            return sum(self.loss(*level) for level in zip(student, teacher, strict=True))
+            if self.takes_levels or self.takes_views:
+                return self.loss(student, teacher, **needs)
+            return sum(self.loss(*level, **needs) for level in zip(student, teacher, strict=True))
         # A collective in the loss needs every process, also one that has no rows.
         if len(student) == 0 and not getattr(self.loss, 'sync', False):
             return student.sum() * 0
-        return self.loss(student, teacher, target=target) if self.takes_target else self.loss(student, teacher)
+        return self.loss(student, teacher, **needs)
 
     def __repr__(self) -> str:
         options = ''.join(f' {key}={value}' for key, value in self.options.items())
         schedule = f' warmup={self.warmup[0]} {self.warmup[1]}' if self.warmup[0] else ''
         schedule += f' stop={self.stop[0]} {self.stop[1]}' if self.stop else ''
         return f'{self.tap}{options} {self.loss}{schedule}'
-
-
-def _build_loss(setting: dict):
-    if not isinstance(setting, dict) or 'type' not in setting:
-        raise ValueError(f"loss={setting!r} of a distill term is no dict(type='luminet_det.LumiNetLoss', ...).")
-    kind = setting['type']
-    try:
-        loss_class = MODELS.get(kind) if isinstance(kind, str) else kind
-    except KeyError:
-        loss_class = None
-    if loss_class is None or (isinstance(kind, str) and '.' not in kind and kind in MODELS.module_dict):
-        known = [f'luminet_det.{name}' for name in MODELS.module_dict if name.endswith('Loss')]
-        near = get_close_matches(f'luminet_det.{kind.rpartition(".")[2]}', known, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ''
-        raise ValueError(f'There is no loss {kind!r}.{hint} Known: {", ".join(known)}, and mmdet.L1Loss and its like.')
-    parameters = inspect.signature(loss_class.__init__).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        check_keys(kind, [k for k in setting if k != 'type'], [k for k in parameters if k != 'self'])
-    loss = MODELS.build(setting)
-    if not isinstance(loss, nn.Module) or any(True for _ in loss.parameters()):
-        raise ValueError(
-            f'{kind} cannot be the loss of a distill term: it must be a torch.nn.Module without parameters of its '
-            'own, since nothing would train them.'
-        )
-    return loss
 
 
 def _length(name: str, setting: int | str) -> tuple[int, str]:

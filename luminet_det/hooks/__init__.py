@@ -5,5 +5,13 @@ from luminet_det.hooks.exact_resume import ExactResumeHook
 from luminet_det.hooks.interrupt import InterruptHook
 from luminet_det.hooks.result import ResultHook
 from luminet_det.hooks.teacher_evaluation import TeacherEvaluationHook
+from luminet_det.hooks.training_labels import TrainingLabelsHook
 
-__all__ = ['DeferredRuntimeInfoHook', 'ExactResumeHook', 'InterruptHook', 'ResultHook', 'TeacherEvaluationHook']
+__all__ = [
+    'DeferredRuntimeInfoHook',
+    'ExactResumeHook',
+    'InterruptHook',
+    'ResultHook',
+    'TeacherEvaluationHook',
+    'TrainingLabelsHook',
+]

@@ -1,13 +1,12 @@
 """PKD: the correlation of feature maps, channel by channel."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from .rows import full_precision, not_negative
+from .maps import MapLoss
 
 
-class PKDLoss(nn.Module):
+class PKDLoss(MapLoss):
     """Distillation by Pearson correlation, of one level of a feature pyramid.
 
     Each channel is standardised over images and positions, in both networks: with n = N * H * W values,
@@ -25,36 +24,11 @@ class PKDLoss(nn.Module):
         ValueError: If `loss_weight` is negative.
     """
 
-    compares = 'maps'
-
     def __init__(self, loss_weight: float = 6.0) -> None:
-        super().__init__()
-        self.loss_weight = not_negative('loss_weight', loss_weight)
+        super().__init__(loss_weight)
 
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Compare two feature maps.
-
-        Args:
-            student: (N, C, H, W).
-            teacher: (N, C, H, W); detached here.
-
-        Returns:
-            A scalar; zero where a channel has a single value.
-
-        Raises:
-            ValueError: If student and teacher are not two (N, C, H, W) tensors of one shape.
-        """
-        if student.dim() != 4 or student.shape != teacher.shape:
-            raise ValueError(
-                'PKDLoss compares feature maps, student and teacher both (N, C, H, W); '
-                f'got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}'
-            )
-        with torch.autocast(student.device.type, enabled=False):
-            student, teacher = (_standardised(full_precision(maps)) for maps in (student, teacher.detach()))
-            return self.loss_weight / 2 * mse_loss(student, teacher)
-
-    def extra_repr(self) -> str:
-        return f'loss_weight={self.loss_weight:g}'
+    def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return mse_loss(_standardised(student), _standardised(teacher)) / 2
 
 
 def _standardised(maps: Tensor) -> Tensor:

@@ -422,7 +422,9 @@ def test_a_renamed_seam_fails_loudly(teacher):
         ),
         (dict(distill=dict(tap='roi_reg', loss=pairs.LUMINET)), 'compares class logits.*mmdet.L1Loss'),
         (dict(distil=[]), r"model has no setting 'distil'. Did you mean 'distill'"),
-        (dict(distill=dict(tap='roi_cls', loss=dict(type=torch.nn.PReLU))), 'without parameters of its own'),
+        (dict(distill=dict(tap='roi_cls', loss=dict(type=dict))), 'it is no torch.nn.Module'),
+        (dict(distill=dict(tap='neck', levels=[7], loss=pairs.LUMINET)), 'compares class logits'),
+        (dict(distill=dict(tap='neck', levels=['p2'], loss=dict(type='luminet_det.PKDLoss'))), 'a list of indices'),
     ],
 )
 def test_a_mistyped_setting_is_an_error_that_names_the_known_ones(teacher, change, message):

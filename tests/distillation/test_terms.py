@@ -50,8 +50,8 @@ def test_weight_zero_rests():
 def test_losses_of_mmdet_and_torch_take_no_target():
     rows = torch.rand(3, 4), torch.rand(3, 4)
     expected = nn.functional.l1_loss(*rows)
-    assert Term('roi_reg', dict(type='mmdet.L1Loss'))(*rows, None) == expected
-    assert Term('roi_reg', dict(type=nn.L1Loss))(*rows, None) == expected
+    assert Term('roi_reg', dict(type='mmdet.L1Loss'))(*rows) == expected
+    assert Term('roi_reg', dict(type=nn.L1Loss))(*rows) == expected
 
 
 def test_no_rows_are_a_zero_that_can_be_differentiated():

@@ -34,6 +34,7 @@ class LibraryNetwork(nn.Module):
                 module.inplace = False
         self.model = model
         self.taps = find_taps(model, sizes)
+        self.image_size = self.taps.image_size
         self._averages = (1, -1) if isinstance(model.get_submodule(self.taps.embedding.module), nn.Linear) else (2, 4)
         self._record = Record()
         self._needed = tuple({*self.taps.features, *self.taps.before_relu, self.taps.embedding})

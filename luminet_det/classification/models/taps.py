@@ -15,12 +15,16 @@ class Tap(NamedTuple):
 
 
 class Taps(NamedTuple):
-    """The tensors that `Outputs` is made of; `channels_last` says which features are (B, H, W, C)."""
+    """The tensors that `Outputs` is made of; `channels_last` says which features are (B, H, W, C).
+
+    `image_size` is the height and width of the images they were found with.
+    """
 
     features: tuple[Tap, ...]
     before_relu: tuple[Tap, ...]
     channels_last: tuple[bool, ...]
     embedding: Tap
+    image_size: int
 
 
 class Call(NamedTuple):
@@ -54,9 +58,11 @@ def find_taps(model: nn.Module, sizes: Iterable[int]) -> Taps:
         raise ValueError(f'{type(model).__name__} runs no Linear and no Conv2d, so it has no embedding to tell of.')
     stages = _stages(model, calls, last.name)
     embedding = Tap(last.name, 'input')
+    # The call that ends last is the whole model's.
+    size = calls[-1].inputs[0].shape[-1]
     if len(stages) < 2 and (blocks := _token_blocks(model, calls)):
         tokens = (Tap(blocks[0], 'input'), *(Tap(name, 'output') for name in blocks))
-        return Taps(tokens, tokens, (False,) * len(tokens), embedding)
+        return Taps(tokens, tokens, (False,) * len(tokens), embedding, size)
     # Later calls of a module that is used more than once replace the earlier ones.
     activations = {id(call.output): call.name for call in calls if _is_activation(call.module)}
     features = [Tap(stage.name, 'output') for stage in stages]
@@ -64,7 +70,8 @@ def find_taps(model: nn.Module, sizes: Iterable[int]) -> Taps:
         Tap(activations[id(stage.output)], 'input') if id(stage.output) in activations else tap
         for stage, tap in zip(stages, features, strict=True)
     ]
-    return Taps(tuple(features), tuple(before), tuple(_is_channels_last(stage.output) for stage in stages), embedding)
+    last_axis = tuple(_is_channels_last(stage.output) for stage in stages)
+    return Taps(tuple(features), tuple(before), last_axis, embedding, size)
 
 
 def _run(model: nn.Module, sizes: Iterable[int]) -> list[Call]:

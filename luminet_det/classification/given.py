@@ -1,0 +1,76 @@
+"""What a term's tap takes from the outputs of a classification network."""
+
+from torch import Tensor
+
+from luminet_det.classification.models import Outputs
+from luminet_det.distillation.taps import chosen
+from luminet_det.distillation.terms import Given, Term
+
+# The parts of `Outputs` behind the choices of `relu`: the student's, then the teacher's.
+RELU = {
+    'after': ('features', 'features'),
+    'before': ('before_relu', 'before_relu'),
+    'after-before': ('features', 'before_relu'),
+}
+
+
+def parts(term: Term) -> tuple[str, str]:
+    """The names of the part of `Outputs` that a term compares, the student's and the teacher's."""
+    return RELU[term.options['relu']] if term.tap == 'features' else (term.tap, term.tap)
+
+
+def wanted(terms: list[Term]) -> set[str]:
+    """The parts of the teacher's `Outputs` that these terms take."""
+    names = {parts(term)[1] for term in terms}
+    return names | {'embedding'} if any(term.options.get('pooled') for term in terms) else names
+
+
+def given(outputs: Outputs, term: Term, name: str) -> Given:
+    """A part of a network's outputs as the term's options want it.
+
+    Args:
+        outputs: Of the student or the teacher.
+        term: The term.
+        name: The part, see `parts`.
+
+    Raises:
+        ValueError: The network does not give it, or has no such stage.
+    """
+    found = getattr(outputs, name)
+    if term.tap == 'logits':
+        return found
+    pooled = term.options.get('pooled')
+    if found is None or (term.tap == 'features' and not len(found)) or (pooled and outputs.embedding is None):
+        raise ValueError(
+            f"The tap '{term.tap}' is empty: a network of student or teacher returns no {name}. Use the tap 'logits', "
+            'or let the network return luminet_det.classification.models.Outputs.'
+        )
+    if term.tap == 'embedding':
+        return found
+    stages = chosen('features', 'stages', term.options['stages'], tuple(found))
+    return (*stages, outputs.embedding[:, :, None, None]) if pooled else stages
+
+
+def comparable(student: Given, teacher: Given, term: Term) -> tuple[Given, Given]:
+    """Both as they are; ValueError if the loss of the term cannot take these shapes."""
+    shapes = [[tuple(tensor.shape[1:]) for tensor in listed(each)] for each in (student, teacher)]
+    loss = type(term.loss).__name__
+    if len(shapes[0]) != len(shapes[1]):
+        few = min(map(len, shapes))
+        raise ValueError(
+            f"The tap '{term.tap}' gives {len(shapes[0])} stages in the student, {shapes[0]}, and {len(shapes[1])} in "
+            f'the teacher, {shapes[1]}; {loss} compares as many of both. Choose them in the term: stages='
+            f'{list(range(1, few))}, counted from the stem, or stages={list(range(1 - few, 0))}, from the end.'
+        )
+    if not term.bridges and shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The tap '{term.tap}' gives {shapes[0]} in the student and {shapes[1]} in the teacher; "
+            f"{loss} compares tensors of one shape. Use the tap 'logits', networks of one width, or a loss that learns "
+            "to bridge them, such as 'luminet_det.FitNetLoss'."
+        )
+    return student, teacher
+
+
+def listed(found: Given) -> tuple[Tensor, ...]:
+    """The tensors of what a tap gives."""
+    return found if isinstance(found, tuple) else (found,)

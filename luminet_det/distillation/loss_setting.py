@@ -1,0 +1,36 @@
+"""The loss of a term, from its config."""
+
+import inspect
+from difflib import get_close_matches
+
+from torch import nn
+
+from luminet_det.distillation.settings import check_keys
+from luminet_det.registry import MODELS
+
+
+def build_loss(setting: dict) -> nn.Module:
+    """Build `dict(type='luminet_det.LumiNetLoss', ...)`.
+
+    Raises:
+        ValueError: There is no such loss, or it has no such setting; the message names the nearest known one.
+    """
+    if not isinstance(setting, dict) or 'type' not in setting:
+        raise ValueError(f"loss={setting!r} of a distill term is no dict(type='luminet_det.LumiNetLoss', ...).")
+    kind = setting['type']
+    try:
+        loss_class = MODELS.get(kind) if isinstance(kind, str) else kind
+    except KeyError:
+        loss_class = None
+    if loss_class is None or (isinstance(kind, str) and '.' not in kind and kind in MODELS.module_dict):
+        known = [f'luminet_det.{name}' for name in MODELS.module_dict if name.endswith('Loss')]
+        near = get_close_matches(f'luminet_det.{kind.rpartition(".")[2]}', known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ''
+        raise ValueError(f'There is no loss {kind!r}.{hint} Known: {", ".join(known)}, and mmdet.L1Loss and its like.')
+    parameters = inspect.signature(loss_class.__init__).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        check_keys(kind, [k for k in setting if k != 'type'], [k for k in parameters if k != 'self'])
+    loss = MODELS.build(setting)
+    if not isinstance(loss, nn.Module):
+        raise ValueError(f'{kind} cannot be the loss of a distill term: it is no torch.nn.Module.')
+    return loss
