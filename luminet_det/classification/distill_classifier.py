@@ -5,10 +5,12 @@ from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
 from luminet_det.classification.given import comparable, given, parts, wanted
+from luminet_det.classification.mutual import mutual_objective
 from luminet_det.classification.network import image_size
 from luminet_det.classification.norms import norms_before_relu
 from luminet_det.classification.teacher import ClassifierTeacher
 from luminet_det.distillation import Student, Tap, Teacher
+from luminet_det.distillation.peers import weighed
 from luminet_det.distillation.student import run_info
 from luminet_det.distillation.taps import chosen
 from luminet_det.distillation.terms import Given, Term
@@ -32,6 +34,9 @@ class DistillClassifier(Student, Classifier):
         embedding: (B, D), pooled, what the last linear layer sees.
 
     Where the data set gives several views of an image, cross-entropy and terms are the mean over the views.
+
+    With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, each by
+    its own cross-entropy and by the terms against all others. See `luminet_det.distillation.peers.Peer`.
 
     Args:
         *args: As `Classifier`.
@@ -91,19 +96,21 @@ class DistillClassifier(Student, Classifier):
             to which student and teacher give the same class.
         """
         active = self.active_terms()
-        if not active:
+        if not active and not self.is_mutual:
             self.guard.check()
             own = super().loss(inputs, labels, index)
             return {**own, **self.weigh([], own)}
         self.start()
         handed = self._handed([term for _, term, _ in active], labels, index)
         found = self.evaluate(inputs, labels, tuple(name for name, *_ in active), handed)
-        self.guard.note(found['broken'], Samples(index))
+        if not self.is_mutual:
+            self.guard.note(found['broken'], Samples(index))
         for name, term, _ in active:
             self.small_batch.watch(name, term, [len(labels)])
         own = {'loss_ce': found['ce'], 'top1': found['top1']}
         values = [(name, term, weight, found[name]) for name, term, weight in active]
-        return {**own, **self.weigh(values, own), 'agreement': found['agreement']}
+        of_peers = weighed(found, {name: weight for name, _, weight in active})
+        return {**own, **self.weigh(values, own), **of_peers, 'agreement': found['agreement']}
 
     def objective(
         self, inputs: Tensor, labels: Tensor, names: tuple[str, ...] = (), handed: dict | None = None
@@ -120,10 +127,12 @@ class DistillClassifier(Student, Classifier):
             Also the loss of each of these terms under its name, `agreement`, and `broken` (B,), whether the teachers'
             logits of an image are not finite.
         """
-        if not names:
-            return super().objective(inputs, labels)
         terms = {name: term for name, term in self._named_terms() if name in names}
         views = inputs.split(len(labels))
+        if self.is_mutual:
+            return mutual_objective(self, self.links, views, labels, terms, handed or {})
+        if not names:
+            return super().objective(inputs, labels)
         with torch.no_grad():
             parts_wanted = wanted(list(terms.values()))
             answers = [[link.answer(view, parts_wanted) for link in self.links] for view in views]

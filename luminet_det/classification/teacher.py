@@ -56,6 +56,10 @@ class ClassifierTeacher:
             self.classes(logits), joined['features'], joined['before_relu'], embedding[0] if embedding else None
         )
 
+    def learn(self, inputs: Tensor) -> Tensor:
+        """The logits (B, C) of a peer, which trains: with gradient, in the student's order of classes."""
+        return self.classes(self.teacher.model.outputs(self.pixels(inputs, ())).logits)
+
     def describe(self) -> list[str]:
         """Lines for the log: how pixels and classes are mapped."""
         return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']

@@ -50,12 +50,15 @@ class RoITeacher(DetectorTeacher):
         sizes = [len(half) for half in features[0].tensor_split(2) if len(half)]
         levels_of_halves = zip(*(level.split(sizes) for level in features), strict=True)
         answers = [
-            [self._answer(stage, call, levels, 'roi_reg' in taps) for stage, call in enumerate(half)]
+            [self.answer_call(stage, call, levels, 'roi_reg' in taps) for stage, call in enumerate(half)]
             for half, levels in zip(self.split(calls, sizes), levels_of_halves, strict=True)
         ]
         return [HeadAnswer.cat(of_call) for of_call in zip(*answers, strict=True)]
 
-    def _answer(self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool) -> HeadAnswer:
+    def answer_call(
+        self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool = False
+    ) -> HeadAnswer:
+        """The box head's answer to the student's call of a stage, given the neck's maps of its images."""
         roi_head = self.teacher.model.roi_head
         with self.teacher.precision(call.rois.device.type):
             if isinstance(roi_head.bbox_head, nn.ModuleList):

@@ -68,6 +68,8 @@ class DetectorStudent(Student):
             of the rows to which student and teacher give the same class, of all RoIs or of a dense head's foreground.
         """
         active = self.active_terms()
+        if self.is_mutual:
+            return self.mutual_loss(batch_inputs, batch_data_samples, active)
         if not active:
             self.guard.check()
             losses = super().loss(batch_inputs, batch_data_samples)
@@ -108,6 +110,13 @@ class DetectorStudent(Student):
             heard.append((name, term, weight, rows))
         agreement = dict(agreement=self.agreement(calls, head)) if calls else {}
         return {**losses, **self.heed(heard, losses), **agreement}
+
+    def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
+        """As `loss`, where the teachers are peers, which train too."""
+        raise ValueError(
+            f'{type(self).__name__} cannot learn together with peers (trainable=True): two-stage detectors and '
+            'classifiers can. Give frozen teachers.'
+        )
 
     def example(self, term: Term, teacher: nn.Module) -> tuple[Given, Given]:
         """What the term's tap gives of one black image."""

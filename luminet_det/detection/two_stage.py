@@ -4,15 +4,19 @@ import inspect
 
 import torch
 from mmdet.models.detectors import TwoStageDetector
+from mmdet.structures import SampleList
 from torch import Tensor
 
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS
+from luminet_det.detection.mutual import peer_step
 from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
 from luminet_det.detection.student import DetectorStudent
+from luminet_det.distillation.peers import mutual
 from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.student import run_info
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Term
@@ -34,6 +38,9 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for those whose
             strides both have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
             detector of any kind.
+
+    With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, by
+    their own losses on the same images and by the terms against all others. See `luminet_det.distillation.peers.Peer`.
 
     Args:
         *args: As `mmdet.models.detectors.TwoStageDetector`.
@@ -85,6 +92,30 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
             return [(call.foreground_deltas(), answer.foreground_deltas, None) for call, answer, _ in triples]
         picked = [(call.rows(term.options['rois']), call, answer, student) for call, answer, student in triples]
         return [(student[rows], answer.cls_score[rows], call.labels[rows]) for rows, call, answer, student in picked]
+
+    def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
+        """Losses of the student and its peers; of the first peer `peer1_loss_cls`, `peer1_loss_<term>` and so on.
+
+        All networks are compared on the RoIs that the student has sampled.
+        """
+        self.start()
+        with self.recorded_head() as calls:
+            losses = super(DetectorStudent, self).loss(inputs, samples)
+        steps = [peer_step(link, calls, inputs, samples) for link in self.links]
+        found = {f'peer{i}_{key}': value for i, (own, _) in enumerate(steps, start=1) for key, value in own.items()}
+        views = [call.watched(self.gradients, [name for name, *_ in active]) for call in calls]
+        values = []
+        for name, term, weight in active:
+            of_networks = []
+            for i, call in enumerate(calls):
+                rows = call.rows(term.options['rois'])
+                logits = [views[i][name][rows], *(said[i].cls_score[rows] for _, said in steps)]
+                given = {'target': call.labels[rows], 'epoch': run_info('epoch', 0)}
+                of_networks.append(mutual(term, logits, **given))
+            own, *of_peers = (sum(of_calls) / len(calls) for of_calls in zip(*of_networks, strict=True))
+            values.append((name, term, weight, own))
+            found |= {f'peer{number}_loss_{name}': weight * loss for number, loss in enumerate(of_peers, start=1)}
+        return {**losses, **self.weigh(values, losses), **found, 'agreement': self.agreement(calls, steps[0][1])}
 
     def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
         """One RoI's logits (1, C + 1), or deltas (1, 4)."""

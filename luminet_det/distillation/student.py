@@ -7,9 +7,10 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
-from luminet_det.distillation.adaptors import Adaptors, evaluating
+from luminet_det.distillation.companions import Companions, evaluating
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
+from luminet_det.distillation.peers import read_teachers, require_rows
 from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
@@ -38,8 +39,7 @@ class Student:
         Raises:
             ValueError: A setting is unknown, there are terms but no teacher, or a loss cannot bridge the shapes.
         """
-        settings = [] if teacher is None else teacher if isinstance(teacher, (list, tuple)) else [teacher]
-        self.teachers = [Teacher.from_setting(setting) for setting in settings]
+        self.teachers = read_teachers(teacher)
         distill = [distill] if isinstance(distill, dict) else distill or []
         self.terms = [Term.from_setting(setting, self.taps) for setting in distill]
         if self.terms and not self.teachers:
@@ -52,7 +52,9 @@ class Student:
         self._steps = 0
         if learning := [term for term in self.terms if term.learns]:
             self._adapt([term for term in learning if hasattr(term.loss, 'adapt')])
-            self.adaptors = Adaptors([term.loss for term in learning])
+            self.adaptors = Companions([term.loss for term in learning], 'adaptors')
+        if self.teachers and self.teachers[0].trainable:
+            self._join()
 
     def meet(self, teacher: Teacher) -> object:
         """Wire the student to a built teacher; the returned link must have `describe() -> list[str]`."""
@@ -92,13 +94,15 @@ class Student:
             teacher.build(self.accept)
             teacher.follow(self)
             self.links.append(self.meet(teacher))
-        if 'adaptors' in self._modules:
-            if not self._adapted:
-                raise RuntimeError(
-                    "The teacher's config was not there when the student was built, so that its losses could not build "
-                    'what they learn. Build the student again, now that it is.'
-                )
-            self.adaptors.restore()
+        missing = (self.is_mutual and not hasattr(self, 'peers'), hasattr(self, 'adaptors') and not self._adapted)
+        if any(missing):
+            raise RuntimeError(
+                "The teacher's config was not there when the student was built, so that what trains beside it could "
+                'not be built. Build the student again, now that it is.'
+            )
+        for place in ('adaptors', 'peers'):
+            if hasattr(self, place):
+                getattr(self, place).restore()
         print_log(self._announcement(), logger='current')
 
     def heed(self, heard: list[tuple[str, Term, float, list[tuple]]], losses: dict) -> dict:
@@ -150,6 +154,22 @@ class Student:
             self.guard.check(wait=True)
         return super().train(mode)
 
+    @property
+    def is_mutual(self) -> bool:
+        """Whether its teachers are peers that learn from it too."""
+        return bool(self.teachers) and self.teachers[0].trainable
+
+    def _join(self) -> None:
+        """Build the peers, as a part of this module."""
+        require_rows(self.terms, self.taps)
+        try:
+            for place, peer in enumerate(self.teachers):
+                peer.build(self.accept, place)
+        except FileNotFoundError:
+            # Away from the peers' files a student still predicts; training would ask for them.
+            return
+        self.peers = Companions([peer.model for peer in self.teachers], 'peers')
+
     def _adapt(self, terms: list[Term]) -> None:
         """Have losses build what they learn, for the shapes that their taps give."""
         self._adapted = not terms
@@ -193,9 +213,11 @@ class Student:
         for teacher, link in zip(self.teachers, self.links, strict=True):
             millions = sum(p.numel() for p in teacher.model.parameters()) / 1e6
             precision = teacher.dtype or "the student's dtype"
+            role = 'peer   ' if teacher.trainable else 'teacher'
             lines += [
-                f'  teacher  {teacher.name} ({type(teacher.model).__name__}, {millions:.2f} M parameters)',
-                f'  weights  {teacher.checkpoint}, in {precision}{", compiled" if teacher.compile else ""}',
+                f'  {role}  {teacher.name} ({type(teacher.model).__name__}, {millions:.2f} M parameters)',
+                f'  weights  {teacher.checkpoint or "from scratch"}, in {precision}'
+                + ', compiled' * bool(teacher.compile),
                 *(f'  {line}' for line in link.describe()),
             ]
         for name, term in self._named_terms():

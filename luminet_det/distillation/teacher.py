@@ -1,7 +1,7 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from copy import deepcopy
 from pickle import UnpicklingError
 
@@ -10,10 +10,10 @@ from mmengine import hub
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from luminet_det.compat import checkpoints
 from luminet_det.config import find
+from luminet_det.distillation.norms import batch_norms, batch_statistics
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.weights import load_strictly
 from luminet_det.training_set import class_names
@@ -88,10 +88,13 @@ class Teacher:
             )
         if 'type' in setting and 'config' not in setting:
             return cls(setting)
-        check_keys('teacher', setting, SETTINGS)
+        check_keys('teacher', setting, (*SETTINGS, 'trainable'))
         if 'config' not in setting:
             raise ValueError("teacher=dict(...) lacks the key 'config': a zoo name, a path or a model dict.")
-        return cls(**setting)
+        return cls(**{key: value for key, value in setting.items() if key != 'trainable'})
+
+    # Whether it learns from the student too: see `Peer`.
+    trainable = False
 
     @property
     def model(self) -> nn.Module:
@@ -130,8 +133,8 @@ class Teacher:
                 "Write teacher=dict(config=..., checkpoint='path/to/weights.pth'). Weights that a library fetches "
                 'itself (pretrained=True, weights=...) do not count: torch.save(model.state_dict(), path) keeps them.'
             )
-        with _apart(config):
-            model = MODELS.build(_model_config(config))
+        with apart(config):
+            model = MODELS.build(model_config(config))
             accept(model)
             checkpoint = self._load(model)
             self.classes = self.classes or _class_names(checkpoint, config)
@@ -145,8 +148,8 @@ class Teacher:
     def architecture(self) -> nn.Module:
         """A model of this kind with random weights, for its shapes; neither kept nor ever a teacher."""
         config = self._resolve()
-        with _apart(config):
-            return MODELS.build(_model_config(config))
+        with apart(config):
+            return MODELS.build(model_config(config))
 
     def follow(self, student: nn.Module) -> None:
         """Move to the student's device and, where no `dtype` is set, to its dtype."""
@@ -197,18 +200,8 @@ class Teacher:
         dtype = DTYPES[self.dtype]
         return torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32)
 
-    @contextmanager
-    def _norms(self) -> Iterator[None]:
-        """Within the context norms use the batch's statistics, where that is set, and remember nothing of it."""
-        norms = [m for m in self.model.modules() if isinstance(m, _BatchNorm)] if self.batch_statistics else []
-        remembered = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
-        try:
-            for norm in norms:
-                norm.training, norm.momentum, norm.num_batches_tracked = True, 0.0, None
-            yield
-        finally:
-            for norm, momentum, batches in remembered:
-                norm.training, norm.momentum, norm.num_batches_tracked = False, momentum, batches
+    def _norms(self) -> AbstractContextManager:
+        return batch_statistics(batch_norms(self.model)) if self.batch_statistics else nullcontext()
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -256,7 +249,7 @@ class Teacher:
 
 
 @contextmanager
-def _apart(config: Config | ConfigDict) -> Iterator[None]:
+def apart(config: Config | ConfigDict) -> Iterator[None]:
     """The context in which a model is built: in its config's scope, and the random state stays as it was."""
     scope = DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet'))
     with torch.random.fork_rng(devices=[]), scope:
@@ -269,7 +262,7 @@ def _weights_of(config: Config | ConfigDict) -> str | None:
     return config.get('model_path') or pretrained
 
 
-def _model_config(config: Config | ConfigDict) -> ConfigDict:
+def model_config(config: Config | ConfigDict) -> ConfigDict:
     model = deepcopy(config.model)
     if 'data_preprocessor' in config:
         model.setdefault('data_preprocessor', config.data_preprocessor)

@@ -45,6 +45,9 @@ class TeacherEvaluationHook(Hook):
         if not getattr(student, 'terms', None):
             runner.logger.warning('TeacherEvaluationHook has no teacher to evaluate: the model does not distil.')
             return
+        if student.is_mutual:
+            runner.logger.warning('TeacherEvaluationHook has no teacher to evaluate: peers train beside the student.')
+            return
         if runner.val_loop is None:
             runner.logger.warning('TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.')
             return

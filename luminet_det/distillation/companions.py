@@ -1,4 +1,4 @@
-"""Adaptors: what losses learn while the student trains, kept out of the student's weights."""
+"""Companions: modules that train beside the student and are no part of its weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,51 +7,58 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
-# Under this name mmengine's message hub, which every checkpoint holds, saves and restores them.
-KEPT_AS = 'luminet_det.adaptors'
 
-
-class Adaptors(nn.ModuleList):
-    """The losses that have parts of their own: regressors, memories, fusion blocks.
+class Companions(nn.ModuleList):
+    """What trains beside the student: the parts that losses learn, or the peers of mutual learning.
 
     It is a part of the student, so that the student's optimizer trains it, DDP reduces its gradients, and it moves with
     the student. But no `state_dict` of the student has its keys, and none that is loaded needs them: a checkpoint's
     `state_dict` is the plain student's. Beside it, in the checkpoint's message hub, it is saved for a resumed run.
+
+    Args:
+        modules: The modules.
+        place: The student's attribute that holds them.
     """
 
-    def __init__(self, losses: list[nn.Module]) -> None:
-        super().__init__(losses)
+    def __init__(self, modules: list[nn.Module], place: str) -> None:
+        super().__init__(modules)
+        self.place = place
         self._register_state_dict_hook(_leave_out)
         self.register_load_state_dict_post_hook(_miss_nothing)
+
+    @property
+    def kept_as(self) -> str:
+        """The name under which mmengine's message hub, which every checkpoint holds, saves and restores them."""
+        return f'luminet_det.{self.place}'
 
     def restore(self) -> None:
         """Take the state of the checkpoint that this run resumes, if it does, and have it saved from now on.
 
         Raises:
-            RuntimeError: The checkpoint's adaptors are of other losses or shapes.
+            RuntimeError: The checkpoint's are others, or of other shapes.
         """
         hub = MessageHub.get_current_instance()
-        kept = hub.get_info(KEPT_AS)
+        kept = hub.get_info(self.kept_as)
         if isinstance(kept, list):
             try:
-                for loss, state in zip(self, kept, strict=True):
-                    loss.load_state_dict(state)
+                for module, state in zip(self, kept, strict=True):
+                    module.load_state_dict(state)
             except (RuntimeError, ValueError) as error:
                 raise RuntimeError(
-                    'What the losses had learned in the checkpoint to resume does not fit the terms of `distill`; '
-                    f'resume with the config of that run: {error}'
+                    f'The {self.place} in the checkpoint to resume are not those of `teacher` and `distill`; resume '
+                    f'with the config of that run: {error}'
                 ) from error
-        hub.update_info(KEPT_AS, Snapshot(self))
+        hub.update_info(self.kept_as, Snapshot(self))
 
 
 class Snapshot:
-    """Adaptors as a checkpoint holds them: what mmengine copies, when it saves, is their state of that moment."""
+    """Companions as a checkpoint holds them: what mmengine copies, when it saves, is their state of that moment."""
 
-    def __init__(self, adaptors: Adaptors) -> None:
-        self.adaptors = adaptors
+    def __init__(self, companions: Companions) -> None:
+        self.companions = companions
 
     def __deepcopy__(self, memo: dict) -> list[dict]:
-        states = [loss.state_dict() for loss in self.adaptors]
+        states = [module.state_dict() for module in self.companions]
         return [{key: value.cpu().clone() for key, value in state.items()} for state in states]
 
 
@@ -77,7 +84,7 @@ def _leave_out(module: nn.Module, state: dict, prefix: str, metadata: dict) -> N
         del versions[key]
 
 
-def _miss_nothing(module: nn.Module, incompatible_keys) -> None:
-    own = {f'.{name}' for name, _ in (*module.named_parameters(), *module.named_buffers())}
+def _miss_nothing(module: Companions, incompatible_keys) -> None:
+    own = {f'.{module.place}.{name}' for name, _ in (*module.named_parameters(), *module.named_buffers())}
     missing = incompatible_keys.missing_keys
-    missing[:] = [key for key in missing if not any(f'.{key}'.endswith(f'.adaptors{name}') for name in own)]
+    missing[:] = [key for key in missing if not any(f'.{key}'.endswith(name) for name in own)]

@@ -10,7 +10,7 @@ from mmengine.model import ExponentialMovingAverage, MMDistributedDataParallel
 from mmengine.runner.checkpoint import load_state_dict
 
 from luminet_det.compat import checkpoints
-from luminet_det.distillation.adaptors import KEPT_AS, Snapshot, evaluating
+from luminet_det.distillation.companions import Snapshot, evaluating
 from tests import pairs, runs, tiny
 from tests.classification import small
 from tests.detection.test_processes import processes
@@ -156,7 +156,7 @@ def test_a_checkpoint_holds_the_plain_student_and_what_the_losses_learned_beside
     assert finished.code == 0, finished.text
     saved = checkpoint(folder)
     small.build(small.setting()).load_state_dict(saved['state_dict'], strict=True)
-    first, second = saved['message_hub']['runtime_info'][KEPT_AS]
+    first, second = saved['message_hub']['runtime_info']['luminet_det.adaptors']
     assert (first['calls'], second['calls']) == (6, 6)
     assert first['layers.0.weight'].shape == (12, 8, 1, 1)
 
@@ -172,7 +172,7 @@ def test_a_killed_run_resumes_exactly(whole, classifier_teacher, tmp_path, itera
     mine, theirs = checkpoint(tmp_path, 'iter_6.pth'), checkpoint(whole[0])
     for name, value in theirs['state_dict'].items():
         assert torch.equal(mine['state_dict'][name], value), name
-    states = (saved['message_hub']['runtime_info'][KEPT_AS] for saved in (mine, theirs))
+    states = (saved['message_hub']['runtime_info']['luminet_det.adaptors'] for saved in (mine, theirs))
     for own, other in zip(*states, strict=True):
         assert all(torch.equal(own[name], other[name]) for name in other)
 
@@ -180,8 +180,10 @@ def test_a_killed_run_resumes_exactly(whole, classifier_teacher, tmp_path, itera
 @pytest.mark.parametrize('change', [lambda states: states * 2, lambda states: [{'calls': torch.zeros(())}]])
 def test_the_adaptors_of_a_checkpoint_of_other_terms_are_refused(detector, change):
     hub = MessageHub.get_current_instance()
-    hub.update_info(KEPT_AS, change(copy.deepcopy(Snapshot(detector.adaptors))))
-    with pytest.raises(RuntimeError, match='does not fit the terms of `distill`; resume with the config of that run'):
+    hub.update_info('luminet_det.adaptors', change(copy.deepcopy(Snapshot(detector.adaptors))))
+    with pytest.raises(
+        RuntimeError, match='adaptors in the checkpoint to resume are not those of `teacher` and `distill`'
+    ):
         pairs.step(detector)
 
 

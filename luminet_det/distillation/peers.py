@@ -1,0 +1,122 @@
+"""Peer: a teacher that learns from its student at the same time (deep mutual learning)."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.teacher import Teacher, apart, model_config
+from luminet_det.distillation.terms import Term
+
+
+class Peer(Teacher):
+    """A network that trains beside the student, from scratch or from a checkpoint.
+
+    Each network minimises its own losses and, for every term, the mean of that term against the others (Zhang et al.,
+    "Deep Mutual Learning", CVPR 2018, arXiv 1706.00384, Eqs. 7 and 8, with `KDLoss(tau=1)`):
+    ``L_i = L_own(i) + 1 / (K - 1) * sum_(j != i) KL(p_j || p_i)``. No gradient flows into the network that is compared
+    with, as in the paper, where each has an optimizer of its own. Here it is one optimizer with a state for each
+    parameter: for SGD and Adam the same, but for a limit on the gradient's norm, which is over all networks. The peers'
+    parameters are called `peers.0.*`, so `paramwise_cfg=dict(custom_keys={'peers.0': dict(lr_mult=0.1)})` gives one
+    another rate.
+
+    Args:
+        config: As a teacher's.
+        checkpoint: Weights to start from; none: the model's own initialisation, drawn from another stream of random
+            numbers than the student's.
+    """
+
+    trainable = True
+
+    def __init__(self, config: str | dict, checkpoint: str | None = None) -> None:
+        super().__init__(config, checkpoint)
+
+    def build(self, accept: Callable[[nn.Module], None] = lambda model: None, place: int = 0) -> None:
+        """Build the network; the random state is left as it was.
+
+        Args:
+            accept: As a teacher's.
+            place: Its number among the peers, so that no two start alike.
+        """
+        if self.built:
+            return
+        config = self._resolve()
+        self._came_along = False
+        with apart(config):
+            torch.default_generator.manual_seed(torch.initial_seed() + 1 + place)
+            model = MODELS.build(model_config(config))
+            accept(model)
+            model.init_weights()
+            if self.checkpoint:
+                self._load(model)
+        self._model = model
+
+    def follow(self, student: nn.Module) -> None:
+        """It moves with the student, whose part it is."""
+
+    def __reduce__(self):
+        return Peer, (self.config, self.checkpoint)
+
+
+def read_teachers(setting) -> list[Teacher]:
+    """Read the `teacher=` setting: nothing, one teacher, or a list of them.
+
+    Raises:
+        ValueError: A setting is unknown, or some of the teachers are trainable and some are not.
+    """
+    settings = [] if setting is None else setting if isinstance(setting, (list, tuple)) else [setting]
+    found = [_read(each) for each in settings]
+    if len({teacher.trainable for teacher in found}) > 1:
+        raise ValueError(
+            'teacher= has frozen teachers and trainable ones. Peers learn from each other: write trainable=True in '
+            'each of them, or in none.'
+        )
+    return found
+
+
+def require_rows(terms: Sequence[Term], taps: dict) -> None:
+    """Raise ValueError unless these terms compare rows of logits, by losses that learn nothing, as peers do."""
+    for term in terms:
+        if taps[term.tap].gives != 'logits' or term.learns:
+            rows = [name for name, tap in taps.items() if tap.gives == 'logits']
+            raise ValueError(
+                f'Peers (trainable=True) teach each other by their logits; the term {type(term.loss).__name__} on tap '
+                f"'{term.tap}' does not. Use dict(tap='{rows[0]}', loss=dict(type='luminet_det.KDLoss', tau=1.0))."
+            )
+
+
+def mutual(term: Term, rows: Sequence[Tensor], **given) -> list[Tensor]:
+    """The loss of each network against the others.
+
+    Args:
+        term: The term.
+        rows: The logits (K, C) of each network; those compared with are detached.
+        **given: What the tap hands over.
+
+    Returns:
+        For each network, the mean of the term over the other ones.
+    """
+    others = [[other.detach() for other in rows if other is not own] for own in rows]
+    return [sum(term(own, other, **given) for other in of) / len(of) for own, of in zip(rows, others, strict=True)]
+
+
+def weighed(found: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Tensor]:
+    """Of what a step found, the peers' entries, with their terms weighed.
+
+    Args:
+        found: Entries, those of peers called `peer1_loss_<term>`, `peer1_loss_<own loss>` and the like.
+        weights: The schedule's weight of each term.
+    """
+    own = {name: value for name, value in found.items() if name.startswith('peer')}
+    return {name: weights.get(name.partition('_loss_')[2], 1.0) * value for name, value in own.items()}
+
+
+def _read(setting) -> Teacher:
+    if not isinstance(setting, dict) or not setting.get('trainable'):
+        return Teacher.from_setting(setting)
+    check_keys('A teacher with trainable=True', setting, ('config', 'checkpoint', 'trainable'))
+    if 'config' not in setting:
+        raise ValueError("teacher=dict(trainable=True) lacks the key 'config': a zoo name, a path or a model dict.")
+    return Peer(**{key: value for key, value in setting.items() if key != 'trainable'})
