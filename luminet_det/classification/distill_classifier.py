@@ -8,6 +8,7 @@ from luminet_det.classification.given import comparable, given, parts, wanted
 from luminet_det.classification.mutual import mutual_objective
 from luminet_det.classification.network import image_size
 from luminet_det.classification.norms import norms_before_relu
+from luminet_det.classification.segments import require_segments
 from luminet_det.classification.teacher import ClassifierTeacher
 from luminet_det.distillation import Student, Tap, Teacher
 from luminet_det.distillation.peers import weighed
@@ -80,8 +81,11 @@ class DistillClassifier(Student, Classifier):
         """What the term's tap gives of one black image."""
         size = image_size(self.network)
         image = next(self.parameters()).new_zeros(1, 3, size, size)
-        networks = zip((self, teacher), parts(term), strict=True)
-        return comparable(*(given(network.outputs(image), term, name) for network, name in networks), term)
+        if 'networks' in term.needs:
+            for model in (self, teacher):
+                require_segments(model.network)
+        models = zip((self, teacher), parts(term), strict=True)
+        return comparable(*(given(model.outputs(image), term, name) for model, name in models), term)
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
         """Losses of the student and of every term.
@@ -156,7 +160,7 @@ class DistillClassifier(Student, Classifier):
                     for each, link in zip(of_view, self.links, strict=True)
                 ]
                 calls = [(*comparable(*both, term), link) for *both, link in pairs]
-            losses = [term(*both, **self._of_link(term, handed or {}, labels, link)) for *both, link in calls]
+            losses = [term(*both, **self._of_link(term, handed or {}, link)) for *both, link in calls]
             found[name] = sum(losses) / len(losses)
         agreement = (found['logits'].argmax(1) == logits[0].argmax(1)).float().mean()
         return {**found, 'agreement': agreement, 'broken': broken}
@@ -164,7 +168,11 @@ class DistillClassifier(Student, Classifier):
     def _handed(self, terms: list[Term], labels: Tensor, index: Tensor | None) -> dict:
         """What these terms need of the run and the batch."""
         needs = {need for term in terms for need in term.needs}
-        handed: dict = {'target': labels, 'index': index, 'epoch': run_info('epoch', 0)}
+        epoch = run_info('epoch', 0)
+        if self.compile_options is not None:
+            # A number would be compiled in, and every epoch compiled anew.
+            epoch = torch.tensor(epoch)
+        handed: dict = {'target': labels, 'index': index, 'epoch': epoch}
         if 'index' in needs and index is None:
             raise ValueError(
                 'A loss of `distill` needs the place of each image in the training set, and the data set does not give '
@@ -181,12 +189,15 @@ class DistillClassifier(Student, Classifier):
         # A compiled step must not depend on what nobody asks for.
         return {need: value for need, value in handed.items() if need in needs}
 
-    def _of_link(self, term: Term, handed: dict, labels: Tensor, link: ClassifierTeacher | None) -> dict:
+    def _of_link(self, term: Term, handed: dict, link: ClassifierTeacher | None) -> dict:
         """As handed, and what the term needs of one teacher."""
-        if 'norms' not in term.needs:
-            return handed
-        norms = norms_before_relu(link.teacher.model.network)
-        return {**handed, 'norms': chosen('features', 'stages', term.options['stages'], norms)}
+        of_link = dict(handed)
+        if 'norms' in term.needs:
+            norms = norms_before_relu(link.teacher.model.network)
+            of_link['norms'] = chosen('features', 'stages', term.options['stages'], norms)
+        if 'networks' in term.needs:
+            of_link['networks'] = link.networks
+        return of_link
 
     def _heard(self, logits: Tensor, terms: dict[str, Term]) -> dict[str, Tensor]:
         """The logits as each term on them reads them, so that its gradient is told from the others'."""

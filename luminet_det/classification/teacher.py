@@ -1,12 +1,14 @@
 """ClassifierTeacher: a teacher wired to a student classifier."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from luminet_det.classification.models import Outputs
 from luminet_det.classification.network import num_logits
+from luminet_det.classification.segments import Networks, Segments
 from luminet_det.distillation import Teacher
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap
@@ -26,6 +28,7 @@ class ClassifierTeacher:
 
     def __init__(self, teacher: Teacher, student: nn.Module, classes: Sequence[str] | None) -> None:
         self.teacher = teacher
+        self.student_network = student.network
         self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor, padded=False)
         self.classes = ClassMap(
             teacher.classes,
@@ -52,9 +55,14 @@ class ClassifierTeacher:
         said = [self.teacher.run(lambda model, images: _wanted(model.outputs(images), wanted), part) for part in parts]
         joined = {k: tuple(map(torch.cat, zip(*(part[k] for part in said), strict=True))) for k in said[0]}
         (logits,), embedding = joined['logits'], joined['embedding']
-        return Outputs(
-            self.classes(logits), joined['features'], joined['before_relu'], embedding[0] if embedding else None
-        )
+        maps = joined['features'], joined['before_relu']
+        return Outputs(self.classes(logits), *maps, embedding[0] if embedding else None, joined['boundaries'])
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Student and teacher, to be run stage by stage."""
+        teacher = Segments(self.teacher.model.network, self.teacher, self.classes)
+        return Networks(Segments(self.student_network), teacher)
 
     def learn(self, inputs: Tensor) -> Tensor:
         """The logits (B, C) of a peer, which trains: with gradient, in the student's order of classes."""
@@ -71,5 +79,6 @@ def _wanted(outputs: Outputs, wanted: Iterable[str]) -> dict[str, tuple[Tensor, 
         logits=(outputs.logits,),
         features=tuple(outputs.features) if 'features' in wanted else (),
         before_relu=tuple(outputs.before_relu) if 'before_relu' in wanted else (),
+        boundaries=tuple(outputs.boundaries) if 'boundaries' in wanted else (),
         embedding=(outputs.embedding,) if 'embedding' in wanted and outputs.embedding is not None else (),
     )

@@ -40,7 +40,7 @@ class DetectorStudent(Student):
     @property
     def head_taps(self) -> set[str]:
         """The taps of this student's terms for which teachers must have a head like its own."""
-        return {term.tap for term in self.terms} - FEATURE_TAPS.keys()
+        return {term.tap for term in self.terms if term.tap not in FEATURE_TAPS or 'heads' in term.needs}
 
     def listen(self, teacher, distill) -> None:
         """As every student's, once it is known that the student's own parts fit."""
@@ -79,19 +79,20 @@ class DetectorStudent(Student):
         asks_head = bool(taps - FEATURE_TAPS.keys())
         # Before the student's activations fill the memory, unless the question is about what the student found.
         early = not asks_head or self.asks_early()
+        records_head = asks_head or any('heads' in term.needs for _, term, _ in active)
         answers = self.ask([], batch_inputs, batch_data_samples, taps) if early else []
         with (
-            self.recorded_head() if asks_head else nullcontext([]) as calls,
+            self.recorded_head() if records_head else nullcontext([]) as calls,
             recorded_maps(self, taps) as maps,
         ):
             losses = super().loss(batch_inputs, batch_data_samples)
-        if asks_head and not calls:
+        if records_head and not calls:
             raise RuntimeError(
                 f'{type(self).__name__} saw no call of the head whose logits its terms compare; this version of '
                 'mmdet has moved it.'
             )
         answers = answers or self.ask(calls, batch_inputs, batch_data_samples, taps)
-        self.check(answers, calls, batch_data_samples)
+        self.check(answers, calls if asks_head else [], batch_data_samples)
         head = [HeadAnswer.mean(of_call) for of_call in zip(*(answer.calls for answer in answers), strict=True)]
         on_logits = [name for name, term, _ in active if self.taps[term.tap].gives == 'logits']
         logits = [call.watched(self.gradients, on_logits) for call in calls]
@@ -102,13 +103,17 @@ class DetectorStudent(Student):
                 of_links = zip(self.links, answers, strict=True)
                 own, own_strides = maps[term.tap], level_strides[term.tap]
                 pairs = [link.pair(term, own, own_strides, answer) for link, answer in of_links]
-                given = [self.handed(term, levels, batch_inputs, batch_data_samples) for levels in pairs]
+                given = [
+                    self.handed(term, levels, batch_inputs, batch_data_samples)
+                    | ({'heads': self.heads(link, calls, levels)} if 'heads' in term.needs else {})
+                    for link, levels in zip(self.links, pairs, strict=True)
+                ]
                 rows = [(levels.student, levels.teacher, each) for levels, each in zip(pairs, given, strict=True)]
             else:
                 rows = self.head_rows(term, calls, head, [views.get(name) for views in logits])
                 rows = [(own, theirs, {'target': t, 'epoch': run_info('epoch', 0)}) for own, theirs, t in rows]
             heard.append((name, term, weight, rows))
-        agreement = dict(agreement=self.agreement(calls, head)) if calls else {}
+        agreement = dict(agreement=self.agreement(calls, head)) if head else {}
         return {**losses, **self.heed(heard, losses), **agreement}
 
     def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
@@ -147,6 +152,10 @@ class DetectorStudent(Student):
         if 'priors' in term.needs:
             handed['priors'] = priors(self, levels)
         return handed
+
+    def heads(self, link: DetectorTeacher, calls: list, levels: Levels) -> list:
+        """The heads of student and teacher for each call of the student's, to be asked about other maps."""
+        raise TypeError(f'{type(self).__name__} has no box head to ask.')
 
     def recorded_head(self) -> AbstractContextManager[list]:
         """A context in which every call of the head leaves a record in a list."""

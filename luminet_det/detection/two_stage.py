@@ -1,6 +1,7 @@
 """DistillTwoStageDetector: a two-stage detector that listens to a frozen one on its own RoIs."""
 
 import inspect
+from dataclasses import replace
 
 import torch
 from mmdet.models.detectors import TwoStageDetector
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
-from luminet_det.detection.feature_taps import FEATURE_TAPS
+from luminet_det.detection.feature_taps import FEATURE_TAPS, Levels
+from luminet_det.detection.heads import BoxHeads, box_heads
 from luminet_det.detection.mutual import peer_step
 from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
@@ -56,7 +58,8 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
     taps = {
         'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}, offers=('target', 'epoch')),
         'roi_reg': Tap('deltas', {'rois': ('foreground',)}),
-        **FEATURE_TAPS,
+        'neck': replace(FEATURE_TAPS['neck'], offers=(*FEATURE_TAPS['neck'].offers, 'heads')),
+        'backbone': FEATURE_TAPS['backbone'],
     }
 
     def __init__(self, *args, teacher=None, distill=(), **kwargs) -> None:
@@ -116,6 +119,10 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
             values.append((name, term, weight, own))
             found |= {f'peer{number}_loss_{name}': weight * loss for number, loss in enumerate(of_peers, start=1)}
         return {**losses, **self.weigh(values, losses), **found, 'agreement': self.agreement(calls, steps[0][1])}
+
+    def heads(self, link: RoITeacher, calls: list[RoIs], levels: Levels) -> list[BoxHeads]:
+        """The box heads on the RoIs of each call."""
+        return box_heads(link, calls, levels.teacher, levels.strides)
 
     def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
         """One RoI's logits (1, C + 1), or deltas (1, 4)."""

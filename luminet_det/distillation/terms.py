@@ -148,7 +148,9 @@ class Term:
         options = ''.join(f' {key}={value}' for key, value in self.options.items())
         schedule = f' warmup={self.warmup[0]} {self.warmup[1]}' if self.warmup[0] else ''
         schedule += f' stop={self.stop[0]} {self.stop[1]}' if self.stop else ''
-        return f'{self.tap}{options} {self.loss}{schedule}'
+        # Not the module's own text, which lists its layers line by line.
+        loss = f'{type(self.loss).__name__}({self.loss.extra_repr()})'
+        return f'{self.tap}{options} {loss}{schedule}'
 
 
 def _length(name: str, setting: int | str) -> tuple[int, str]:

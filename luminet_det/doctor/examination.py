@@ -108,7 +108,9 @@ class _Examination:
 
     def _build_model(self) -> Iterator[Finding]:
         self.model = model.build(self.cfg)
-        millions = sum(p.numel() for p in self.model.parameters()) / 1e6
+        # What losses learn and peers train beside it as well, but that is not the student.
+        own = [p for name, p in self.model.named_parameters() if not name.startswith(('adaptors.', 'peers.'))]
+        millions = sum(p.numel() for p in own) / 1e6
         yield Finding('model', 'OK', f'{type(self.model).__name__}, {millions:.2f} M parameters')
 
     def _take_step(self) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from .lskd import standardized
 from .rows import RowLoss, not_negative, summed_kl
 
 
@@ -28,6 +29,8 @@ class DKDLoss(RowLoss):
         target_weight: Factor on TCKD.
         non_target_weight: Factor on NCKD. CIFAR-100 pairs use 2 to 8, ImageNet 0.5 or 2.
         loss_weight: Factor on the returned value.
+        standardize: Whether each row of logits is standardised over its classes first, as `LSKDLoss` does. Its authors
+            then use `tau=2` and multiply both inner weights by 9 to 15: `loss_weight=9` to 15.
 
     Raises:
         ValueError: If `tau` is not positive, or a weight is negative.
@@ -39,8 +42,10 @@ class DKDLoss(RowLoss):
         target_weight: float = 1.0,
         non_target_weight: float = 0.25,
         loss_weight: float = 1.0,
+        standardize: bool = False,
     ) -> None:
         super().__init__(tau, loss_weight)
+        self.standardize = standardize
         self.target_weight = not_negative('target_weight', target_weight)
         self.non_target_weight = not_negative('non_target_weight', non_target_weight)
 
@@ -49,6 +54,8 @@ class DKDLoss(RowLoss):
         if target is None or target.shape != (rows,):
             found = 'None' if target is None else tuple(target.shape)
             raise ValueError(f'DKDLoss needs target, the class index of each of the {rows} rows; got {found}')
+        if self.standardize:
+            student, teacher = standardized(student), standardized(teacher)
         student_pair, student_others = _decouple(student / self.tau, target)
         teacher_pair, teacher_others = _decouple(teacher / self.tau, target)
         tckd = summed_kl(student_pair, teacher_pair)
@@ -58,7 +65,7 @@ class DKDLoss(RowLoss):
     def extra_repr(self) -> str:
         return (
             f'{super().extra_repr()}, target_weight={self.target_weight:g}, '
-            f'non_target_weight={self.non_target_weight:g}'
+            f'non_target_weight={self.non_target_weight:g}, standardize={self.standardize}'
         )
 
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from .lskd import standardized
 from .rows import ClassRowLoss, sigmoid_kl, softmax_kl
 
 
@@ -20,14 +21,30 @@ class KDLoss(ClassRowLoss):
         tau: Temperature; logits are divided by it before they become probabilities. Higher is softer.
         loss_weight: Factor on the returned value.
         use_sigmoid: Whether each class is a yes-or-no of its own, as in dense heads.
+        standardize: Whether each row of logits is standardised over its classes first, as `LSKDLoss` does.
 
     Raises:
-        ValueError: If `tau` is not positive, or `loss_weight` is negative.
+        ValueError: If `tau` is not positive, `loss_weight` is negative, or both `use_sigmoid` and `standardize` are
+            set.
     """
 
-    def __init__(self, tau: float = 1.0, loss_weight: float = 1.0, use_sigmoid: bool = False) -> None:
+    def __init__(
+        self, tau: float = 1.0, loss_weight: float = 1.0, use_sigmoid: bool = False, standardize: bool = False
+    ) -> None:
         super().__init__(tau, loss_weight, use_sigmoid)
+        if use_sigmoid and standardize:
+            raise ValueError(
+                'KDLoss standardises a row over classes that exclude each other; with use_sigmoid=True each class is '
+                'asked by itself and a row is no distribution. Remove standardize=True, or use LumiNetLoss with '
+                'use_sigmoid=True, which standardises each class over the rows.'
+            )
+        self.standardize = standardize
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
+        if self.standardize:
+            student, teacher = standardized(student), standardized(teacher)
         kl = sigmoid_kl if self.use_sigmoid else softmax_kl
         return self.tau**2 / max(len(student), 1) * kl(student / self.tau, teacher / self.tau)
+
+    def extra_repr(self) -> str:
+        return f'{super().extra_repr()}, standardize={self.standardize}'

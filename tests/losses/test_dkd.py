@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -100,3 +101,36 @@ def test_the_target_stays_out_of_the_other_part_however_low_the_other_logits_are
 
 def test_its_inner_weights_are_printed():
     assert 'target_weight=1, non_target_weight=0.25' in repr(DKDLoss())
+
+
+def dkd_of_standardised_rows(student, teacher, target, tau, non_target_weight):
+    """DKD row by row in numpy, on rows that are standardised first."""
+    total = 0.0
+    for s, t, y in zip(student.numpy(), teacher.numpy(), target.tolist(), strict=True):
+        rows = [(row - row.mean()) / (row.std(ddof=1) + 1e-7) / tau for row in (s, t)]
+        q, p = (np.exp(row) / np.exp(row).sum() for row in rows)
+        others = [np.delete(each, y) for each in (q, p)]
+        q_pair, p_pair = ([each[y], 1 - each[y]] for each in (q, p))
+        q_rest, p_rest = (each / each.sum() for each in others)
+        total += np.sum(p_pair * np.log(np.divide(p_pair, q_pair)))
+        total += non_target_weight * (p_rest * np.log(p_rest / q_rest)).sum()
+    return tau**2 * total / len(student)
+
+
+def test_standardised_it_is_dkd_of_standardised_rows(student, teacher, target):
+    loss = DKDLoss(tau=2.0, non_target_weight=8.0, standardize=True)
+    expected = dkd_of_standardised_rows(student, teacher, target, tau=2.0, non_target_weight=8.0)
+    assert loss(student, teacher, target).item() == pytest.approx(expected, rel=1e-9)
+    assert DKDLoss(tau=2.0, non_target_weight=8.0)(student, teacher, target).item() != pytest.approx(expected, rel=1e-2)
+    torch.testing.assert_close(
+        loss(student * 2 + 5, teacher, target), loss(student, teacher, target), rtol=1e-6, atol=0
+    )
+
+
+def test_standardised_its_gradient_is_that_of_finite_differences(student, teacher, target):
+    loss = DKDLoss(standardize=True)
+    assert torch.autograd.gradcheck(lambda logits: loss(logits, teacher, target), student.requires_grad_())
+
+
+def test_whether_it_standardises_is_printed():
+    assert 'standardize=True' in repr(DKDLoss(standardize=True))

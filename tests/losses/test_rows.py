@@ -10,10 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luminet_det import losses
-from luminet_det.losses import DKDLoss, KDLoss, LumiNetLoss
+from luminet_det.distillation.taps import GIVES
+from luminet_det.losses import DKDLoss, KDLoss, LSKDLoss, LumiNetLoss
 from luminet_det.losses.rows import RowLoss
+from luminet_det.registry import MODELS
 
-LOSSES = [LumiNetLoss, KDLoss, DKDLoss, *(partial(loss, use_sigmoid=True) for loss in (LumiNetLoss, KDLoss))]
+LOSSES = [
+    LumiNetLoss,
+    KDLoss,
+    DKDLoss,
+    LSKDLoss,
+    *(partial(loss, use_sigmoid=True) for loss in (LumiNetLoss, KDLoss)),
+    *(partial(loss, standardize=True) for loss in (KDLoss, DKDLoss)),
+]
 every_loss = pytest.mark.parametrize('loss_type', LOSSES)
 
 
@@ -45,9 +54,14 @@ def test_the_vectors_are_the_published_logits(student, teacher):
     )
 
 
-def test_the_public_names_are_these():
-    assert losses.__all__ == ['DKDLoss', 'KDLoss', 'LumiNetLoss', 'PKDLoss', 'perception']
-    assert all(hasattr(losses, name) for name in losses.__all__)
+def test_every_public_loss_is_registered_and_says_what_it_compares():
+    assert losses.__all__ == sorted(losses.__all__)
+    public = [name for name in losses.__all__ if name.endswith('Loss')]
+    assert len(public) == 20
+    for name in public:
+        kind = MODELS.get(f'luminet_det.{name}')
+        assert kind is getattr(losses, name)
+        assert kind.compares in GIVES
 
 
 @every_loss

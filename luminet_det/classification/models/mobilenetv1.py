@@ -21,6 +21,8 @@ class MobileNetV1(nn.Module):
 
     # The left-hand name is mdistiller's.
     key_map = ((r'^model\.', 'layers.'),)
+    image_size = 224
+    cut_after_relu = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -44,7 +46,17 @@ class MobileNetV1(nn.Module):
                 features.append(x)
                 before_relu.append(before)
         embedding = x.mean((2, 3))
-        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding)
+        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding, tuple(features))
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        """From one of the `boundaries`, or the images, to the next one."""
+        for layer in range(self.ends[i - 1] + 1 if i else 0, self.ends[i] + 1):
+            x = relu(self.layers[layer](x))
+        return x
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The logits of the last of the `boundaries`."""
+        return self.fc(x.mean((2, 3)))
 
 
 def separable(channels: int, out_channels: int, stride: int) -> nn.Sequential:

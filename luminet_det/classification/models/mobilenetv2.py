@@ -31,6 +31,7 @@ class MobileNetV2(nn.Module):
 
     # The left-hand name is that of mdistiller and RepDistiller.
     key_map = ((r'^classifier\.0\.', 'fc.'),)
+    cut_after_relu = False
 
     def __init__(self, width: float, num_classes: int) -> None:
         super().__init__()
@@ -44,9 +45,7 @@ class MobileNetV2(nn.Module):
                 group.append(InvertedResidual(channels, out_channels, 1 if i else stride, expansion))
                 channels = out_channels
             self.blocks.append(nn.Sequential(*group))
-        self.conv2 = nn.Sequential(
-            nn.Conv2d(channels, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU(inplace=True)
-        )
+        self.conv2 = nn.Sequential(nn.Conv2d(channels, 1280, 1, bias=False), nn.BatchNorm2d(1280))
         self.fc = nn.Linear(1280, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -62,8 +61,23 @@ class MobileNetV2(nn.Module):
             x = group(x)
             if i in TAPPED:
                 features.append(x)
-        embedding = self.conv2(x).mean((2, 3))
-        return Outputs(self.fc(embedding), tuple(features), (before, *features[1:]), embedding)
+        last = self.conv2(x)
+        embedding = relu(last).mean((2, 3))
+        before_relu = (before, *features[1:])
+        return Outputs(self.fc(embedding), tuple(features), before_relu, embedding, (*before_relu[:-1], last))
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        """From one of the `boundaries`, or the images, to the next one."""
+        if i == 0:
+            return self.conv1(x)
+        x = relu(x) if i == 1 else x
+        for group in range(TAPPED[i - 2] + 1 if i > 1 else 0, TAPPED[i - 1] + 1):
+            x = self.blocks[group](x)
+        return self.conv2(x) if i == len(TAPPED) else x
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The logits of the last of the `boundaries`."""
+        return self.fc(relu(x).mean((2, 3)))
 
 
 class InvertedResidual(nn.Module):

@@ -15,9 +15,12 @@ class Outputs(NamedTuple):
         before_relu: The same tensors before that ReLU. Where a stage ends in none, the very same tensors.
         embedding: What the last linear layer sees: the last maps after pooling, (B, D); None of a network that
             gives logits alone.
+        boundaries: The maps at which the network can be cut into stages, of as many stages as `features`; empty of a
+            network that cannot be run stage by stage, see `luminet_det.classification.segments`.
     """
 
     logits: Tensor
     features: tuple[Tensor, ...]
     before_relu: tuple[Tensor, ...]
     embedding: Tensor | None
+    boundaries: tuple[Tensor, ...] = ()

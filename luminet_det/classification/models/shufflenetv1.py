@@ -21,6 +21,7 @@ class ShuffleNetV1(StagedNetwork):
 
     # The left-hand name is that of mdistiller and RepDistiller.
     key_map = ((r'^linear\.', 'fc.'),)
+    cut_after_relu = False
 
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], groups: int, num_classes: int) -> None:
         super().__init__()
@@ -33,6 +34,15 @@ class ShuffleNetV1(StagedNetwork):
             self.add_stage(first, *others)
             channels = width
         self.fc = nn.Linear(channels, num_classes)
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        if i == 0:
+            return self.bn1(self.conv1(x))
+        _, before = getattr(self, self.stages[i - 1])(relu(x))
+        return before
+
+    def classify(self, x: Tensor) -> Tensor:
+        return super().classify(relu(x))
 
 
 class ShuffleUnit(nn.Module):

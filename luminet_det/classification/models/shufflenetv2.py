@@ -37,8 +37,8 @@ class ShuffleNetV2(StagedNetwork):
         self.bn2 = nn.BatchNorm2d(embedding)
         self.fc = nn.Linear(embedding, num_classes)
 
-    def pool(self, x: Tensor) -> Tensor:
-        return relu(self.bn2(self.conv2(x)), inplace=True).mean((2, 3))
+    def last_maps(self, x: Tensor) -> Tensor:
+        return relu(self.bn2(self.conv2(x)), inplace=True)
 
 
 class SplitUnit(nn.Module):

@@ -9,6 +9,8 @@ from luminet_det.classification.models.outputs import Outputs
 class StagedNetwork(nn.Module):
     """The course of the ResNets and ShuffleNets; subclasses set `conv1`, `bn1` and `fc` and call `add_stage`."""
 
+    cut_after_relu = True
+
     def __init__(self) -> None:
         super().__init__()
         self.stages: list[str] = []
@@ -26,12 +28,25 @@ class StagedNetwork(nn.Module):
             x, before = getattr(self, stage)(x)
             features.append(x)
             before_relu.append(before)
-        embedding = self.pool(x)
-        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding)
+        last = self.last_maps(x)
+        embedding = last.mean((2, 3))
+        boundaries = (*features[:-1], last) if self.cut_after_relu else tuple(before_relu)
+        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding, boundaries)
 
-    def pool(self, x: Tensor) -> Tensor:
-        """The embedding (B, D) of the last stage's maps."""
-        return x.mean((2, 3))
+    def last_maps(self, x: Tensor) -> Tensor:
+        """What is pooled, of the last stage's maps."""
+        return x
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        """From one of the `boundaries`, or the images, to the next one."""
+        if i == 0:
+            return relu(self.bn1(self.conv1(x)))
+        after, _ = getattr(self, self.stages[i - 1])(x)
+        return self.last_maps(after) if i == len(self.stages) else after
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The logits of the last of the `boundaries`."""
+        return self.fc(x.mean((2, 3)))
 
 
 class Stage(nn.Sequential):

@@ -2,9 +2,11 @@
 
 from difflib import get_close_matches
 
+from torch import Tensor
 from torchvision import models
 
 from luminet_det.classification.models.library_network import LibraryNetwork
+from luminet_det.classification.models.outputs import Outputs
 from luminet_det.registry import MODELS
 
 
@@ -13,7 +15,8 @@ class TorchvisionNetwork(LibraryNetwork):
     """A model of torchvision, e.g. `TorchvisionNetwork('resnet34')`.
 
     Auxiliary heads, which `googlenet` and `inception_v3` have unless `aux_logits=False`, run in training but do not
-    learn; DistributedDataParallel needs that option.
+    learn; DistributedDataParallel needs that option. Of them all, the ResNets (and ResNeXts, wide ResNets) give
+    `boundaries`.
 
     Args:
         name: As in `torchvision.models`.
@@ -42,3 +45,20 @@ class TorchvisionNetwork(LibraryNetwork):
         model = models.get_model(name, num_classes=num_classes, **kwargs)
         only = getattr(model, 'image_size', None)
         super().__init__(model, [only] if only else [128, 224, 299, 64, 32])
+        if isinstance(model, models.ResNet):
+            self.cut_after_relu = True
+
+    def forward(self, x: Tensor) -> Outputs:
+        outputs = super().forward(x)
+        return Outputs(*outputs[:4], outputs.features) if hasattr(self, 'cut_after_relu') else outputs
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        """From one of the `boundaries`, or the images, to the next one; of ResNets alone."""
+        model = self.model
+        if i == 0:
+            return model.relu(model.bn1(model.conv1(x)))
+        return getattr(model, f'layer{i}')(model.maxpool(x) if i == 1 else x)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The logits of the last of the `boundaries`; of ResNets alone."""
+        return self.model.fc(self.model.avgpool(x).flatten(1))

@@ -28,6 +28,7 @@ class VGG(nn.Module):
 
     # The left-hand name is that of mdistiller and RepDistiller.
     key_map = ((r'^classifier\.', 'fc.'),)
+    cut_after_relu = False
 
     def __init__(self, convolutions: int, num_classes: int) -> None:
         super().__init__()
@@ -58,7 +59,21 @@ class VGG(nn.Module):
             features.append(x)
             before_relu.append(before)
         embedding = x.mean((2, 3))
-        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding)
+        return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding, tuple(before_relu))
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        """From one of the `boundaries`, or the images, to the next one."""
+        if i == 0:
+            return self.block0(x)
+        x = relu(x)
+        # Images of 64 pixels have come down to 8 when they enter the last stage.
+        if i < len(WIDTHS) - 1 or x.shape[2] >= 8:
+            x = max_pool2d(x, 2)
+        return getattr(self, f'block{i}')(x)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The logits of the last of the `boundaries`."""
+        return self.fc(relu(x).mean((2, 3)))
 
 
 @MODELS.register_module()

@@ -30,6 +30,7 @@ class WideResNet(nn.Module):
 
     # The left-hand names are those of mdistiller and RepDistiller.
     key_map = ((r'^block(\d)\.layer\.', r'layer\1.'), (r'\.convShortcut\.', '.shortcut.'))
+    cut_after_relu = False
 
     def __init__(self, depth: int, widening: int, num_classes: int) -> None:
         super().__init__()
@@ -48,14 +49,27 @@ class WideResNet(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, x: Tensor) -> Outputs:
-        x, *stem = self.layer1(self.conv1(x))
-        x, *first = self.layer2(x)
-        x, *second = self.layer3(x)
-        before = self.bn1(x)
+        x0 = self.conv1(x)
+        x1, *stem = self.layer1(x0)
+        x2, *first = self.layer2(x1)
+        x3, *second = self.layer3(x2)
+        before = self.bn1(x3)
         after = relu(before)
         embedding = after.mean((2, 3))
         features, before_relu = zip(stem, first, second, (after, before), strict=True)
-        return Outputs(self.fc(embedding), features, before_relu, embedding)
+        # It is cut at the plain sums: the norm that follows one is a part of the next stage.
+        return Outputs(self.fc(embedding), features, before_relu, embedding, (x0, x1, x2, before))
+
+    def run_stage(self, i: int, x: Tensor) -> Tensor:
+        """From one of the `boundaries`, or the images, to the next one."""
+        if i == 0:
+            return self.conv1(x)
+        x, *_ = getattr(self, f'layer{i}')(x)
+        return self.bn1(x) if i == 3 else x
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The logits of the last of the `boundaries`."""
+        return self.fc(relu(x).mean((2, 3)))
 
 
 class PreActivationStage(nn.Sequential):

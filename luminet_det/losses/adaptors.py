@@ -1,0 +1,92 @@
+"""Adaptors: the learned layers of the losses that fit each of the student's maps to the teacher's."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
+
+from .maps import Levels, LevelsLoss
+from .rows import full_precision
+
+
+class AdaptorLoss(LevelsLoss):
+    """A `LevelsLoss` that compares the teacher's maps with what one learned adaptor a level makes of the student's.
+
+    The adaptors follow autocast, `divergence` is computed in float32. A subclass implements `adaptor` and `divergence`.
+
+    Attributes:
+        fits: One sentence that says which sizes `adaptor` can bridge.
+    """
+
+    bridges = True
+    fits = ''
+
+    def __init__(self, loss_weight: float) -> None:
+        super().__init__(loss_weight)
+        self.adaptors = None
+
+    def adapt(self, student: Levels, teacher: Levels) -> None:
+        """Build the adaptors, once, before the optimizer.
+
+        Args:
+            student: Examples of what `forward` gets: one (N, C_i, H_i, W_i) for each level.
+            teacher: As many.
+
+        Raises:
+            ValueError: If the lists differ in length, or no adaptor can bridge a level.
+        """
+        self.require_levels(student, teacher)
+        adaptors = [self.adaptor(own, other) for own, other in zip(student, teacher, strict=True)]
+        if None in adaptors:
+            shapes = [[tuple(level.shape[1:]) for level in levels] for levels in (student, teacher)]
+            raise ValueError(
+                f"{type(self).__name__} has no adaptor from the student's maps (channels, height, width) {shapes[0]} "
+                f"to the teacher's {shapes[1]}. {self.fits} Choose such maps in the term: stages=[...] of a "
+                'classifier, levels=[...] of a detector.'
+            )
+        self.adaptors = nn.ModuleList(adaptors).to(student[0].device)
+
+    def adaptor(self, student: Tensor, teacher: Tensor) -> nn.Module | None:
+        """The adaptor between two example maps of one level; None if there is none."""
+        raise NotImplementedError
+
+    def forward(self, student: Levels, teacher: Levels, **needs) -> Tensor:
+        """Compare two lists of feature maps.
+
+        Args:
+            student: One (N, C_i, H_i, W_i) for each level.
+            teacher: As many, with channels and sizes of their own; detached here.
+            **needs: Handed on to `divergence`.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            RuntimeError: Before `adapt`.
+            ValueError: If the lists differ in length, or are not maps of the same images.
+        """
+        if self.adaptors is None:
+            raise RuntimeError(
+                f'{type(self).__name__} has no adaptors yet: call adapt(student, teacher) with examples of the maps '
+                'once, before the optimizer is built.'
+            )
+        self.require_levels(student, teacher)
+        student = [adaptor(level) for adaptor, level in zip(self.adaptors, student, strict=True)]
+        with torch.autocast(student[0].device.type, enabled=False):
+            student = tuple(map(full_precision, student))
+            teacher = tuple(full_precision(level.detach()) for level in teacher)
+            return self.loss_weight * self.divergence(student, teacher, **needs)
+
+
+def common(*maps: Tensor) -> list[Tensor]:
+    """The positions (..., H, W) that all have, from the top left: rounding and padding add at the other ends."""
+    height, width = map(min, *(level.shape[-2:] for level in maps))
+    return [level[..., :height, :width] for level in maps]
+
+
+class Norm(nn.BatchNorm2d):
+    """BatchNorm that takes its running statistics where a channel has but one value, which has no variance."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.numel() > maps.shape[1]:
+            return super().forward(maps)
+        return batch_norm(maps, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)

@@ -1,0 +1,111 @@
+"""RKD: the distances and angles among the embeddings of a batch."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, smooth_l1_loss
+
+from .rows import full_precision, not_negative
+
+
+class RKDLoss(nn.Module):
+    """Relational distillation: how the images of a batch lie to each other, not where.
+
+    With embeddings e (B, D), D_ij = |e_j - e_i|, u_ij = (e_j - e_i) / D_ij and h the smooth L1 (Huber) loss::
+
+        distance = 1 / B**2 * sum_ij h(D_ij / mean(D)), student against teacher; the mean is over i != j
+        angle    = 1 / B**3 * sum_ijk h(u_ij . u_ik), student against teacher
+        loss     = loss_weight * (distance_weight * distance + angle_weight * angle)
+
+    Equal embeddings have distance 0, no direction and no gradient. D may differ between the networks. Kept are tensors
+    of B**3 and of B**2 * D numbers: megabytes for 64 images, gigabytes for 512. Every process takes its own images.
+
+    Source: Park et al., "Relational Knowledge Distillation", CVPR 2019, arXiv 1904.05068. Published for CIFAR-100: 25
+    and 50, on the pooled features as they are. MMRazor scales each embedding to length 1 first (`normalize=True`):
+    another loss, under the same name.
+
+    Args:
+        distance_weight: Factor on the distances.
+        angle_weight: Factor on the angles.
+        normalize: Whether to divide each embedding by its L2 norm first.
+        loss_weight: Factor on the returned value.
+
+    Raises:
+        ValueError: If a weight is negative.
+    """
+
+    compares = 'embeddings'
+    bridges = True
+
+    def __init__(
+        self,
+        distance_weight: float = 25.0,
+        angle_weight: float = 50.0,
+        normalize: bool = False,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.distance_weight = not_negative('distance_weight', distance_weight)
+        self.angle_weight = not_negative('angle_weight', angle_weight)
+        self.normalize = normalize
+        self.loss_weight = not_negative('loss_weight', loss_weight)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Compare the embeddings of a batch.
+
+        Args:
+            student: (B, D_student).
+            teacher: (B, D_teacher); detached here.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            ValueError: If these are not embeddings of the same images.
+        """
+        if student.dim() != 2 or teacher.dim() != 2 or len(student) != len(teacher):
+            raise ValueError(
+                'RKDLoss compares embeddings, student and teacher (B, D) of the same B images; '
+                f'got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}'
+            )
+        with torch.autocast(student.device.type, enabled=False):
+            return self.loss_weight * self.divergence(full_precision(student), full_precision(teacher.detach()))
+
+    def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The unweighted loss of full-precision embeddings; the teacher's carry no gradient."""
+        if self.normalize:
+            student, teacher = normalize(student), normalize(teacher)
+        (own, own_angles), (other, other_angles) = _relations(student), _relations(teacher)
+        # Attached to the student whatever the weights.
+        total = student.sum() * 0
+        if self.distance_weight:
+            total = total + self.distance_weight * _huber(own, other)
+        if self.angle_weight:
+            total = total + self.angle_weight * _huber(own_angles, other_angles)
+        return total
+
+    def extra_repr(self) -> str:
+        return (
+            f'distance_weight={self.distance_weight:g}, angle_weight={self.angle_weight:g}, '
+            f'normalize={self.normalize}, loss_weight={self.loss_weight:g}'
+        )
+
+
+def _relations(embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    """The distances (B, B) in units of their mean, and the cosines (B, B, B) at each between the lines to each two."""
+    # Not from products of embeddings: the distance of near ones would be the rounding of their large squares.
+    lines = embeddings.unsqueeze(0) - embeddings.unsqueeze(1)
+    products = lines @ lines.transpose(1, 2)
+    squares = products.diagonal(dim1=1, dim2=2)
+    # The published code keeps squares at 1e-12 or above, which cuts the gradient below.
+    none = squares < 1e-12
+    lengths = squares.masked_fill(none, 1).sqrt()
+    # No direction is a factor of 0; the quotient by a small eps would have a huge gradient.
+    inverse = lengths.reciprocal().masked_fill(none, 0)
+    lengths = lengths.masked_fill(none, 0)
+    mean = lengths.sum() / max(len(lengths) * (len(lengths) - 1), 1)
+    return lengths / mean.clamp(min=1e-12), products * inverse.unsqueeze(1) * inverse.unsqueeze(2)
+
+
+def _huber(student: Tensor, teacher: Tensor) -> Tensor:
+    # Not the mean, which is nan without images.
+    return smooth_l1_loss(student, teacher, reduction='sum') / max(student.numel(), 1)
