@@ -1,0 +1,54 @@
+"""Steps of every method of configs/quickstart, on the digits' pair of Faster R-CNNs."""
+
+import tempfile
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.testing import demo_mm_inputs
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+
+from benchmarks.method_cost.step import Step
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'quickstart'
+IMAGES, SIZE = 8, 128
+
+
+def configs() -> dict[str, Path]:
+    """The config of each method, by the method's name."""
+    return {path.stem.removesuffix('_student'): path for path in sorted(CONFIGS.glob('*_student.py'))}
+
+
+def steps(device: torch.device, batch_size: int) -> dict[str, Step]:
+    """A step of each method on 8 random images of 128 px; `batch_size` is that of the classifiers."""
+    register_all_modules(init_default_scope=True)
+    teacher = Config.fromfile(CONFIGS / 'teacher.py').model
+    packed = demo_mm_inputs(IMAGES, [[3, SIZE, SIZE]] * IMAGES, num_items=[4] * IMAGES, num_classes=10)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / 'teacher.pth'
+        names = [str(i) for i in range(10)]
+        torch.save(
+            dict(state_dict=MODELS.build(teacher).state_dict(), meta=dict(dataset_meta=dict(classes=names))), weights
+        )
+        return {name: _step(path, teacher, weights, packed, device) for name, path in configs().items()}
+
+
+def _step(path: Path, teacher: dict, weights: Path, packed: dict, device: torch.device) -> Step:
+    cfg = Config.fromfile(path)
+    if cfg.model.teacher.get('trainable'):
+        cfg.model.teacher.config = teacher
+    else:
+        cfg.model.teacher |= dict(config=teacher, checkpoint=str(weights))
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).to(device)
+
+    def batch() -> dict:
+        # RoIs are sampled alike each time.
+        torch.manual_seed(0)
+        return deepcopy(packed)
+
+    step = Step(model, batch)
+    step()
+    return step

@@ -1,0 +1,84 @@
+"""Whose folder it is: which configs a chain has, and which of their runs came to their end."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from luminet_det.chain.run import Run
+
+RECORD = 'chain.json'
+
+
+class Record:
+    """What a chain's folder says of it. A chain may grow at its end, and be run again in part from its beginning.
+
+    Args:
+        folder: The chain's.
+        runs: Its runs, in order.
+        flags: What else decides their outcome.
+
+    Attributes:
+        done: How many of the runs, from the first on, are finished.
+
+    Raises:
+        FileExistsError: No chain wrote the folder, or another one, or one with other flags; or a run in it has lost
+            its teacher.
+    """
+
+    def __init__(self, folder: Path, runs: Sequence[Run], flags: Sequence[str]) -> None:
+        self.path = folder / RECORD
+        self.runs = [dict(config=run.config, fingerprint=_fingerprint(run, flags)) for run in runs]
+        known = json.loads(self.path.read_text())['runs'] if self.path.is_file() else []
+        self._check(known)
+        self.runs += known[len(runs) :]
+        for run, before in zip(self.runs, known, strict=False):
+            run['finished'] = before['finished']
+        done = [run.complete or (run.begun and self.runs[i].get('finished', False)) for i, run in enumerate(runs)]
+        left = done.index(False) if False in done else len(runs)
+        if later := [run for run in runs[left + 1 :] if run.begun or run.complete]:
+            raise FileExistsError(
+                f'{runs[left].work_dir} has no finished run, but {later[0].work_dir} was taught by one: delete that '
+                'folder and those after it, so that they learn anew.'
+            )
+        self.done = left
+
+    def claim(self) -> None:
+        """Take the folder."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._write()
+
+    def finish(self, place: int) -> None:
+        """Remember that a run has come to its end, as one may before its last epoch."""
+        self.runs[place]['finished'] = True
+        self._write()
+
+    def _check(self, known: list[dict]) -> None:
+        """Refuse a folder that holds something else."""
+        folder, elsewhere = self.path.parent, 'move it away or give another --work-dir'
+        if not known and folder.is_dir() and any(folder.iterdir()):
+            raise FileExistsError(f'{folder} was not written by a chain (it has no {RECORD}); {elsewhere}')
+        for place, (run, before) in enumerate(zip(self.runs, known, strict=False), start=1):
+            if run['fingerprint'] == before['fingerprint']:
+                continue
+            if run['config'] == before['config']:
+                change = f'its run {place}, {run["config"]}, was of another content or with other flags'
+            else:
+                change = f'its run {place} is {before["config"]}, and here it is {run["config"]}'
+            raise FileExistsError(f'{folder} belongs to another chain: {change}; {elsewhere}')
+
+    def _write(self) -> None:
+        runs = [dict(run, finished=run.get('finished', False)) for run in self.runs]
+        part = self.path.with_name(f'{RECORD}.part')
+        part.write_text(json.dumps(dict(runs=runs), indent=1) + '\n')
+        part.replace(self.path)
+
+
+def _fingerprint(run: Run, flags: Sequence[str]) -> str:
+    """Digest everything that decides the outcome of a run but its teacher, which is the run before."""
+    content = json.dumps([run.cfg.to_dict(), list(flags)], default=_described)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _described(value: object) -> str:
+    return getattr(value, '__qualname__', None) or repr(value)
