@@ -85,7 +85,8 @@ class DistillClassifier(Student, Classifier):
             for model in (self, teacher):
                 require_segments(model.network)
         models = zip((self, teacher), parts(term), strict=True)
-        return comparable(*(given(model.outputs(image), term, name) for model, name in models), term)
+        found = comparable(*(given(model.outputs(image), term, name) for model, name in models), term)
+        return found if term.takes_levels or term.tap != 'features' else tuple(stages[0] for stages in found)
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
         """Losses of the student and of every term.

@@ -139,8 +139,8 @@ class Term:
             if self.takes_levels or self.takes_views:
                 return self.loss(student, teacher, **needs)
             return sum(self.loss(*level, **needs) for level in zip(student, teacher, strict=True))
-        # A collective in the loss needs every process, also one that has no rows.
-        if len(student) == 0 and not getattr(self.loss, 'sync', False):
+        # A collective in the loss needs every process, also one that has no rows; so do gradients of its own parts.
+        if len(student) == 0 and not self.learns and not getattr(self.loss, 'sync', False):
             return student.sum() * 0
         return self.loss(student, teacher, **needs)
 

@@ -20,6 +20,7 @@ from .ofd import OFDLoss
 from .pkd import PKDLoss
 from .reviewkd import ReviewKDLoss
 from .rkd import RKDLoss
+from .sp import SPLoss
 
 __all__ = [
     'ATLoss',
@@ -42,5 +43,6 @@ __all__ = [
     'PKDLoss',
     'RKDLoss',
     'ReviewKDLoss',
+    'SPLoss',
     'perception',
 ]

@@ -28,9 +28,9 @@ class OFDLoss(AdaptorLoss):
     at the first step and kept in a buffer.
 
     Source: Heo et al., "A Comprehensive Overhaul of Feature Distillation", ICCV 2019, arXiv 1904.01866. The term has to
-    say `relu='before'`, and CIFAR-100 takes the last three stages, `stages=[-3, -2, -1]`. In the published runs the
-    teacher's norms use the statistics of the batch, which the teacher's setting `batch_statistics=True` does here;
-    without it they use their running ones.
+    say `relu='before'`, and CIFAR-100 takes all stages but the stem: `stages=[1, 2, 3]`, or to 4 where there are five.
+    In the published runs the teacher's norms use the statistics of the batch, which the teacher's setting
+    `batch_statistics=True` does here; without it they use their running ones.
 
     Args:
         loss_weight: Factor on the returned value. Published: 1e-3 (CIFAR-100), 1e-4 (ImageNet), 1e-5 (detection).

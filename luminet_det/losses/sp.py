@@ -1,0 +1,46 @@
+"""SP: images that are alike to the teacher should be alike to the student."""
+
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from .maps import MapLoss
+
+
+class SPLoss(MapLoss):
+    """Similarity-preserving distillation: how much each image of a batch resembles each of the others.
+
+    With maps F (B, C, H, W) and Q the F as (B, C * H * W)::
+
+        G    = Q @ Q.T, each row divided by its L2 norm
+        loss = loss_weight / B**2 * ||G_teacher - G_student||_F**2
+
+    C, H and W may differ. Several processes: each compares the images of its own batch, of which B is the number. One
+    image resembles itself alone: the loss is 0. Of a map that is zero everywhere the row of G is zero too, and the
+    gradient into it finite.
+
+    Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, arXiv 1907.09682. The weight 3000
+    on the last stage, `stages=[-1]`, is that of RepDistiller's CIFAR-100 tables.
+
+    Args:
+        loss_weight: Factor on the returned value.
+
+    Raises:
+        ValueError: If `loss_weight` is negative.
+    """
+
+    bridges = True
+
+    def __init__(self, loss_weight: float = 3000.0) -> None:
+        super().__init__(loss_weight)
+
+    def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
+        difference = _similarities(teacher) - _similarities(student)
+        return difference.square().sum() / max(len(student), 1) ** 2
+
+
+def _similarities(maps: Tensor) -> Tensor:
+    rows = maps.flatten(1)
+    similarities = rows @ rows.T
+    norms = vector_norm(similarities, dim=1, keepdim=True)
+    # Not a small number in place of zero, which a gradient would be divided by.
+    return similarities / norms.masked_fill(norms == 0, 1)
