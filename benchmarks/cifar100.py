@@ -23,14 +23,14 @@ PAIRS = {
     'full': ['resnet8x4-resnet32x4', 'wrn_16_2-wrn_40_2', 'vgg8-vgg13'],
 }
 FOLDERS = {'short': 'cifar100_short', 'full': 'cifar100'}
-METHODS = ('plain', 'kd', 'dkd', 'luminet')
+METHODS = ('plain', 'kd', 'dkd', 'luminet')  # of the many there are
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('protocol', choices=PAIRS)
     parser.add_argument('--pairs', nargs='+', help='student-teacher')
-    parser.add_argument('--methods', nargs='+', default=METHODS, choices=METHODS)
+    parser.add_argument('--methods', nargs='+', default=METHODS, help="'plain', or what a config's name begins with")
     parser.add_argument('--seeds', type=int, default=3)
     parser.add_argument('--minutes', type=float, default=float('inf'), help='stop after this long; resumes next time')
     parser.add_argument('--train-args', default='', help="for every run, e.g. '--amp --cfg-options model.compile=True'")
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, name: str, seed: int, deadline: float, folder:
     """Train one config to its end, unless that was done; False if the time was up before."""
     work_dir = ROOT / 'work_dirs' / folder / name
     if not (work_dir / 'result.json').is_file():
-        config = f'configs/{FOLDERS[args.protocol]}/{name}.py'
+        config = find(FOLDERS[args.protocol], name)
         command = [sys.executable, 'tools/train.py', config, '--resume', '--seed', str(seed), '--work-dir']
         process = subprocess.Popen([*command, str(work_dir.relative_to(ROOT)), *args.train_args.split()], cwd=ROOT)
         left = deadline - time.monotonic()
@@ -70,6 +70,18 @@ def run(args: argparse.Namespace, name: str, seed: int, deadline: float, folder:
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     (OUT / f'{stem}.jsonl').write_text(''.join(log.read_text() for log in logs))
     return True
+
+
+def find(folder: str, name: str) -> str:
+    """The config of this name, in the folder or in one below it.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    found = sorted((ROOT / 'configs' / folder).rglob(f'{name}.py'))
+    if not found:
+        sys.exit(f'There is no config {name}.py in configs/{folder}; correct --methods or --pairs.')
+    return str(found[0].relative_to(ROOT))
 
 
 if __name__ == '__main__':

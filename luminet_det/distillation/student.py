@@ -93,6 +93,9 @@ class Student:
         for teacher in self.teachers:
             teacher.build(self.accept)
             teacher.follow(self)
+            if teacher.trainable:
+                # It learns from the student's own training set.
+                teacher.classes = run_info('dataset_meta', {}).get('classes')
             self.links.append(self.meet(teacher))
         missing = (self.is_mutual and not hasattr(self, 'peers'), hasattr(self, 'adaptors') and not self._adapted)
         if any(missing):

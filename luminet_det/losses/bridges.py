@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from .adaptors import Norm
+
 
 def bridge(source: Tensor, target: Tensor) -> nn.Sequential:
     """A 3x3 convolution without bias and a norm, from maps like `source` to maps like `target`.
@@ -32,7 +34,7 @@ def bridge(source: Tensor, target: Tensor) -> nn.Sequential:
         )
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')
-    return nn.Sequential(layer, nn.BatchNorm2d(out_channels, track_running_stats=False)).to(source.device)
+    return nn.Sequential(layer, Norm(out_channels, track_running_stats=False)).to(source.device)
 
 
 def _size(maps: Tensor) -> str:

@@ -15,8 +15,8 @@ class SPLoss(MapLoss):
         loss = loss_weight / B**2 * ||G_teacher - G_student||_F**2
 
     C, H and W may differ. Several processes: each compares the images of its own batch, of which B is the number. One
-    image resembles itself alone: the loss is 0. Of a map that is zero everywhere the row of G is zero too, and the
-    gradient into it finite.
+    image resembles itself alone: the loss is 0, unless a map of it is zero everywhere. The row of G of such a map is
+    zero too, and the gradient into it finite.
 
     Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, arXiv 1907.09682. The weight 3000
     on the last stage, `stages=[-1]`, is that of RepDistiller's CIFAR-100 tables.

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
@@ -129,6 +130,15 @@ def test_detectors_are_compared_on_the_students_rois():
         assert torch.equal(torch.as_tensor(found[name]), torch.as_tensor(value)), name
     pairs.total(model, found).backward()
     assert all(p.grad is not None for p in model.peers.parameters())
+
+
+def test_a_peers_classes_are_those_of_the_training_set():
+    model = detector()
+    hub = MessageHub.get_current_instance()
+    hub.update_info('loop_stage', 'train')
+    hub.update_info('dataset_meta', dict(classes=tiny.classes()))
+    assert pairs.step(model)['peer1_loss_kd'] > 0
+    assert model.teachers[0].classes == tiny.classes()
 
 
 def test_equal_detectors_have_nothing_to_learn_from_each_other():

@@ -342,6 +342,15 @@ def test_a_bridge_changes_channels_and_size(given, wanted):
     assert torch.equal(layers.eval()(source), layers.train()(source))
 
 
+def test_a_map_of_one_value_a_channel_crosses_a_bridge_as_its_norms_bias():
+    layers = bridge(torch.randn(1, 3, 1, 1), torch.randn(1, 5, 1, 1))
+    torch.nn.init.normal_(layers[1].bias)
+    crossed = layers(torch.randn(1, 3, 1, 1))
+    assert torch.equal(crossed.flatten(), layers[1].bias)
+    crossed.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in layers.parameters())
+
+
 def test_a_bridge_starts_from_kaimings_distribution():
     weight = bridge(torch.zeros(1, 64, 4, 4), torch.zeros(1, 128, 4, 4))[0].weight
     assert weight.std().item() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.02)
