@@ -18,6 +18,27 @@ COUNTS = {
     'tiny_imagenet': 7,
     'image_folder': 3,
 }
+# Each method's folder, below that of its data.
+METHOD_COUNTS = {
+    'cifar100/fitnet': 11,
+    'cifar100/at': 11,
+    'cifar100/rkd': 11,
+    'cifar100/crd': 11,
+    'cifar100/ofd': 11,
+    'cifar100/reviewkd': 11,
+    'cifar100/fcfd': 10,
+    'cifar100/dml': 11,
+    'cifar100/mlld': 11,
+    'cifar100/dist': 6,
+    'cifar100/kd_ls': 9,
+    'cifar100/dkd_ls': 9,
+    'cifar100/mlld_ls': 9,
+    'cifar100/mcld': 1,
+    **{
+        f'imagenet/{method}': 2
+        for method in ('at', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls')
+    },
+}
 CONFIGS = [path for folder in COUNTS for path in sorted((ROOT / 'configs' / folder).glob('*.py'))]
 
 
@@ -52,6 +73,7 @@ def work_dir(path: Path) -> str:
     return parsed(path).get('work_dir', f'work_dirs/{path.stem}')
 
 
+METHODS = [path for folder in METHOD_COUNTS for path in sorted((ROOT / 'configs' / folder).glob('*.py'))]
 DISTILLING = [path for path in CONFIGS if '-' in path.stem]
 PLAIN = [path for path in CONFIGS if path not in DISTILLING]
 # The folders' own networks and pairs, whose data and schedule are published.

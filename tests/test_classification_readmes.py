@@ -6,7 +6,9 @@ import shlex
 import pytest
 
 from luminet_det import config
-from tests.classification_configs import CONFIGS, COUNTS, ROOT, parsed, work_dir
+from luminet_det.published import cifar100, imagenet
+from luminet_det.published.name import read_name
+from tests.classification_configs import CONFIGS, COUNTS, METHODS, ROOT, every, of_folder, parsed, work_dir
 from tools import linear_probe, sweep, train
 
 
@@ -14,6 +16,48 @@ from tools import linear_probe, sweep, train
 def test_a_readme_lists_every_config_of_its_folder_and_no_other(folder):
     listed = re.findall(r'\(([^()\s/]+\.py)\)', (ROOT / 'configs' / folder / 'README.md').read_text())
     assert sorted(set(listed)) == sorted(path.name for path in (ROOT / 'configs' / folder).glob('*.py'))
+
+
+@every(METHODS)
+def test_a_method_stands_in_its_row_and_its_pairs_column_with_the_published_number(path):
+    name, large = read_name(path.stem), of_folder(path) == 'imagenet'
+    readme = (ROOT / 'configs' / of_folder(path) / 'README.md').read_text()
+    link = f']({path.parent.name}/{path.name})'
+    assert readme.count(link) == 1
+    if path.parent.name == 'mcld':
+        assert f'**our reconstruction** from its abstract, for one pair, [resnet8x4 ← resnet32x4{link}' in readme
+        return
+    (table,) = (lines for lines in tables(readme) if link in '\n'.join(lines))
+    (line,) = (cells(line) for line in table if link in line)
+    (column,) = (i for i, cell in enumerate(line) if link in cell)
+    pair = imagenet.Pair(name.student, name.teacher)
+    rows = {row.key: row for row in (imagenet.PAIRS[pair] if large else cifar100.TOP1)}
+    header = {'resnet18': 'ResNet-18 ← ResNet-34', 'mobilenetv1': 'MobileNet-V1 ← ResNet-50'}.get(name.student)
+    assert cells(table[0])[column] == (header if large else str(pair))
+    told = line[column].replace(link, ']')
+    if not large:
+        number, _, mark = str(rows[name.method].figures[cifar100.PAIRS.index(pair)]).partition(' [')
+        assert line[0] == rows[name.method].method
+        assert told == f'[{number}]' + f' [{mark}' * bool(mark)
+    elif name.method in rows:
+        figures = [figure for figure in rows[name.method].figures if figure.value is not None]
+        numbers = ' / '.join(str(figure).partition(' [')[0] for figure in figures)
+        assert told == f'[{numbers}]' + ' [R]' * any(figure.mark for figure in figures)
+    else:
+        runs = [row for row in rows.values() if row.method.partition(',')[0] == line[0]]
+        assert told in [f'[{row.figures[0]} ({row.method.partition(", ")[2]})]' for row in runs] or (
+            told == '[not read]' and not runs
+        )
+
+
+def tables(text: str) -> list[list[str]]:
+    """The lines of each table of a page."""
+    blocks = ([line for line in block.splitlines() if line.startswith('|')] for block in text.split('\n\n'))
+    return [block for block in blocks if block]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip('|').split('|')]
 
 
 def commands(tool: str) -> list:

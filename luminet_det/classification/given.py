@@ -64,6 +64,12 @@ def comparable(student: Given, teacher: Given, term: Term) -> tuple[Given, Given
     """Both as they are; ValueError if the loss of the term cannot take these shapes."""
     shapes = [[tuple(tensor.shape[1:]) for tensor in listed(each)] for each in (student, teacher)]
     loss = type(term.loss).__name__
+    takes_maps = getattr(term.loss, 'compares', '') == 'maps'
+    if takes_maps and any(len(shape) != 3 for of_network in shapes for shape in of_network):
+        raise ValueError(
+            f"The tap 'features' gives tokens, no maps, of a transformer: student {shapes[0][-1]}, teacher "
+            f"{shapes[1][-1]}. {loss} compares maps. Use the tap 'logits' or 'embedding', or convolutional networks."
+        )
     if len(shapes[0]) != len(shapes[1]):
         few = min(map(len, shapes))
         raise ValueError(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 GIVES = {
     'logits': ('class logits (K, C)', "loss=dict(type='luminet_det.LumiNetLoss')"),
     'deltas': ('box deltas (K, 4)', "loss=dict(type='mmdet.L1Loss')"),
-    'embeddings': ('embeddings (N, D)', "loss=dict(type='mmdet.MSELoss')"),
-    'maps': ('feature maps (N, C, H, W)', "loss=dict(type='luminet_det.PKDLoss')"),
+    'embeddings': ('embeddings (N, D)', "loss=dict(type='luminet_det.RKDLoss')"),
+    'maps': ('feature maps (N, C, H, W)', "loss=dict(type='luminet_det.FitNetLoss')"),
 }
 
 # What a loss may need beyond the two networks' tensors, and who has it.

@@ -90,7 +90,10 @@ class Term:
         if unknown := [need for need in self.needs if need not in NEEDS]:
             raise ValueError(f'{loss}.needs names {unknown[0]!r}; a loss can need {", ".join(NEEDS)}.')
         if missing := [need for need in self.needs if need not in tap.offers]:
-            raise ValueError(f"{loss} needs {NEEDS[missing[0]]}; the tap '{name}' of this model does not.")
+            raise ValueError(
+                f"{loss} needs {NEEDS[missing[0]]}; the tap '{name}' of this model does not. Use a loss for this tap, "
+                f'e.g. {GIVES[tap.gives][1]}.'
+            )
         if self.takes_views and not tap.views:
             raise ValueError(
                 f"{loss} compares several views of each image; the tap '{name}' has one. Write views=1 in the loss "

@@ -69,6 +69,15 @@ TOP1 = read_rows(
     SOURCES,
 )
 
+# MLLD's code trains these for longer than 240 epochs.
+MLLD_EPOCHS = {
+    Pair('mobilenetv2_half', 'vgg13'): 480,
+    Pair('mobilenetv2_half', 'resnet50_32px'): 480,
+    Pair('shufflenetv1', 'wrn_40_2'): 480,
+    Pair('shufflenetv1', 'resnet32x4'): 960,
+    Pair('shufflenetv2', 'resnet32x4'): 960,
+}
+
 STRONG_AUGMENTATION_PAIRS = (
     Pair('wrn_16_2', 'wrn_40_2'),
     Pair('wrn_40_1', 'wrn_40_2'),

@@ -1,5 +1,6 @@
 """A published number and how sure we are of it."""
 
+import re
 from dataclasses import dataclass
 
 RECALLED = 'R'  # from memory of the paper; check before quoting
@@ -60,8 +61,8 @@ class Row:
 
     @property
     def key(self) -> str:
-        """How config names begin that train this method: 'reviewkd' for ReviewKD."""
-        return ''.join(letter for letter in self.method.lower() if letter.isalnum())
+        """How config names begin that train this method: 'reviewkd' for ReviewKD, 'dkd_ls' for DKD + LS."""
+        return re.sub(r'\W', '', self.method.lower().replace(' + ', '_'))
 
 
 def read_rows(text: str, sources: dict[str, str]) -> tuple[Row, ...]:

@@ -12,6 +12,10 @@ from luminet_det.published.spread import spread
 PAIRS = {'CIFAR-100': (*cifar100.PAIRS, cifar100.VIT_PAIR), 'ImageNet': tuple(imagenet.PAIRS)}
 OF_PLAIN = {'teacher': 'teacher', 'student': 'student'}
 RECIPES = ('kd', 'dkd', 'luminet')  # methods that every pair has a config of
+# Methods whose configs have a folder of their own, with those pairs that have a published number.
+METHODS = (
+    'fitnet', 'at', 'rkd', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls', 'dkd_ls', 'mlld_ls',
+)  # fmt: skip
 
 
 class Measured:
@@ -53,7 +57,8 @@ class Measured:
 
     def command(self, row: str, pair: Pair, variant: str = '') -> str:
         """What trains the row."""
-        folder = FOLDERS[self.dataset] + (f'/{STRONG_AUGMENTATION}' if variant else '')
+        below = STRONG_AUGMENTATION if variant else row if row in METHODS else ''
+        folder = '/'.join(filter(None, (FOLDERS[self.dataset], below)))
         return f'`python tools/train.py configs/{folder}/{self.config(row, pair, variant)}.py`'
 
     def selection(self, row: str, pair: Pair, variant: str = '') -> str:

@@ -7,6 +7,7 @@ from luminet_det.published.measured import Measured
 from luminet_det.published.paper_tables import (
     accuracies,
     imagenet_pair,
+    rows_of_other_methods,
     rows_of_our_own,
     sources,
     strong_augmentation,
@@ -62,6 +63,9 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
         sources(cifar100.TOP1),
         '## The rows that have configs',
         rows_of_our_own(cifar),
+        '## The other methods that have configs',
+        'Their configs have a folder each. Those of MLLD count with the epochs of their settings, up to 960.',
+        rows_of_other_methods(cifar),
         '## CIFAR-100 with strong augmentation (table 5)',
         'The paper names AutoAugment and says neither whether an image gives one view or two nor for how many epochs. '
         "MLLD's code has RandAugment and Cutout in a second view.",

@@ -6,11 +6,12 @@ from luminet_det.published import cifar100, imagenet
 from luminet_det.published.cifar100 import Pair
 from luminet_det.published.figure import Row
 from luminet_det.published.markdown import table
-from luminet_det.published.measured import RECIPES, Measured
+from luminet_det.published.measured import METHODS, RECIPES, Measured
 from luminet_det.published.run import TOP5
 from luminet_det.published.spread import NOT_RUN
 
 OWN_ROWS = ('teacher', 'student', *RECIPES)
+NOTHING = '-'
 
 
 def accuracies(measured: Measured, pairs: Sequence[Pair]) -> str:
@@ -19,7 +20,7 @@ def accuracies(measured: Measured, pairs: Sequence[Pair]) -> str:
     for row in cifar100.TOP1 + measured.unpublished(cifar100.TOP1, pairs):
         figures = [row.figures[cifar100.PAIRS.index(pair)] for pair in pairs]
         ours = [measured.accuracy(row.key, pair) for pair in pairs]
-        if any(str(figure) != '-' for figure in figures) or any(cell != NOT_RUN for cell in ours):
+        if any(str(figure) != NOTHING for figure in figures) or any(cell != NOT_RUN for cell in ours):
             lines.append([row.method, *(f'{figure} / {cell}' for figure, cell in zip(figures, ours, strict=True))])
     return table(['', *map(str, pairs)], lines)
 
@@ -42,6 +43,18 @@ def rows_of_our_own(measured: Measured) -> str:
                 seen.add(config)
                 lines.append(_detail(measured, row, column, pair))
     lines.sort(key=lambda line: '-' in line[0])  # networks by themselves first
+    return table(DETAILS, lines)
+
+
+def rows_of_other_methods(measured: Measured) -> str:
+    """The same of each method with a folder of its own, for the pairs with a published number."""
+    rows = [row for row in cifar100.TOP1 if row.key in METHODS]
+    lines = [
+        _detail(measured, row, column, pair)
+        for row in rows
+        for column, pair in enumerate(cifar100.PAIRS)
+        if str(row.figures[column]) != NOTHING
+    ]
     return table(DETAILS, lines)
 
 
@@ -89,7 +102,7 @@ def imagenet_pair(measured: Measured, pair: Pair) -> str:
                 measured.accuracy(row.key, pair, metric=TOP5),
                 measured.accuracy(row.key, pair, 'last'),
                 str(len(measured.runs(row.key, pair))),
-                _imagenet_command(measured, row.key, pair) if row.key in OWN_ROWS else '-',
+                _imagenet_command(measured, row.key, pair) if row.key in (*OWN_ROWS, *METHODS) else '-',
             ]
         )
     return table(['', 'top-1', 'top-5', 'best epoch', 'its top-5', 'last epoch', 'n', 'command'], lines)

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from luminet_det.published import config_path
-from luminet_det.published.name import Name, read_name
+from luminet_det.published.cifar100 import MLLD_EPOCHS
+from luminet_det.published.name import PLAIN, Name, read_name
 from luminet_det.published.result_file import read_object
 
 TOP1, TOP5 = 'accuracy/top1', 'accuracy/top5'
@@ -78,8 +79,12 @@ class Run:
         protocol = PROTOCOLS.get(self['dataset'])
         if protocol is None or not self.complete or self.options:
             return False
-        if self.folder not in (folder := FOLDERS[self['dataset']], f'{folder}/{STRONG_AUGMENTATION}'):
+        folder, method = FOLDERS[self['dataset']], self.name.method if self.name else PLAIN
+        if self.folder not in (folder, f'{folder}/{STRONG_AUGMENTATION}', f'{folder}/{method}'):
             return False
+        if method in ('mlld', 'mlld_ls'):
+            epochs = MLLD_EPOCHS.get(self.name[1:3], protocol['epochs'])
+            protocol = {**protocol, 'epochs': epochs}
         if self.name and self.name.student.startswith('deit'):  # nothing but the images is published
             return self['train_images'] == protocol['train_images'] and self['epochs'] >= protocol['epochs']
         return all(self[key] == value for key, value in protocol.items())

@@ -387,7 +387,7 @@ def test_detectors_of_another_kind_are_refused_with_the_tap_that_takes_them(teac
         (dict(distill=dict(TERM, rows=0)), 'rows=0 of tap'),
         (dict(distill=dict(TERM, rows=True)), 'rows=True of tap'),
         (dict(distill=dict(tap='roi_cls', loss=LUMINET)), "'roi_cls'; known taps: dense_cls, neck, backbone"),
-        (dict(distill=dict(tap='neck', loss=LUMINET)), "compares class logits.*'neck' gives feature maps.*PKDLoss"),
+        (dict(distill=dict(tap='neck', loss=LUMINET)), "compares class logits.*'neck' gives feature maps.*FitNetLoss"),
         (dict(distill=dict(TERM, loss=dict(type='luminet_det.PKDLoss'))), 'compares feature maps.*gives class logits'),
         (dict(distil=[]), r"model has no setting 'distil'. Did you mean 'distill'"),
     ],

@@ -6,7 +6,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'quickstart'
-NAMES = ['kd_student', 'luminet_student', 'student', 'teacher']
+NAMES = sorted(path.stem for path in CONFIGS.glob('*.py'))
 
 
 def build(name):
@@ -18,8 +18,9 @@ def pipelines(config):
     return [config[f'{split}_dataloader'].dataset.pipeline for split in ('train', 'val', 'test')]
 
 
-def test_these_are_all_the_configs():
-    assert sorted(path.stem for path in CONFIGS.glob('*.py')) == NAMES
+def test_teacher_student_and_eighteen_methods_are_there():
+    assert {'kd_student', 'luminet_student', 'student', 'teacher'} < set(NAMES)
+    assert len(NAMES) == 20
 
 
 @pytest.mark.parametrize('name', NAMES)

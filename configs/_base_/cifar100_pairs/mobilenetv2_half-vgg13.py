@@ -1,0 +1,12 @@
+"""MobileNetV2 of half width <- VGG-13: what the methods of this pair share."""
+
+_base_ = '../../cifar100/mobilenetv2_half.py'
+
+model = dict(
+    type='luminet_det.DistillClassifier',
+    teacher=dict(config='configs/cifar100/vgg13.py', checkpoint='work_dirs/vgg13/epoch_240.pth'),
+)
+custom_hooks = [
+    dict(type='luminet_det.ResultHook'),
+    dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 73.1}),
+]

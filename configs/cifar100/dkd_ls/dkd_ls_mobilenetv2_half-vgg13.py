@@ -1,0 +1,20 @@
+"""DKD + LS, MobileNetV2 of half width <- VGG-13. Published top-1: 69.98."""
+
+_base_ = '../../_base_/cifar100_pairs/mobilenetv2_half-vgg13.py'
+
+model = dict(
+    distill=[
+        dict(
+            tap='logits',
+            loss=dict(
+                type='luminet_det.DKDLoss',
+                tau=2.0,
+                target_weight=1.0,
+                non_target_weight=6.0,
+                loss_weight=9.0,
+                standardize=True,
+            ),
+            warmup='20 epochs',
+        )
+    ]
+)

@@ -1,0 +1,20 @@
+"""DKD + LS, ResNet-8x4 <- ResNet-32x4. Published top-1: 77.01."""
+
+_base_ = '../../_base_/cifar100_pairs/resnet8x4-resnet32x4.py'
+
+model = dict(
+    distill=[
+        dict(
+            tap='logits',
+            loss=dict(
+                type='luminet_det.DKDLoss',
+                tau=2.0,
+                target_weight=1.0,
+                non_target_weight=8.0,
+                loss_weight=9.0,
+                standardize=True,
+            ),
+            warmup='20 epochs',
+        )
+    ]
+)

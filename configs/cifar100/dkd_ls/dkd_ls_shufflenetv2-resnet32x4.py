@@ -1,0 +1,20 @@
+"""DKD + LS, ShuffleNetV2 <- ResNet-32x4. Published top-1: 77.37."""
+
+_base_ = '../../_base_/cifar100_pairs/shufflenetv2-resnet32x4.py'
+
+model = dict(
+    distill=[
+        dict(
+            tap='logits',
+            loss=dict(
+                type='luminet_det.DKDLoss',
+                tau=2.0,
+                target_weight=1.0,
+                non_target_weight=8.0,
+                loss_weight=9.0,
+                standardize=True,
+            ),
+            warmup='20 epochs',
+        )
+    ]
+)

@@ -1,0 +1,9 @@
+"""DML, ResNet-8x4 and ResNet-32x4, both from scratch. Published top-1: 72.12."""
+
+_base_ = '../resnet8x4.py'
+
+model = dict(
+    type='luminet_det.DistillClassifier',
+    teacher=dict(config='configs/cifar100/resnet32x4.py', trainable=True),
+    distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=1.0))],
+)

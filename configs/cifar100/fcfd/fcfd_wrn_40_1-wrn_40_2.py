@@ -1,0 +1,12 @@
+"""FCFD, WRN-40-1 <- WRN-40-2. Published top-1: 75.43; that it is of this pair is our reading."""
+
+_base_ = '../../_base_/cifar100_pairs/wrn_40_1-wrn_40_2.py'
+
+model = dict(
+    teacher=dict(batch_statistics=True),
+    distill=[
+        dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0)),
+        dict(tap='features', loss=dict(type='luminet_det.FCFDLoss', tau=4.0, mixed_weight=1.0, feature_weight=5.0)),
+    ],
+)
+optim_wrapper = dict(optimizer=dict(nesterov=True))

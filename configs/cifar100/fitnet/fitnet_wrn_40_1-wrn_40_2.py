@@ -1,0 +1,5 @@
+"""FitNet, WRN-40-1 <- WRN-40-2. Published top-1: 72.24."""
+
+_base_ = '../../_base_/cifar100_pairs/wrn_40_1-wrn_40_2.py'
+
+model = dict(distill=[dict(tap='features', stages=[2], loss=dict(type='luminet_det.FitNetLoss', loss_weight=100.0))])

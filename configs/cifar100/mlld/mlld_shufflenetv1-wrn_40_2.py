@@ -1,0 +1,9 @@
+"""MLLD, ShuffleNetV1 <- WRN-40-2. Published top-1: 77.44."""
+
+_base_ = ['../../_base_/cifar100_pairs/shufflenetv1-wrn_40_2.py', '../../_base_/two_views_32px.py']
+
+model = dict(
+    ce_weight=0.2, distill=[dict(tap='logits', loss=dict(type='luminet_det.MLLDLoss', tau=4.0, loss_weight=0.9))]
+)
+train_dataloader = dict(dataset=dict(transforms=_base_.views))
+train_cfg = dict(max_epochs=480)

@@ -1,0 +1,9 @@
+"""MLLD, ShuffleNetV2 <- ResNet-32x4. Published top-1: 78.44."""
+
+_base_ = ['../../_base_/cifar100_pairs/shufflenetv2-resnet32x4.py', '../../_base_/two_views_32px.py']
+
+model = dict(
+    ce_weight=0.2, distill=[dict(tap='logits', loss=dict(type='luminet_det.MLLDLoss', tau=4.0, loss_weight=0.9))]
+)
+train_dataloader = dict(dataset=dict(transforms=_base_.views))
+train_cfg = dict(max_epochs=960)

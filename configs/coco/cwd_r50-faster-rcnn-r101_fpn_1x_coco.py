@@ -1,0 +1,8 @@
+"""CWD on all levels of the neck, with the published temperature and weight: Faster R-CNN, R50 <- R101.
+
+python tools/train.py configs/coco/cwd_r50-faster-rcnn-r101_fpn_1x_coco.py
+"""
+
+_base_ = './kd_r50-faster-rcnn-r101_fpn_1x_coco.py'
+
+model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.CWDLoss', tau=1.0, loss_weight=10.0))])

@@ -1,0 +1,10 @@
+"""DIST on the RoI logits, with the temperature and weight of its ImageNet runs: Faster R-CNN, MobileNetV2 <- R50.
+
+python tools/train.py configs/coco/dist_mobilenetv2-faster-rcnn-r50_fpn_1x_coco.py
+"""
+
+_base_ = './kd_mobilenetv2-faster-rcnn-r50_fpn_1x_coco.py'
+
+model = dict(
+    distill=[dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.DISTLoss', tau=1.0, loss_weight=2.0))]
+)

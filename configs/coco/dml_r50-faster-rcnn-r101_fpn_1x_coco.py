@@ -1,0 +1,14 @@
+"""DML on the RoI logits: two Faster R-CNN, R50 and R101, that train together.
+
+Both start from ImageNet weights. For detectors nothing is published.
+
+    python tools/train.py configs/coco/dml_r50-faster-rcnn-r101_fpn_1x_coco.py
+"""
+
+_base_ = './plain_r50-faster-rcnn_fpn_1x_coco.py'
+
+model = dict(
+    type='luminet_det.DistillTwoStageDetector',
+    teacher=dict(config='mmdet::faster_rcnn/faster-rcnn_r101_fpn_ms-3x_coco.py', trainable=True),
+    distill=[dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.KDLoss', tau=1.0))],
+)

@@ -1,0 +1,10 @@
+"""FitNet on all levels of the neck, a 1x1 convolution each: Faster R-CNN, R18 <- R101.
+
+The weights are ours: for detectors none are published.
+
+    python tools/train.py configs/coco/fitnet_r18-faster-rcnn-r101_fpn_1x_coco.py
+"""
+
+_base_ = './kd_r18-faster-rcnn-r101_fpn_1x_coco.py'
+
+model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.FitNetLoss', regressor='conv', loss_weight=1.0))])

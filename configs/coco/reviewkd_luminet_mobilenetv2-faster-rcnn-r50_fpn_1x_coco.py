@@ -1,0 +1,13 @@
+"""ReviewKD on the neck and LumiNet on the RoI logits: Faster R-CNN, MobileNetV2 <- R50.
+
+python tools/train.py configs/coco/reviewkd_luminet_mobilenetv2-faster-rcnn-r50_fpn_1x_coco.py
+"""
+
+_base_ = './kd_mobilenetv2-faster-rcnn-r50_fpn_1x_coco.py'
+
+model = dict(
+    distill=[
+        dict(tap='neck', loss=dict(type='luminet_det.ReviewKDLoss', loss_weight=2.0)),
+        dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=1.0, loss_weight=4.0)),
+    ]
+)

@@ -1,0 +1,5 @@
+"""The same student with DIST on the RoI logits."""
+
+_base_ = './luminet_student.py'
+
+model = dict(distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.DISTLoss', tau=1.0, loss_weight=2.0))])

@@ -1,0 +1,5 @@
+"""The same student with FGFI near the digits, on all levels of the neck."""
+
+_base_ = './luminet_student.py'
+
+model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', relu=False, loss_weight=0.01))])

@@ -1,0 +1,5 @@
+"""The same student with LSKD on the RoI logits."""
+
+_base_ = './luminet_student.py'
+
+model = dict(distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.LSKDLoss', tau=2.0, loss_weight=1.0))])
