@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks import methods_table
 from luminet_det.published import load_runs
 from luminet_det.published.spread import paired_difference, spread
 from luminet_det.quickstart.table import format_table
@@ -21,6 +22,7 @@ READMES = [
     ROOT / 'configs' / 'digits' / 'README.md',
     ROOT / 'docs' / 'training_modes.md',
     ROOT / 'docs' / 'classifiers.md',
+    ROOT / 'docs' / 'methods.md',
     ROOT / 'configs' / 'cifar100_short' / 'README.md',
 ]
 STUDENTS = dict(
@@ -172,6 +174,8 @@ TABLES = {
     'modes': modes,
     'classification speed': classification_speed,
     'cifar100 short': cifar100_short,
+    'methods of classifiers': methods_table.classifiers,
+    'methods of detectors': methods_table.detectors,
     'digits grid': digits_grid,
     'dense grid': dense_grid,
 }

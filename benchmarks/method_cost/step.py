@@ -24,10 +24,11 @@ class Step:
         self.model = model.train()
         self.batch = batch
         self.optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4))
-        beside = [module for name, module in model.named_children() if name in ('adaptors', 'peers')]
+        beside = [getattr(model, place) for place in ('adaptors', 'peers') if hasattr(model, place)]
         self.learned = sum(p.numel() for module in beside for p in module.parameters())
         # Memories and margins; the running statistics of norms are no part of what the papers count.
-        parts = [part for module in beside for part in module.modules() if not isinstance(part, _BatchNorm)]
+        adaptors = getattr(model, 'adaptors', nn.Module())
+        parts = [part for part in adaptors.modules() if not isinstance(part, _BatchNorm)]
         self.remembered = sum(b.numel() for part in parts for b in part.buffers(recurse=False))
 
     def __call__(self) -> None:

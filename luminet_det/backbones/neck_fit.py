@@ -50,6 +50,9 @@ def explain_neck(model: nn.Module, whose: str = 'model') -> Iterator[None]:
         yield
     except (AssertionError, IndexError, RuntimeError) as error:
         model = getattr(model, 'module', model)
+        # A runner that builds its model later has but its config.
+        if not isinstance(model, nn.Module):
+            raise
         backbone, neck = getattr(model, 'backbone', None), _first_neck(model)
         channels = None if neck is None else _probe(backbone)
         # A backbone that fails by itself has an error of its own to tell.

@@ -1,6 +1,7 @@
 """DistillClassifier: a classifier that listens to frozen ones on its own images."""
 
 import torch
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
@@ -186,7 +187,11 @@ class DistillClassifier(Student, Classifier):
                     'A loss of `distill` needs the class of every image of the training set. Add '
                     "dict(type='luminet_det.TrainingLabelsHook') to custom_hooks."
                 )
-            handed['training_labels'] = known.to(labels.device)
+            if known.device != labels.device:
+                # Once: a loss knows the labels it has looked at by their tensor.
+                known = known.to(labels.device)
+                MessageHub.get_current_instance().update_info('training_labels', known, resumed=False)
+            handed['training_labels'] = known
         # A compiled step must not depend on what nobody asks for.
         return {need: value for need, value in handed.items() if need in needs}
 

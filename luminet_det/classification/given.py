@@ -25,6 +25,11 @@ def parts(term: Term) -> tuple[str, str]:
                 f'cut: remove {changed[0]} from the term.'
             )
         return 'boundaries', 'boundaries'
+    side = getattr(term.loss, 'needs_relu', None)
+    if side and term.options.get('relu', side) != side:
+        raise ValueError(
+            f"{type(term.loss).__name__} compares maps {side} their ReLU: write relu='{side}' in the term."
+        )
     return RELU[term.options['relu']] if term.tap == 'features' else (term.tap, term.tap)
 
 
@@ -74,8 +79,13 @@ def comparable(student: Given, teacher: Given, term: Term) -> tuple[Given, Given
         few = min(map(len, shapes))
         raise ValueError(
             f"The tap '{term.tap}' gives {len(shapes[0])} stages in the student, {shapes[0]}, and {len(shapes[1])} in "
-            f'the teacher, {shapes[1]}; {loss} compares as many of both. Choose them in the term: stages='
-            f'{list(range(1, few))}, counted from the stem, or stages={list(range(1 - few, 0))}, from the end.'
+            f'the teacher, {shapes[1]}; {loss} compares as many of both. '
+            + (
+                'It runs whole networks: take two of as many stages.'
+                if 'networks' in term.needs
+                else f'Choose them in the term: stages={list(range(1, few))}, counted from the stem, or '
+                f'stages={list(range(1 - few, 0))}, from the end.'
+            )
         )
     if not term.bridges and shapes[0] != shapes[1]:
         raise ValueError(

@@ -59,6 +59,12 @@ class ShardedStrategy(FSDPStrategy):
         self.optim_wrapper.load_state_dict(shard)
 
     def _wrap_model(self, model: nn.Module) -> nn.Module:
+        # Of this package's `Companions`, whose keys no state_dict has.
+        if held := [part.place for part in model.children() if hasattr(part, 'kept_as') and list(part.parameters())]:
+            raise ValueError(
+                f'--fsdp cannot save what trains beside the student ({", ".join(held)}). Leave out --fsdp, or take '
+                'losses without parts of their own and frozen teachers.'
+            )
         wrapper = dict(type='MMFullyShardedDataParallel')
         if not torch.cuda.is_available():
             wrapper['device_id'] = torch.device('cpu')

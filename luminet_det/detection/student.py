@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from mmdet.models.detectors.base import BaseDetector
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor, nn
@@ -49,6 +50,11 @@ class DetectorStudent(Student):
 
     def accept(self, teacher: nn.Module) -> None:
         """A teacher whose neck does not fit its backbone is refused before its weights are fetched."""
+        if not isinstance(teacher, BaseDetector):
+            raise ValueError(
+                f'A detector learns from a detector; the teacher is a {type(teacher).__name__}. Write '
+                "teacher='mmdet::faster_rcnn/...', or dict(config=..., checkpoint=...) of a detector."
+            )
         check_neck(teacher, 'teacher')
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:

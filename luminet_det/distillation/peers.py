@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.teacher import Teacher, apart, model_config
-from luminet_det.distillation.terms import Term
+from luminet_det.distillation.terms import Given, Term
 
 
 class Peer(Teacher):
@@ -87,18 +87,18 @@ def require_rows(terms: Sequence[Term], taps: dict) -> None:
             )
 
 
-def mutual(term: Term, rows: Sequence[Tensor], **given) -> list[Tensor]:
+def mutual(term: Term, rows: Sequence[Given], **given) -> list[Tensor]:
     """The loss of each network against the others.
 
     Args:
         term: The term.
-        rows: The logits (K, C) of each network; those compared with are detached.
+        rows: The logits (K, C) of each network, or a tuple of those of each view; those compared with are detached.
         **given: What the tap hands over.
 
     Returns:
         For each network, the mean of the term over the other ones.
     """
-    others = [[other.detach() for other in rows if other is not own] for own in rows]
+    others = [[_detached(other) for other in rows if other is not own] for own in rows]
     return [sum(term(own, other, **given) for other in of) / len(of) for own, of in zip(rows, others, strict=True)]
 
 
@@ -111,6 +111,10 @@ def weighed(found: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Te
     """
     own = {name: value for name, value in found.items() if name.startswith('peer')}
     return {name: weights.get(name.partition('_loss_')[2], 1.0) * value for name, value in own.items()}
+
+
+def _detached(rows: Given) -> Given:
+    return rows.detach() if isinstance(rows, Tensor) else tuple(view.detach() for view in rows)
 
 
 def _read(setting) -> Teacher:

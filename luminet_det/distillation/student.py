@@ -160,7 +160,8 @@ class Student:
     @property
     def is_mutual(self) -> bool:
         """Whether its teachers are peers that learn from it too."""
-        return bool(self.teachers) and self.teachers[0].trainable
+        # A compiler cannot see through `bool` of a list.
+        return len(self.teachers) > 0 and self.teachers[0].trainable
 
     def _join(self) -> None:
         """Build the peers, as a part of this module."""
@@ -225,7 +226,9 @@ class Student:
             ]
         for name, term in self._named_terms():
             learned = sum(p.numel() for p in term.loss.parameters())
-            lines.append(f'  term     loss_{name}: {term}' + (f', {learned:,} parameters of its own' * bool(learned)))
+            kept = sum(b.numel() for b in term.loss.buffers())
+            own = f', {learned:,} parameters of its own' * bool(learned) + f', {kept:,} numbers kept' * bool(kept)
+            lines.append(f'  term     loss_{name}: {term}{own}')
         return '\n'.join(lines)
 
 

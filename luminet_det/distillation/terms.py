@@ -74,18 +74,20 @@ class Term:
         for option, value in options.items():
             tap.check(name, option, value)
         term = cls(**{**options, **setting})
-        term.require(name, tap)
+        term.require(name, taps)
         return term
 
-    def require(self, name: str, tap: Tap) -> None:
-        """Raise ValueError unless the tap has all that the loss takes; `name` is the tap's."""
+    def require(self, name: str, taps: dict[str, Tap]) -> None:
+        """Raise ValueError unless the tap of this name has all that the loss takes."""
+        tap = taps[name]
         loss = type(self.loss).__name__
         compares = getattr(self.loss, 'compares', 'logits' if 'target' in self.needs else tap.gives)
         if compares != tap.gives:
+            fits = [other for other, its in taps.items() if its.gives == compares]
             gives, fitting = GIVES[tap.gives]
             raise ValueError(
                 f"{loss} compares {GIVES[compares][0]}; the tap '{name}' gives {gives}. "
-                f'Use a loss for these, e.g. {fitting}.'
+                f'Use a loss for these, e.g. {fitting}.' + (f" Or keep it and write tap='{fits[0]}'." if fits else '')
             )
         if unknown := [need for need in self.needs if need not in NEEDS]:
             raise ValueError(f'{loss}.needs names {unknown[0]!r}; a loss can need {", ".join(NEEDS)}.')

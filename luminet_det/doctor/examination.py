@@ -84,8 +84,7 @@ class _Examination:
             no_model,
         )
         if distils:
-            metainfo = getattr(self.task.datasets.get('train_dataloader'), 'metainfo', {})
-            teachers.enter_training(cfg, metainfo)
+            teachers.enter_training(cfg, self.task.datasets.get('train_dataloader'))
             taught = run('teacher weights', lambda: teachers.check_weights(self.model), 'model.teacher')
             lacking = no_train or (None if taught else 'a teacher could not be built')
             learnable &= run(

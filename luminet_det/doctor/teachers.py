@@ -17,11 +17,15 @@ def distils(model: nn.Module) -> bool:
     return bool(getattr(model, 'terms', None))
 
 
-def enter_training(cfg: Config, metainfo: dict) -> None:
+def enter_training(cfg: Config, dataset: object) -> None:
     """Publish what a Runner would have when its first step begins: classes are matched by it."""
     hub = MessageHub.get_instance('doctor')
     epochs = cfg.train_cfg.get('max_epochs')
+    metainfo = getattr(dataset, 'metainfo', {})
     facts = dict(loop_stage='train', dataset_meta=metainfo, iter=0, epoch=0, max_epochs=epochs or 1)
+    hooks = [str(hook.get('type', '')).rpartition('.')[2] for hook in cfg.get('custom_hooks') or ()]
+    if 'TrainingLabelsHook' in hooks and hasattr(dataset, 'labels'):
+        facts['training_labels'] = torch.as_tensor(dataset.labels, dtype=torch.int64)
     for name, fact in facts.items():
         hub.update_info(name, fact)
 
@@ -32,7 +36,9 @@ def check_weights(model: nn.Module) -> Iterator[Finding]:
         teacher.build(model.accept)
         millions = sum(p.numel() for p in teacher.model.parameters()) / 1e6
         yield Finding(
-            'teacher weights', OK, f'{teacher.checkpoint} fits {_shown(teacher.name)}, {millions:.2f} M parameters'
+            'teacher weights',
+            OK,
+            f'{teacher.checkpoint or "a start from scratch"} fits {_shown(teacher.name)}, {millions:.2f} M parameters',
         )
 
 
@@ -54,6 +60,9 @@ def check_answers(model: nn.Module, batch: dict) -> Iterator[Finding]:
     data = model.data_preprocessor(batch, False)
     labels, number = data['labels'], len(data['labels'])
     for teacher, link in zip(model.teachers, model.links, strict=True):
+        if teacher.trainable and not teacher.checkpoint:
+            # A peer that starts from scratch is to know nothing yet.
+            continue
         with torch.no_grad():
             logits = link.answer(data['inputs'][:number], ('logits',)).logits
         right, guess = int((logits.argmax(1) == labels).sum()), 1 / logits.shape[1]

@@ -84,14 +84,9 @@ def common(*maps: Tensor) -> list[Tensor]:
 
 
 class Norm(nn.BatchNorm2d):
-    """BatchNorm that takes its running statistics where a channel has but one value, which has no variance.
-
-    Without running statistics that value is its own mean, and 0 is left of it.
-    """
+    """BatchNorm that takes its running statistics where a channel has but one value, which has no variance."""
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.numel() > maps.shape[1]:
             return super().forward(maps)
-        if self.running_mean is None:
-            return 0 * maps * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
         return batch_norm(maps, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)

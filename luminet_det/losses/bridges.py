@@ -1,8 +1,29 @@
 """Bridges: learned layers that carry feature maps from one network into the space of another."""
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
-from .adaptors import Norm
+
+class BatchStatistics(nn.Module):
+    """BatchNorm by the statistics of this process's batch alone.
+
+    Processes cross different bridges, so they must not meet at a norm: this is none that a conversion to SyncBatchNorm
+    would find. The one value of a channel that has no other is its own mean, and 0 is left of it.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.numel() <= maps.shape[1]:
+            return 0 * maps * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+        return batch_norm(maps, None, None, self.weight, self.bias, training=True)
 
 
 def bridge(source: Tensor, target: Tensor) -> nn.Sequential:
@@ -34,7 +55,7 @@ def bridge(source: Tensor, target: Tensor) -> nn.Sequential:
         )
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')
-    return nn.Sequential(layer, Norm(out_channels, track_running_stats=False)).to(source.device)
+    return nn.Sequential(layer, BatchStatistics(out_channels)).to(source.device)
 
 
 def _size(maps: Tensor) -> str:

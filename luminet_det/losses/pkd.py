@@ -28,7 +28,9 @@ class PKDLoss(MapLoss):
         super().__init__(loss_weight)
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
-        return mse_loss(_standardised(student), _standardised(teacher)) / 2
+        # Not the mean, which is nan without images.
+        total = mse_loss(_standardised(student), _standardised(teacher), reduction='sum')
+        return total / (2 * max(student.numel(), 1))
 
 
 def _standardised(maps: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ SOURCES = {
     'mlld': 'MLLD paper (CVPR 2023)',
     'dkd': 'DKD paper (CVPR 2022)',
     'reviewkd': 'README of ReviewKD (CVPR 2021); top-5 from the DKD paper',
+    'author': 'DIST (NeurIPS 2022), as its author reports it',
     'dist': 'DIST paper (NeurIPS 2022), a stronger recipe: its plain student has 70.13',
     'torchvision': "torchvision's weights, as the papers quote them",
 }
@@ -45,6 +46,7 @@ RESNET18 = read_rows(
     CRD, torchdistill:      torchdistill: 70.93 -
     ReviewKD, torchdistill: torchdistill: 71.64 -
     DIST, torchdistill:     torchdistill: 71.95 -
+    DIST, author:           author:       72.07 -
     KD + LS, LSKD:          lskd:         71.45 -
     DKD, mmrazor:           mmrazor:      71.37 -
     DIST, mmrazor:          mmrazor:      71.61 -

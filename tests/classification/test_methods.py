@@ -266,13 +266,17 @@ def test_sizes_that_no_adaptor_bridges_are_listed_with_the_option_to_change(teac
         small.build(model)
 
 
+def seen_by(setting):
+    black = torch.zeros(32, 3, 32, 32, dtype=torch.uint8)
+    return small.losses(small.build(setting), dict(narrow.batch(), inputs=black))
+
+
 @pytest.mark.parametrize('loss', ['FitNetLoss', 'ATLoss'])
 def test_the_tokens_of_a_transformer_are_no_maps(teachers, loss):
     deit = dict(type='luminet_det.deit_compact_32px', num_classes=narrow.CLASSES)
     setting = small.distilling(teachers[True], [term('features', loss, dict(stages=[-1]))], network=deit)
     with pytest.raises(ValueError, match=r"tokens, no maps, of a transformer.*Use the tap 'logits' or 'embedding'"):
-        model = small.build(setting)
-        small.losses(model, dict(narrow.batch(), inputs=torch.zeros(32, 3, 32, 32, dtype=torch.uint8)))
+        seen_by(setting)
 
 
 def test_fcfd_of_a_transformer_names_the_networks_that_it_can_run(teachers):

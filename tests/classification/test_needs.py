@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 from torch import nn
 
 from luminet_det.classification import models
 from luminet_det.classification.norms import norms_before_relu
+from luminet_det.doctor.teachers import enter_training
 from luminet_det.hooks.training_labels import TrainingLabelsHook
 from luminet_det.registry import MODELS
 from tests import runs
@@ -80,6 +82,38 @@ def test_relu_chooses_for_each_network_what_is_compared(teacher):
     _, before = seen(teacher, term('features', 'Maps', relu='before'))
     assert (before['student'][0] < 0).any()
     assert torch.equal(before['teacher'][0], found['teacher'][0])
+
+
+def test_maps_after_their_relu_are_refused_to_a_loss_that_is_made_for_those_before(tmp_path):
+    network = dict(type='luminet_det.resnet8x4', num_classes=4)
+    teacher = small.save_teacher(tmp_path / 'teacher.pth', small.setting(network=network))
+    ofd = dict(tap='features', stages=[1, 2, 3], loss=dict(type='luminet_det.OFDLoss'))
+    with pytest.raises(ValueError, match="OFDLoss compares maps before their ReLU: write relu='before' in the term"):
+        small.build(small.distilling(teacher, [ofd], network=network))
+    small.build(small.distilling(teacher, [dict(ofd, relu='before')], network=network))
+
+
+def test_a_compiled_step_is_one_piece(teacher):
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    setting = dict(tap='features', loss=dict(type='luminet_det.FitNetLoss'))
+    model = small.build(small.distilling(teacher, [setting], compile=dict(backend='eager')))
+    for _ in range(2):
+        small.losses(model)
+    assert not torch._dynamo.utils.counters['graph_break']
+
+
+def test_the_doctor_hands_over_the_training_labels_where_the_hook_would(teacher):
+    class Labelled(list):
+        labels = (1, 0)
+        metainfo = {}
+
+    hook = dict(type='luminet_det.TrainingLabelsHook')
+    for hooks, expected in (([hook], [1, 0]), ([], None)):
+        MessageHub.get_instance('doctor').pop_info('training_labels')
+        enter_training(Config(dict(train_cfg=dict(max_epochs=2), custom_hooks=hooks)), Labelled([0, 0]))
+        found = MessageHub.get_instance('doctor').get_info('training_labels')
+        assert (found if found is None else found.tolist()) == expected
 
 
 def test_stages_are_chosen_and_the_embedding_is_a_map_of_one_pixel(teacher):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests import dense, pairs, tiny
+from tests.classification import small
 from tests.needy import term
 
 
@@ -50,6 +51,20 @@ def test_a_detector_without_anchors_says_so(tmp_path):
     detector = pairs.build(student | dict(teacher=teacher, distill=term('neck', 'Maps', 'priors')))
     with pytest.raises(ValueError, match='needs anchors, and FCOSHead has none'):
         pairs.step(detector)
+
+
+@pytest.mark.parametrize('setting', [pairs.TERM, term('neck', 'Maps')])
+def test_a_classifier_cannot_teach_a_detector(setting, tmp_path):
+    teacher = small.save_teacher(tmp_path / 'teacher.pth')
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, setting))
+    with pytest.raises(ValueError, match='A detector learns from a detector; the teacher is a Classifier'):
+        pairs.step(detector)
+
+
+def test_a_loss_for_another_tap_names_that_tap(pair):
+    wrong = dict(tap='neck', loss=dict(type='luminet_det.KDLoss'))
+    with pytest.raises(ValueError, match="Or keep it and write tap='roi_cls'"):
+        pairs.build(pairs.distilling(*pair, wrong))
 
 
 def test_levels_are_chosen_by_their_place_from_the_finest(pair):

@@ -97,6 +97,15 @@ def test_several_views_are_averaged():
     assert found['peer1_loss_ce'] > 0
 
 
+def test_a_loss_that_compares_views_gets_them_of_all_networks():
+    mlld = dict(ON_LOGITS, loss=dict(type='luminet_det.MLLDLoss'))
+    found = small.losses(classifier(peer(), distill=mlld), small.batch(views=2))
+    assert found['loss_mlld'] > 0
+    assert found['peer1_loss_mlld'] > 0
+    with pytest.raises(ValueError, match='two views'):
+        small.losses(classifier(peer(), distill=mlld))
+
+
 def test_the_schedule_holds_for_all_networks():
     model = classifier(peer(), distill=dict(ON_LOGITS, warmup=4))
     full = classifier(peer())

@@ -342,6 +342,12 @@ def test_a_bridge_changes_channels_and_size(given, wanted):
     assert torch.equal(layers.eval()(source), layers.train()(source))
 
 
+def test_processes_that_synchronise_their_norms_do_not_meet_in_a_bridge():
+    layers = bridge(torch.randn(2, 3, 4, 4), torch.randn(2, 5, 4, 4))
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(layers)
+    assert not any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in converted.modules())
+
+
 def test_a_map_of_one_value_a_channel_crosses_a_bridge_as_its_norms_bias():
     layers = bridge(torch.randn(1, 3, 1, 1), torch.randn(1, 5, 1, 1))
     torch.nn.init.normal_(layers[1].bias)

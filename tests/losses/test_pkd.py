@@ -36,10 +36,12 @@ def test_the_gradient_is_that_of_finite_differences_and_reaches_the_student_alon
     assert teacher.grad is None
 
 
-@pytest.mark.parametrize('shape', [(1, 3, 1, 1), (2, 3, 4, 4)])
-def test_a_constant_channel_and_a_single_value_give_finite_gradients(shape):
+@pytest.mark.parametrize('shape', [(1, 3, 1, 1), (2, 3, 4, 4), (0, 3, 4, 4)])
+def test_a_constant_channel_a_single_value_and_no_image_give_finite_gradients(shape):
     student, teacher = torch.ones(shape, requires_grad=True), maps(*shape).float()
-    PKDLoss()(student, teacher).backward()
+    value = PKDLoss()(student, teacher)
+    value.backward()
+    assert torch.isfinite(value)
     assert torch.isfinite(student.grad).all()
 
 
