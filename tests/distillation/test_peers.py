@@ -143,7 +143,7 @@ def test_detectors_are_compared_on_the_students_rois():
 
 def test_a_peers_classes_are_those_of_the_training_set():
     model = detector()
-    hub = MessageHub.get_current_instance()
+    hub = MessageHub.get_instance('peers')
     hub.update_info('loop_stage', 'train')
     hub.update_info('dataset_meta', dict(classes=tiny.classes()))
     assert pairs.step(model)['peer1_loss_kd'] > 0

@@ -68,7 +68,7 @@ def teachers(tmp_path_factory):
 def step(setting, teachers):
     """Model and losses of one training step."""
     if setting['tap'] in DistillClassifier.taps:
-        hub = MessageHub.get_current_instance()
+        hub = MessageHub.get_instance('pages')
         hub.update_info('loop_stage', 'train')
         hub.update_info('training_labels', torch.arange(50000) % 4)
         model = small.build(small.distilling(teachers['classifier'], [setting], network=WIDE))
