@@ -18,18 +18,7 @@ def parts(term: Term) -> tuple[str, str]:
     """The names of the part of `Outputs` that a term compares, the student's and the teacher's."""
     if 'networks' in term.needs:
         # What runs the networks from the middle takes the maps at which they can be cut.
-        defaults = dict(relu='after', stages='all', pooled=False)
-        if changed := [option for option, value in defaults.items() if term.options[option] != value]:
-            raise ValueError(
-                f'{type(term.loss).__name__} runs the networks stage by stage and takes the maps at which they are '
-                f'cut: remove {changed[0]} from the term.'
-            )
         return 'boundaries', 'boundaries'
-    side = getattr(term.loss, 'needs_relu', None)
-    if side and term.options.get('relu', side) != side:
-        raise ValueError(
-            f"{type(term.loss).__name__} compares maps {side} their ReLU: write relu='{side}' in the term."
-        )
     return RELU[term.options['relu']] if term.tap == 'features' else (term.tap, term.tap)
 
 

@@ -108,13 +108,11 @@ class DetectorStudent(Student):
             if term.tap in FEATURE_TAPS:
                 of_links = zip(self.links, answers, strict=True)
                 own, own_strides = maps[term.tap], level_strides[term.tap]
-                pairs = [link.pair(term, own, own_strides, answer) for link, answer in of_links]
-                given = [
-                    self.handed(term, levels, batch_inputs, batch_data_samples)
-                    | ({'heads': self.heads(link, calls, levels)} if 'heads' in term.needs else {})
-                    for link, levels in zip(self.links, pairs, strict=True)
+                pairs = [(link, link.pair(term, own, own_strides, answer)) for link, answer in of_links]
+                rows = [
+                    (both.student, both.teacher, self.handed(term, both, link, calls, batch_inputs, batch_data_samples))
+                    for link, both in pairs
                 ]
-                rows = [(levels.student, levels.teacher, each) for levels, each in zip(pairs, given, strict=True)]
             else:
                 rows = self.head_rows(term, calls, head, [views.get(name) for views in logits])
                 rows = [(own, theirs, {'target': t, 'epoch': run_info('epoch', 0)}) for own, theirs, t in rows]
@@ -145,7 +143,9 @@ class DetectorStudent(Student):
         """A row of student and teacher on a tap of the head."""
         raise TypeError(f'{type(self).__name__} has no head to compare.')
 
-    def handed(self, term: Term, levels: Levels, inputs: Tensor, samples: SampleList) -> dict:
+    def handed(
+        self, term: Term, levels: Levels, link: DetectorTeacher, calls: list, inputs: Tensor, samples: SampleList
+    ) -> dict:
         """What a feature tap hands to a term's loss beside the maps, by the names of `taps.NEEDS`."""
         handed: dict = {
             'epoch': run_info('epoch', 0),
@@ -157,6 +157,8 @@ class DetectorStudent(Student):
             handed['boxes'] = [of_image.to(inputs.device, torch.float32) for of_image in boxes]
         if 'priors' in term.needs:
             handed['priors'] = priors(self, levels)
+        if 'heads' in term.needs:
+            handed['heads'] = self.heads(link, calls, levels)
         return handed
 
     def heads(self, link: DetectorTeacher, calls: list, levels: Levels) -> list:

@@ -89,6 +89,9 @@ class Term:
                 f"{loss} compares {GIVES[compares][0]}; the tap '{name}' gives {gives}. "
                 f'Use a loss for these, e.g. {fitting}.' + (f" Or keep it and write tap='{fits[0]}'." if fits else '')
             )
+        for option, wanted in getattr(self.loss, 'needs_options', {}).items():
+            if self.options.get(option, wanted) != wanted:
+                raise ValueError(f"{loss} needs {option}={wanted!r} in its term on the tap '{name}'.")
         if unknown := [need for need in self.needs if need not in NEEDS]:
             raise ValueError(f'{loss}.needs names {unknown[0]!r}; a loss can need {", ".join(NEEDS)}.')
         if missing := [need for need in self.needs if need not in tap.offers]:

@@ -1,11 +1,9 @@
 """Adaptors: the learned layers of the losses that fit each of the student's maps to the teacher's."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from .maps import Levels, LevelsLoss
-from .rows import full_precision
 
 
 class AdaptorLoss(LevelsLoss):
@@ -70,11 +68,8 @@ class AdaptorLoss(LevelsLoss):
                 'once, before the optimizer is built.'
             )
         self.require_levels(student, teacher)
-        student = [adaptor(level) for adaptor, level in zip(self.adaptors, student, strict=True)]
-        with torch.autocast(student[0].device.type, enabled=False):
-            student = tuple(map(full_precision, student))
-            teacher = tuple(full_precision(level.detach()) for level in teacher)
-            return self.loss_weight * self.divergence(student, teacher, **needs)
+        adapted = tuple(adaptor(level) for adaptor, level in zip(self.adaptors, student, strict=True))
+        return super().forward(adapted, teacher, **needs)
 
 
 def common(*maps: Tensor) -> list[Tensor]:

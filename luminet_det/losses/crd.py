@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from .contrast_memory import ContrastMemory
+from .embeddings import EmbeddingLoss
 from .negatives import Negatives
 from .rows import full_precision, not_negative, positive
 
 
-class CRDLoss(nn.Module):
+class CRDLoss(EmbeddingLoss):
     """Contrastive representation distillation.
 
     Each network's embedding g (B, D) goes through a learned linear layer: ``v = n(W g + b)`` (B, dim), n the division
@@ -50,8 +51,6 @@ class CRDLoss(nn.Module):
             `loss_weight` is negative.
     """
 
-    compares = 'embeddings'
-    bridges = True
     needs = ('index', 'training_labels')
 
     def __init__(
@@ -63,7 +62,7 @@ class CRDLoss(nn.Module):
         momentum: float = 0.5,
         loss_weight: float = 0.8,
     ) -> None:
-        super().__init__()
+        super().__init__(loss_weight)
         self.num_samples = _count('num_samples', num_samples)
         self.dim = _count('dim', dim)
         self.num_negatives = _count('num_negatives', num_negatives)
@@ -71,7 +70,6 @@ class CRDLoss(nn.Module):
         self.momentum = not_negative('momentum', momentum)
         if momentum >= 1:
             raise ValueError(f'momentum must be below 1, or the memories never move; got momentum={momentum!r}')
-        self.loss_weight = not_negative('loss_weight', loss_weight)
         self.embed = self.memory = self._negatives = None
 
     def adapt(self, student: Tensor, teacher: Tensor) -> None:
@@ -84,7 +82,7 @@ class CRDLoss(nn.Module):
         Raises:
             ValueError: If these are not embeddings of the same images.
         """
-        _require_embeddings(student, teacher)
+        self.require_embeddings(student, teacher)
         options = dict(device=student.device, dtype=full_precision(student).dtype)
         self.embed = nn.ModuleList(nn.Linear(g.shape[1], self.dim, **options) for g in (student, teacher))
         self.memory = ContrastMemory(self.num_samples, self.dim, self.num_negatives, self.tau, self.momentum, **options)
@@ -144,7 +142,7 @@ class CRDLoss(nn.Module):
 
     def _require(self, student: Tensor, teacher: Tensor, index: Tensor | None, labels: Tensor | None) -> None:
         """Raise ValueError unless the inputs fit each other and the layers."""
-        _require_embeddings(student, teacher)
+        self.require_embeddings(student, teacher)
         found, known = (student.shape[1], teacher.shape[1]), tuple(layer.in_features for layer in self.embed)
         if found != known:
             raise ValueError(f'CRDLoss was adapted to embeddings of sizes {known}, of student and teacher; got {found}')
@@ -165,14 +163,6 @@ class CRDLoss(nn.Module):
         return (
             f'num_samples={self.num_samples}, dim={self.dim}, num_negatives={self.num_negatives}, tau={self.tau:g}, '
             f'momentum={self.momentum:g}, loss_weight={self.loss_weight:g}'
-        )
-
-
-def _require_embeddings(student: Tensor, teacher: Tensor) -> None:
-    if student.dim() != 2 or teacher.dim() != 2 or len(student) != len(teacher):
-        raise ValueError(
-            'CRDLoss compares embeddings, student (B, D_s) and teacher (B, D_t) of the same B images; '
-            f'got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}'
         )
 
 

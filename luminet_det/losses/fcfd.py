@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, mse_loss, relu
 
 from .bridges import bridge
+from .kd import KDLoss
 from .maps import Levels, LevelsLoss
-from .rows import full_precision, not_negative, positive, softmax_kl
+from .rows import full_precision, not_negative
 
 # Slope below zero of what leaves a bridge into a network whose stages end in a ReLU.
 SLOPE = 0.1
@@ -63,6 +64,8 @@ class FCFDLoss(LevelsLoss):
 
     bridges = True
     needs = ('networks', 'epoch')
+    # It takes the maps at which the networks can be cut, and runs them from there.
+    needs_options = dict(relu='after', stages='all', pooled=False)
 
     def __init__(
         self,
@@ -74,7 +77,8 @@ class FCFDLoss(LevelsLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(loss_weight)
-        self.tau = positive('tau', tau)
+        self.kd = KDLoss(tau)
+        self.tau = self.kd.tau
         self.mixed_weight = not_negative('mixed_weight', mixed_weight)
         self.feature_weight = not_negative('feature_weight', feature_weight)
         self.feature_warmup = not_negative('feature_warmup', feature_warmup)
@@ -158,7 +162,9 @@ class FCFDLoss(LevelsLoss):
         with torch.no_grad():
             target = networks.teacher.classify(teacher[-1])
         with torch.autocast(student[0].device.type, enabled=False):
-            mixed = self.mixed(logits, target) + 0 * sum(p.sum() for bridge in idle for p in bridge.parameters())
+            mixed = sum(self.kd(said, target) for said in logits) + 0 * sum(
+                p.sum() for bridge in idle for p in bridge.parameters()
+            )
             feature = _distance(of_student, teacher[1:])
             ramp = min((epoch + 1) / self.feature_warmup, 1.0) if self.feature_warmup else 1.0
             return self.loss_weight * (self.mixed_weight * mixed + self.feature_weight * ramp * feature)
@@ -168,11 +174,6 @@ class FCFDLoss(LevelsLoss):
         paths = list(product((True, False), range(1, len(self.to_teacher))))
         drawn = torch.randperm(len(paths), device='cpu')[: self.num_paths]
         return [paths[i] for i in drawn.tolist()]
-
-    def mixed(self, logits: list[Tensor], target: Tensor) -> Tensor:
-        """The divergence of the paths' logits (B, C) from the target, summed over the paths."""
-        target = full_precision(target) / self.tau
-        return self.tau**2 / len(target) * sum(softmax_kl(full_precision(each) / self.tau, target) for each in logits)
 
     def extra_repr(self) -> str:
         return (

@@ -5,8 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from .bridges import bridge
+from .kd import KDLoss
 from .maps import Levels, LevelsLoss
-from .rows import full_precision, not_negative, positive, softmax_kl
+from .rows import full_precision, not_negative
 
 
 class FCFDDetLoss(LevelsLoss):
@@ -57,7 +58,8 @@ class FCFDDetLoss(LevelsLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(loss_weight)
-        self.tau = positive('tau', tau)
+        self.kd = KDLoss(tau)
+        self.tau = self.kd.tau
         self.cls_weight = not_negative('cls_weight', cls_weight)
         self.box_weight = not_negative('box_weight', box_weight)
         self.feature_weight = not_negative('feature_weight', feature_weight)
@@ -117,15 +119,10 @@ class FCFDDetLoss(LevelsLoss):
             for said in (each.own, each.teacher(as_teachers), each.student(as_students))
         ]
         with torch.autocast(student[0].device.type, enabled=False):
-            cls = sum(self.kl(said.cls_score, target.cls_score) for said, target in ways) / len(heads)
+            cls = sum(self.kd(said.cls_score, target.cls_score) for said, target in ways) / len(heads)
             box = sum(_distance(said.bbox_pred, target.bbox_pred) for said, target in ways) / len(heads)
             maps = sum(map(mse_loss, as_teachers, teacher)) + 0 * sum(p.sum() for p in self.to_student.parameters())
             return self.loss_weight * (self.cls_weight * cls + self.box_weight * box + self.feature_weight * maps)
-
-    def kl(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The mean divergence of logits (K, C + 1) from the target's, times tau**2."""
-        logits, target = full_precision(logits) / self.tau, full_precision(target.detach()) / self.tau
-        return self.tau**2 / max(len(logits), 1) * softmax_kl(logits, target)
 
     def extra_repr(self) -> str:
         return (

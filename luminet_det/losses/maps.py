@@ -74,12 +74,13 @@ class LevelsLoss(MapLoss):
 
     takes_levels = True
 
-    def forward(self, student: Levels, teacher: Levels) -> Tensor:
+    def forward(self, student: Levels, teacher: Levels, **needs) -> Tensor:
         """Compare two lists of feature maps.
 
         Args:
             student: One (N, C_i, H_i, W_i) for each level.
             teacher: As many; detached here.
+            **needs: Handed on to `divergence`.
 
         Returns:
             A scalar.
@@ -91,9 +92,9 @@ class LevelsLoss(MapLoss):
         with torch.autocast(student[0].device.type, enabled=False):
             student = tuple(map(full_precision, student))
             teacher = tuple(full_precision(level.detach()) for level in teacher)
-            return self.loss_weight * self.divergence(student, teacher)
+            return self.loss_weight * self.divergence(student, teacher, **needs)
 
-    def divergence(self, student: Levels, teacher: Levels) -> Tensor:
+    def divergence(self, student: Levels, teacher: Levels, **needs) -> Tensor:
         """The unweighted loss of full-precision maps; the teacher's carry no gradient."""
         raise NotImplementedError
 

@@ -1,13 +1,14 @@
 """RKD: the distances and angles among the embeddings of a batch."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize, smooth_l1_loss
 
+from .embeddings import EmbeddingLoss
 from .rows import full_precision, not_negative
 
 
-class RKDLoss(nn.Module):
+class RKDLoss(EmbeddingLoss):
     """Relational distillation: how the images of a batch lie to each other, not where.
 
     With embeddings e (B, D), D_ij = |e_j - e_i|, u_ij = (e_j - e_i) / D_ij and h the smooth L1 (Huber) loss::
@@ -33,9 +34,6 @@ class RKDLoss(nn.Module):
         ValueError: If a weight is negative.
     """
 
-    compares = 'embeddings'
-    bridges = True
-
     def __init__(
         self,
         distance_weight: float = 25.0,
@@ -43,11 +41,10 @@ class RKDLoss(nn.Module):
         normalize: bool = False,
         loss_weight: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(loss_weight)
         self.distance_weight = not_negative('distance_weight', distance_weight)
         self.angle_weight = not_negative('angle_weight', angle_weight)
         self.normalize = normalize
-        self.loss_weight = not_negative('loss_weight', loss_weight)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compare the embeddings of a batch.
@@ -62,11 +59,7 @@ class RKDLoss(nn.Module):
         Raises:
             ValueError: If these are not embeddings of the same images.
         """
-        if student.dim() != 2 or teacher.dim() != 2 or len(student) != len(teacher):
-            raise ValueError(
-                'RKDLoss compares embeddings, student and teacher (B, D) of the same B images; '
-                f'got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}'
-            )
+        self.require_embeddings(student, teacher)
         with torch.autocast(student.device.type, enabled=False):
             return self.loss_weight * self.divergence(full_precision(student), full_precision(teacher.detach()))
 

@@ -88,7 +88,7 @@ def test_maps_after_their_relu_are_refused_to_a_loss_that_is_made_for_those_befo
     network = dict(type='luminet_det.resnet8x4', num_classes=4)
     teacher = small.save_teacher(tmp_path / 'teacher.pth', small.setting(network=network))
     ofd = dict(tap='features', stages=[1, 2, 3], loss=dict(type='luminet_det.OFDLoss'))
-    with pytest.raises(ValueError, match="OFDLoss compares maps before their ReLU: write relu='before' in the term"):
+    with pytest.raises(ValueError, match="OFDLoss needs relu='before' in its term"):
         small.build(small.distilling(teacher, [ofd], network=network))
     small.build(small.distilling(teacher, [dict(ofd, relu='before')], network=network))
 

@@ -2,6 +2,7 @@
 
 import copy
 import signal
+from contextlib import suppress
 
 import pytest
 import torch
@@ -84,7 +85,7 @@ def test_building_it_moves_no_running_statistic_and_no_random_number(wide_teache
 def test_evaluation_for_an_example_ends_with_the_modes_there_were():
     model = torch.nn.Sequential(torch.nn.BatchNorm2d(2), torch.nn.Dropout())
     model[1].eval()
-    with pytest.raises(RuntimeError, match='too small'), evaluating(model):  # noqa: PT012
+    with suppress(RuntimeError), evaluating(model):
         assert not model[0].training
         raise RuntimeError('too small')
     assert (model.training, model[0].training, model[1].training) == (True, True, False)
