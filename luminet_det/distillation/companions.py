@@ -34,11 +34,15 @@ class Companions(nn.ModuleList):
     def restore(self) -> None:
         """Take the state of the checkpoint that this run resumes, if it does, and have it saved from now on.
 
+        In every step but the first of a run this does nothing.
+
         Raises:
             RuntimeError: The checkpoint's are others, or of other shapes.
         """
         hub = MessageHub.get_current_instance()
         kept = hub.get_info(self.kept_as)
+        if isinstance(kept, Snapshot) and kept.companions is self:
+            return
         if isinstance(kept, list):
             try:
                 for module, state in zip(self, kept, strict=True):
@@ -49,6 +53,28 @@ class Companions(nn.ModuleList):
                     f'with the config of that run: {error}'
                 ) from error
         hub.update_info(self.kept_as, Snapshot(self))
+
+
+def require_same(model: nn.Module, checkpoint: dict) -> None:
+    """Raise RuntimeError if what trained beside the student of a checkpoint is not what trains beside this one.
+
+    Before an optimizer takes the checkpoint's state, which would fail on the number of its parameters.
+    """
+    kept = checkpoint.get('message_hub', {}).get('runtime_info', {})
+    for place in ('adaptors', 'peers'):
+        saved, own = kept.get(f'luminet_det.{place}'), getattr(model, place, None)
+        if saved is None and own is None:
+            continue
+        states = [module.state_dict() for module in own or ()]
+        if [_shapes(state) for state in saved or ()] != [_shapes(state) for state in states]:
+            raise RuntimeError(
+                f'The {place} in the checkpoint to resume are not those of `teacher` and `distill`; resume with the '
+                'config of that run, or start from its weights alone: load_from=<checkpoint>, without --resume.'
+            )
+
+
+def _shapes(state: dict) -> dict:
+    return {key: tuple(value.shape) for key, value in state.items()}
 
 
 class Snapshot:

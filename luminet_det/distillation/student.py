@@ -68,7 +68,13 @@ class Student:
         raise TypeError(f'{type(self).__name__} does not say what its taps give: it lacks `example`.')
 
     def active_terms(self) -> list[tuple[str, Term, float]]:
-        """Name, term and weight of every term that counts in this training step; counts the step."""
+        """Name, term and weight of every term that counts in this training step; counts the step.
+
+        Companions are a checkpoint's from here on, also before a term of theirs begins.
+        """
+        for place in ('adaptors', 'peers'):
+            if hasattr(self, place):
+                getattr(self, place).restore()
         # The Runner's count survives a resume; outside a Runner our own has to do.
         iteration, epoch = run_info('iter', self._steps), run_info('epoch', 0)
         self._steps += 1
@@ -103,9 +109,6 @@ class Student:
                 "The teacher's config was not there when the student was built, so that what trains beside it could "
                 'not be built. Build the student again, now that it is.'
             )
-        for place in ('adaptors', 'peers'):
-            if hasattr(self, place):
-                getattr(self, place).restore()
         print_log(self._announcement(), logger='current')
 
     def heed(self, heard: list[tuple[str, Term, float, list[tuple]]], losses: dict) -> dict:

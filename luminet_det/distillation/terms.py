@@ -95,9 +95,10 @@ class Term:
         if unknown := [need for need in self.needs if need not in NEEDS]:
             raise ValueError(f'{loss}.needs names {unknown[0]!r}; a loss can need {", ".join(NEEDS)}.')
         if missing := [need for need in self.needs if need not in tap.offers]:
+            sibling = f' Its kind elsewhere is {self.loss.elsewhere}.' if hasattr(self.loss, 'elsewhere') else ''
             raise ValueError(
                 f"{loss} needs {NEEDS[missing[0]]}; the tap '{name}' of this model does not. Use a loss for this tap, "
-                f'e.g. {GIVES[tap.gives][1]}.'
+                f'e.g. {GIVES[tap.gives][1]}.{sibling}'
             )
         if self.takes_views and not tap.views:
             raise ValueError(

@@ -12,10 +12,12 @@ from mmengine.dataset import worker_init_fn
 from mmengine.device import get_device
 from mmengine.dist import broadcast, get_rank
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch.utils.data import DataLoader
 
 from luminet_det.compat import checkpoints
+from luminet_det.distillation.companions import require_same
 from luminet_det.registry import HOOKS
 
 # What a seed is for; no two purposes share one.
@@ -52,7 +54,9 @@ class ExactResumeHook(Hook):
         self._began: dict[int, int] = {}  # running epoch -> the iteration it began with
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember how far into its epoch the checkpoint is."""
+        """Remember how far into its epoch the checkpoint is; refuse one of a run that trained other things beside."""
+        if runner._resume:
+            require_same(runner.model.module if is_model_wrapper(runner.model) else runner.model, checkpoint)
         self._progress = checkpoint.get('meta', {}).get('epoch_progress')
 
     def before_train(self, runner: Runner) -> None:

@@ -64,6 +64,7 @@ class FCFDLoss(LevelsLoss):
 
     bridges = True
     needs = ('networks', 'epoch')
+    elsewhere = "luminet_det.FCFDDetLoss on the tap 'neck' of two-stage detectors"
     # It takes the maps at which the networks can be cut, and runs them from there.
     needs_options = dict(relu='after', stages='all', pooled=False)
 

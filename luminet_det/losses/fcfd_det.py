@@ -48,6 +48,7 @@ class FCFDDetLoss(LevelsLoss):
 
     bridges = True
     needs = ('heads',)
+    elsewhere = "luminet_det.FCFDLoss on the tap 'features' of classifiers"
 
     def __init__(
         self,

@@ -191,6 +191,24 @@ def test_on_two_processes_all_that_losses_learn_agrees(teachers, tmp_path):
     assert all(torch.equal(*both) for both in zip(first['memories'], second['memories'], strict=True))
 
 
+def rank_alone(rank, config):
+    model = small.build(config)
+    both = narrow.batch(views=2)
+    # View by view, so that a rank has both views of its images.
+    inputs = torch.cat([view.chunk(2)[rank] for view in both['inputs'].chunk(2)])
+    half = {name: value.chunk(2)[rank] for name, value in both.items()} | dict(inputs=inputs)
+    found = small.losses(model, half)
+    return {name: value.item() for name, value in found.items() if name.startswith('raw_')}
+
+
+def test_on_two_processes_what_learns_nothing_compares_the_images_of_its_own(teachers, tmp_path):
+    terms = [method.term for method in methods.CLASSIFIER if method not in LEARNED and method.bridges]
+    config = narrow.distilling(teachers[True], terms)
+    for rank, found in enumerate(processes(rank_alone, config, folder=tmp_path)):
+        assert len(found) == len(terms)
+        assert found == pytest.approx(rank_alone(rank, config), rel=1e-5)
+
+
 def test_terms_combine_two_on_one_tap_and_one_on_each_of_the_others(teachers):
     chosen = ('DKDLoss', 'LSKDLoss', 'ReviewKDLoss', 'CRDLoss')
     terms = [method for method in methods.CLASSIFIER if method.loss in chosen]
@@ -223,7 +241,7 @@ CRD = term('embedding', 'CRDLoss', num_samples=64, num_negatives=16)
         (term('logits', 'RKDLoss'), r"compares embeddings .* gives class logits .*e\.g\. loss=dict\(type='luminet_det"),
         (term('features', 'FGDLoss'), r'ground-truth boxes .*which the feature taps of detectors .*give'),
         (term('features', 'FGFILoss'), r'ground-truth boxes .*which the feature taps of detectors .*give'),
-        (term('features', 'FCFDDetLoss'), r"box heads .*the tap 'neck' of two-stage detectors gives"),
+        (term('features', 'FCFDDetLoss'), r"box heads .*the tap 'neck' of two-stage detectors gives.*det\.FCFDLoss on"),
         (term('features', 'PKDLoss'), r"networks of one width, or a loss that learns to bridge them, such as '.*Fit"),
         (term('logits', 'MLLDLoss'), r'two views .*transforms=\[\[weak \.\.\.\], \[strong \.\.\.\]\] .*or set views=1'),
         (dict(CRD, loss=dict(CRD['loss'], num_samples=50)), r'Set num_samples=64 in the loss'),

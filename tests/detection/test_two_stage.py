@@ -422,6 +422,10 @@ def test_a_renamed_seam_fails_loudly(teacher):
         ),
         (dict(distill=dict(tap='roi_reg', loss=pairs.LUMINET)), 'compares class logits.*mmdet.L1Loss'),
         (dict(distil=[]), r"model has no setting 'distil'. Did you mean 'distill'"),
+        (
+            dict(distill=dict(tap='roi_cls', loss=dict(pairs.LUMINET, temprature=2))),
+            "LumiNetLoss has no setting 'temprature'. Did you mean 'tau'",
+        ),
         (dict(distill=dict(tap='roi_cls', loss=dict(type=dict))), 'it is no torch.nn.Module'),
         (dict(distill=dict(tap='neck', levels=[7], loss=pairs.LUMINET)), 'compares class logits'),
         (dict(distill=dict(tap='neck', levels=['p2'], loss=dict(type='luminet_det.PKDLoss'))), 'a list of indices'),

@@ -188,6 +188,34 @@ def test_the_adaptors_of_a_checkpoint_of_other_terms_are_refused(detector, chang
         pairs.step(detector)
 
 
+def short_run(folder, teacher, terms, *flags, epochs):
+    path = small.runner_config(folder, small.distilling(teacher, terms), epochs=epochs)
+    path.write_text(path.read_text().replace("classification.small'", "classification.small', 'tests.learner'"))
+    return runs.run(train.main, [path, '--work-dir', folder / 'work', *flags], folder)
+
+
+KD = dict(tap='logits', loss=dict(type='luminet_det.KDLoss'))
+
+
+@pytest.mark.parametrize(('before', 'after'), [([FEATURES], [KD]), ([KD], [KD, FEATURES])])
+def test_a_run_with_other_learned_terms_does_not_resume_a_checkpoint(before, after, classifier_teacher, tmp_path):
+    first = short_run(tmp_path, classifier_teacher, before, epochs=1)
+    assert first.code == 0, first.text
+    resumed = short_run(tmp_path, classifier_teacher, after, '--resume', epochs=2)
+    assert resumed.code == 1
+    assert 'adaptors in the checkpoint to resume are not those of `teacher` and `distill`' in resumed.text
+    assert 'load_from=<checkpoint>' in resumed.text
+
+
+def test_a_checkpoint_holds_what_a_resting_term_would_learn_and_resumes(classifier_teacher, tmp_path):
+    resting = [dict(FEATURES, loss=dict(LEARNER, loss_weight=0))]
+    assert short_run(tmp_path, classifier_teacher, resting, epochs=1).code == 0
+    saved = checkpoint(tmp_path, 'epoch_1.pth')['message_hub']['runtime_info']['luminet_det.adaptors']
+    assert saved[0]['layers.0.weight'].shape == (12, 8, 1, 1)
+    resumed = short_run(tmp_path, classifier_teacher, resting, '--resume', epochs=2)
+    assert resumed.code == 0, resumed.text
+
+
 def train_rank(rank, model):
     detector = pairs.build(model)
     wrapped = MMDistributedDataParallel(detector, broadcast_buffers=False, find_unused_parameters=False)
