@@ -92,4 +92,5 @@ def _similar(path: Path) -> str:
     if close := get_close_matches(wanted, names, n=5, cutoff=0.4):
         return f'Similar {kind} in {folder}: {", ".join(close)}'
     some = ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
-    return f'In {folder} there are the {kind} {some}' if names else f'{folder} has no {kind}'
+    where = 'the working directory' if folder == Path() else folder
+    return f'In {where} there are the {kind} {some}' if names else f'There are no {kind} in {where}'

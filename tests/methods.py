@@ -140,7 +140,7 @@ OF_LEVELS = [
     )
 ]
 
-OF_ANCHORS = [Method('FGFILoss', 'neck', dict(relu=False, loss_weight=0.1), never_zero=ADAPTOR)]
+OF_ANCHORS = [Method('FGFILoss', 'neck', dict(loss_weight=0.1), never_zero=ADAPTOR)]
 OF_HEADS = [Method('FCFDDetLoss', 'neck', never_zero=ADAPTOR)]
 
 TWO_STAGE = [*OF_ROWS, *OF_BOXES, *OF_LEVELS, *OF_ANCHORS, *OF_HEADS]

@@ -40,7 +40,7 @@ FOUR, BOXES = [0, 1, 2, 3], dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss', l
 REVIEW = {'r18-faster-rcnn-r101': 1.2, 'r50-faster-rcnn-r101': 1.0, 'mobilenetv2-faster-rcnn-r50': 2.0}
 ON_NECK = dict(
     fitnet=dict(type='luminet_det.FitNetLoss', regressor='conv', loss_weight=1),
-    fgfi=dict(type='luminet_det.FGFILoss', relu=False, loss_weight=0.01),
+    fgfi=dict(type='luminet_det.FGFILoss', loss_weight=0.01),
     fcfd=dict(type='luminet_det.FCFDDetLoss'),
     cwd=dict(type='luminet_det.CWDLoss', tau=1, loss_weight=10),
 )

@@ -7,4 +7,4 @@ The published weight; without the published ReLU, as the neck's maps have both s
 
 _base_ = './kd_mobilenetv2-faster-rcnn-r50_fpn_1x_coco.py'
 
-model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', relu=False, loss_weight=0.01))])
+model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.01))])

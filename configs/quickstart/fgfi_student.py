@@ -2,4 +2,4 @@
 
 _base_ = './luminet_student.py'
 
-model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', relu=False, loss_weight=0.01))])
+model = dict(distill=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.01))])

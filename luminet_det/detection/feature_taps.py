@@ -127,7 +127,8 @@ def paired(
             raise ValueError(
                 f"At stride {stride} the tap '{tap}' has {mine.shape[1]} channels in the student and "
                 f'{other.shape[1]} in the teacher, which are compared channel by channel; {change}, or take a '
-                "loss that learns to bridge them, such as 'luminet_det.FitNetLoss'."
+                "loss that learns to bridge them: loss=dict(type='luminet_det.FitNetLoss', regressor='conv', "
+                'loss_weight=1.0).'
             )
         height, width = (min(mine.shape[d], other.shape[d]) for d in (2, 3))
         ours.append(mine[:, :, :height, :width])

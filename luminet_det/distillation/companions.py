@@ -23,6 +23,7 @@ class Companions(nn.ModuleList):
     def __init__(self, modules: list[nn.Module], place: str) -> None:
         super().__init__(modules)
         self.place = place
+        self._hub = None
         self._register_state_dict_hook(_leave_out)
         self.register_load_state_dict_post_hook(_miss_nothing)
 
@@ -40,9 +41,10 @@ class Companions(nn.ModuleList):
             RuntimeError: The checkpoint's are others, or of other shapes.
         """
         hub = MessageHub.get_current_instance()
-        kept = hub.get_info(self.kept_as)
-        if isinstance(kept, Snapshot) and kept.companions is self:
+        if self._hub == hub.instance_name:
             return
+        self._hub = hub.instance_name
+        kept = hub.get_info(self.kept_as)
         if isinstance(kept, list):
             try:
                 for module, state in zip(self, kept, strict=True):

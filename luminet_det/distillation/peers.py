@@ -118,6 +118,10 @@ def _detached(rows: Given) -> Given:
 
 
 def _read(setting) -> Teacher:
+    if isinstance(setting, dict) and not isinstance(setting.get('trainable', False), bool):
+        raise ValueError(
+            f'teacher=dict(trainable={setting["trainable"]!r}) is neither True, for a peer that trains too, nor False.'
+        )
     if not isinstance(setting, dict) or not setting.get('trainable'):
         return Teacher.from_setting(setting)
     check_keys('A teacher with trainable=True', setting, ('config', 'checkpoint', 'trainable'))

@@ -43,7 +43,9 @@ class Student:
         distill = [distill] if isinstance(distill, dict) else distill or []
         self.terms = [Term.from_setting(setting, self.taps) for setting in distill]
         if self.terms and not self.teachers:
-            raise ValueError("distill has terms, but the model has no teacher; add teacher='mmdet::...'.")
+            raise ValueError(
+                'distill has terms, but the model has no teacher; add teacher=dict(config=..., checkpoint=...).'
+            )
         self.term_names = _unique_names(self.terms)
         self.guard = FiniteGuard()
         self.gradients = GradientShare()

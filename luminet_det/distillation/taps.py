@@ -50,7 +50,7 @@ class Tap:
         whole = int in choices and type(value) is int and value > 0
         indices = list in choices and isinstance(value, (list, tuple)) and value and _are_indices(value)
         if not (listed or whole or indices):
-            words = {int: 'a number above 0', list: 'a list of indices'}
+            words = {int: 'a number above 0', list: f'a list of indices such as {option}=[2]'}
             known = ', '.join(words[choice] if isinstance(choice, type) else str(choice) for choice in choices)
             raise ValueError(f"{option}={value!r} of tap '{name}' is unknown; choose one of {known}.")
 
@@ -59,15 +59,15 @@ def chosen(name: str, option: str, which: str | list[int], levels: tuple) -> tup
     """The levels or stages that a term's option asks for.
 
     Raises:
-        ValueError: An index that there is not; the message says how many there are.
+        ValueError: An index that there is not, or two of one level; the message says how many there are.
     """
     if isinstance(which, str):
         return levels
+    places = f'there are {len(levels)}: 0 to {len(levels) - 1}, or -1 to -{len(levels)} from the end.'
     if beyond := [i for i in which if not -len(levels) <= i < len(levels)]:
-        raise ValueError(
-            f"{option}={list(which)} of tap '{name}' asks for {beyond[0]}, but there are {len(levels)}: "
-            f'0 to {len(levels) - 1}, or -1 to -{len(levels)} from the end.'
-        )
+        raise ValueError(f"{option}={list(which)} of tap '{name}' asks for {beyond[0]}, but {places}")
+    if len({i % len(levels) for i in which}) < len(which):
+        raise ValueError(f"{option}={list(which)} of tap '{name}' asks for one of them twice; {places}")
     return tuple(levels[i] for i in which)
 
 

@@ -32,7 +32,7 @@ class Term:
         learns: Whether it has parts of its own that training changes.
 
     Raises:
-        ValueError: A schedule that is neither iterations nor epochs.
+        ValueError: A schedule that is neither iterations nor epochs, or whose ramp is longer than the term.
     """
 
     def __init__(self, tap: str, loss: dict, warmup: int | str = 0, stop: int | str | None = None, **options) -> None:
@@ -40,6 +40,11 @@ class Term:
         self.loss = build_loss(loss)
         self.warmup = _length('warmup', warmup)
         self.stop = None if stop is None else _length('stop', stop)
+        if self.stop and self.warmup[1] == self.stop[1] and self.warmup[0] > self.stop[0]:
+            raise ValueError(
+                f"warmup={warmup!r} of the term on tap '{tap}' is longer than the term, which ends at stop={stop!r}, "
+                'so that it would never have its full weight. Make warmup shorter or stop later.'
+            )
         self.options = options
         self.needs: tuple[str, ...] = tuple(getattr(self.loss, 'needs', ()))
         if 'target' in list(inspect.signature(self.loss.forward).parameters)[2:] and 'target' not in self.needs:

@@ -17,7 +17,7 @@ class FGFILoss(AdaptorLoss):
 
     A position of a level counts, I = 1, if the IoU of one of its anchors with one of the image's boxes is above
     `threshold` times the largest IoU of that box with any anchor of any level. With r a learned 3x3 convolution
-    and ReLU for each level, and N_p = sum I over all levels and images::
+    (and ReLU) for each level, and N_p = sum I over all levels and images::
 
         loss = loss_weight / (2 * N_p) * sum_{levels,n,h,w} I * sum_c (r(F_student) - F_teacher)**2
 
@@ -32,8 +32,8 @@ class FGFILoss(AdaptorLoss):
 
     Args:
         threshold: Share of a box's largest IoU above which an anchor is near it, at least 0 and below 1.
-        relu: Whether r ends in a ReLU, as published, for maps that come out of one themselves. The levels of a feature
-            pyramid have both signs: False.
+        relu: Whether r ends in a ReLU, as published, where maps come out of one themselves. The levels of a feature
+            pyramid have both signs.
         loss_weight: Factor on the returned value.
 
     Raises:
@@ -43,7 +43,7 @@ class FGFILoss(AdaptorLoss):
     needs = ('boxes', 'priors')
     fits = "A student's map has to be as large as the teacher's."
 
-    def __init__(self, threshold: float = 0.5, relu: bool = True, loss_weight: float = 0.01) -> None:
+    def __init__(self, threshold: float = 0.5, relu: bool = False, loss_weight: float = 0.01) -> None:
         super().__init__(loss_weight)
         if not isinstance(threshold, Real) or not 0 <= threshold < 1:
             raise ValueError(f'threshold must be at least 0 and below 1, got threshold={threshold!r}')

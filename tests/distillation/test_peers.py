@@ -170,6 +170,7 @@ def test_the_state_dict_is_the_plain_students(build):
 @pytest.mark.parametrize(
     ('teacher', 'distill', 'message'),
     [
+        (dict(peer(), trainable='True'), ON_LOGITS, r"trainable='True'\) is neither True, for a peer"),
         ([peer(), small.setting()], ON_LOGITS, 'frozen teachers and trainable ones'),
         (
             peer(),

@@ -29,6 +29,12 @@ def test_the_schedule_ramps_linearly_and_stops(schedule, weights):
     assert [term.weight(i, epoch=i // 2) for i in range(6)] == weights
 
 
+@pytest.mark.parametrize('schedule', [dict(warmup=4, stop=3), dict(warmup='3 epochs', stop='2 epochs')])
+def test_a_ramp_that_its_terms_end_would_cut_is_refused(schedule):
+    with pytest.raises(ValueError, match=r"warmup=.* of the term on tap 'roi_cls' is longer .* ends at stop="):
+        Term('roi_cls', KD, **schedule)
+
+
 def test_a_schedule_in_epochs_is_refused_in_a_run_that_has_only_one(monkeypatch, teacher):
     monkeypatch.setattr(student, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
     detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup='2 epochs')))

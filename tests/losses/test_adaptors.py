@@ -45,7 +45,7 @@ LOSSES = {
     'fitnet, convolution': (partial(FitNetLoss, regressor='conv'), no_needs),
     'ofd': (OFDLoss, norms),
     'fgfi': (FGFILoss, boxes_and_priors),
-    'fgfi, both signs': (partial(FGFILoss, relu=False), boxes_and_priors),
+    'fgfi, with relu': (partial(FGFILoss, relu=True), boxes_and_priors),
 }
 every_loss = pytest.mark.parametrize('name', LOSSES)
 

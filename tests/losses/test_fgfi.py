@@ -63,7 +63,7 @@ def adapted(student, teacher, identity=False, **settings):
 @pytest.mark.parametrize('threshold', [0.5, 0.8])
 def test_it_is_the_squares_at_the_positions_whose_anchors_are_near_a_box(threshold):
     student, teacher = levels(4), levels(4, seed=5)
-    loss = adapted(student, teacher, identity=True, relu=False, threshold=threshold, loss_weight=1.0)
+    loss = adapted(student, teacher, identity=True, threshold=threshold, loss_weight=1.0)
     where = masks(BOXES, priors(), threshold)
     assert 0 < where[0].sum() < where[0].size
     assert 0 < where[1].sum() < where[1].size
@@ -75,7 +75,7 @@ def test_it_is_the_squares_at_the_positions_whose_anchors_are_near_a_box(thresho
 
 def test_the_adaptation_is_a_convolution_of_nine_positions_and_a_relu():
     student, teacher = levels(3, number=1), levels(5, number=1, seed=5)
-    loss = adapted(student, teacher, loss_weight=1.0)
+    loss = adapted(student, teacher, relu=True, loss_weight=1.0)
     where = masks(BOXES[:1], priors(), 0.5)
     total = 0
     for adaptor, own, other, mask in zip(loss.adaptors, student, teacher, where, strict=True):
@@ -113,7 +113,7 @@ def test_a_box_that_no_anchor_meets_marks_nothing():
 
 def test_only_where_it_counts_there_is_a_gradient_for_the_student():
     student, teacher = levels(4), levels(4, seed=5)
-    loss = adapted(student, teacher, identity=True, relu=False)
+    loss = adapted(student, teacher, identity=True)
     student = [level.requires_grad_() for level in student]
     loss(student, teacher, boxes=BOXES, priors=priors()).backward()
     for level, mask in zip(student, masks(BOXES, priors(), 0.5), strict=True):
@@ -134,15 +134,15 @@ def test_without_boxes_it_is_a_zero_that_is_attached_to_student_and_adaptors(box
 
 def test_a_student_equal_to_its_teacher_costs_nothing():
     teacher = levels(4)
-    loss = adapted(teacher, teacher, identity=True, relu=False)
+    loss = adapted(teacher, teacher, identity=True)
     assert loss(teacher, teacher, boxes=BOXES, priors=priors()) == 0
 
 
 def test_without_the_relu_negative_values_can_be_imitated():
     teacher = [-level.abs() for level in levels(4)]
     needs = dict(boxes=BOXES, priors=priors())
-    assert adapted(teacher, teacher, identity=True)(teacher, teacher, **needs) > 0
-    assert adapted(teacher, teacher, identity=True, relu=False)(teacher, teacher, **needs) == 0
+    assert adapted(teacher, teacher, identity=True, relu=True)(teacher, teacher, **needs) > 0
+    assert adapted(teacher, teacher, identity=True)(teacher, teacher, **needs) == 0
 
 
 def test_boxes_may_be_of_another_precision_than_the_anchors():
@@ -165,16 +165,16 @@ def test_it_starts_from_weights_of_the_published_deviation():
     torch.manual_seed(0)
     loss = FGFILoss()
     loss.adapt([torch.zeros(1, 32, 4, 4)], [torch.zeros(1, 64, 4, 4)])
-    conv = loss.adaptors[0][0]
+    conv = loss.adaptors[0]
     assert conv.weight.std().item() == pytest.approx(1e-4, rel=0.05)
     assert conv.bias.abs().max() == 0
 
 
-def test_the_defaults_are_the_published_ones():
+def test_the_defaults_are_the_published_ones_but_for_the_relu_which_a_neck_has_not():
     loss = FGFILoss()
-    assert (loss.threshold, loss.relu, loss.loss_weight) == (0.5, True, 0.01)
+    assert (loss.threshold, loss.relu, loss.loss_weight) == (0.5, False, 0.01)
     assert FGFILoss.needs == ('boxes', 'priors')
-    assert 'threshold=0.5, relu=True' in repr(loss)
+    assert 'threshold=0.5, relu=False' in repr(loss)
 
 
 @pytest.mark.parametrize('threshold', [1, 1.5, -0.1, float('nan'), '0.5'])

@@ -192,6 +192,13 @@ def test_a_missing_config_is_named_with_what_comes_near(tmp_path, config, capsys
     assert hint.format(folder=tmp_path) in last
 
 
+def test_away_from_the_project_a_missing_config_says_where_it_was_sought(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        train.main(['configs/quickstart/teacher.py'])
+    assert 'There are no folders in the working directory' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('num_workers', [0, 1])
 def test_an_empty_training_set_ends_with_the_line_to_change(tmp_path, data, num_workers):
     """With a loader process and an infinite sampler, mmengine would wait for the first batch for ever."""
