@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 COUNTS = {
-    'cifar100': 52,
+    'cifar100': 59,
     'cifar100/strong_augmentation': 10,
     'cifar100/ablations': 1,
     'cifar100_short': 5,
@@ -20,19 +20,20 @@ COUNTS = {
 }
 # Each method's folder, below that of its data.
 METHOD_COUNTS = {
-    'cifar100/fitnet': 11,
-    'cifar100/at': 11,
-    'cifar100/rkd': 11,
-    'cifar100/crd': 11,
+    'cifar100/fitnet': 13,
+    'cifar100/at': 13,
+    'cifar100/sp': 13,
+    'cifar100/rkd': 13,
+    'cifar100/crd': 13,
     'cifar100/ofd': 11,
     'cifar100/reviewkd': 11,
     'cifar100/fcfd': 10,
     'cifar100/dml': 11,
-    'cifar100/mlld': 11,
+    'cifar100/mlld': 16,
     'cifar100/dist': 6,
-    'cifar100/kd_ls': 9,
-    'cifar100/dkd_ls': 9,
-    'cifar100/mlld_ls': 9,
+    'cifar100/kd_ls': 14,
+    'cifar100/dkd_ls': 14,
+    'cifar100/mlld_ls': 14,
     'cifar100/mcld': 1,
     **{
         f'imagenet/{method}': 2

@@ -17,12 +17,19 @@ BETA = {
     ('mobilenetv2_half', 'vgg13'): 6,
     ('mobilenetv2_half', 'resnet50_32px'): 8,
     ('shufflenetv2', 'resnet32x4'): 8,
+    # Unpublished; by the teacher, as above.
+    ('resnet20', 'resnet110'): 2,
+    ('wrn_16_2', 'resnet32x4'): 8,
+    ('wrn_40_2', 'resnet32x4'): 8,
+    ('resnet8x4', 'wrn_40_2'): 6,
+    ('mobilenetv2_half', 'wrn_40_2'): 6,
 }
 # tau and weight, where they are not 2 and 9.
 KD_LS = {
     ('vgg8', 'vgg13'): (3, 9),
     ('mobilenetv2_half', 'vgg13'): (3, 9),
     ('mobilenetv2_half', 'resnet50_32px'): (3, 1),
+    ('resnet20', 'resnet110'): (4, 12),
 }
 # Where it is not 5; of MobileNetV2 <- VGG-13 it is not published.
 REVIEWKD = {
@@ -76,6 +83,7 @@ def terms(path: Path) -> list[tuple[str, dict, dict]]:
     return {
         'fitnet': [('FitNet', dict(loss_weight=100), features | dict(stages=[2]))],
         'at': [('AT', dict(loss_weight=1000), features)],
+        'sp': [('SP', dict(loss_weight=3000), features | dict(stages=[-1]))],
         'rkd': [('RKD', dict(distance_weight=25, angle_weight=50), embedding)],
         'crd': [('CRD', dict(loss_weight=0.8) | samples, embedding)],
         'ofd': [('OFD', dict(loss_weight=1e-4 if large else 1e-3), features | dict(relu='before'))],

@@ -18,11 +18,19 @@ def test_a_readme_lists_every_config_of_its_folder_and_no_other(folder):
     assert sorted(set(listed)) == sorted(path.name for path in (ROOT / 'configs' / folder).glob('*.py'))
 
 
-@every(METHODS)
+BEYOND = [
+    ROOT / 'configs' / 'cifar100' / f'{row.key}_{pair.student}-{pair.teacher}.py'
+    for row in cifar100.TOP1
+    for pair in cifar100.BEYOND_THE_PAPER
+    if row.key in ('kd', 'dkd') and str(row.figures[cifar100.PAIRS.index(pair)]) != '-'
+]
+
+
+@every([*METHODS, *BEYOND])
 def test_a_method_stands_in_its_row_and_its_pairs_column_with_the_published_number(path):
     name, large = read_name(path.stem), of_folder(path) == 'imagenet'
     readme = (ROOT / 'configs' / of_folder(path) / 'README.md').read_text()
-    link = f']({path.parent.name}/{path.name})'
+    link = f']({path.relative_to(ROOT / "configs" / of_folder(path))})'
     assert readme.count(link) == 1
     if path.parent.name == 'mcld':
         assert f'**our reconstruction** from its abstract, for one pair, [resnet8x4 ← resnet32x4{link}' in readme

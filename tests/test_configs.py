@@ -52,6 +52,7 @@ ON_FOUR_LEVELS = dict(
 ON_ROIS = dict(
     lskd=('all', dict(type='luminet_det.LSKDLoss', tau=2, loss_weight=1)),
     dist=('all', dict(type='luminet_det.DISTLoss', tau=1, loss_weight=2)),
+    mlld=('balanced', dict(type='luminet_det.MLLDLoss', tau=1, views=1, loss_weight=1e-4)),
     mcld=('balanced', dict(type='luminet_det.MCLDLoss', center_categories=True, loss_weight=0.1)),
     dml=('all', dict(type='luminet_det.KDLoss', tau=1)),
 )
@@ -78,13 +79,16 @@ every_config = pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.st
 
 
 def narrow(model: Config) -> dict:
-    """The config's detector on thin nets, without downloads: a ResNet, ResNeXt or MobileNetV2 with FPN."""
+    """The config's detector on thin nets, without downloads: a ResNet, ResNeXt or MobileNetV2, or a ResNet of timm."""
     backbone, roi_head = model.backbone, model.roi_head
     backbone.pop('init_cfg', None)
     backbone |= dict(frozen_stages=-1, norm_eval=False)
     if backbone.type == 'MobileNetV2':
         backbone.widen_factor = 0.25
         channels = [8, 8, 24, 1280]
+    elif backbone.type == 'luminet_det.TimmBackbone':
+        backbone |= dict(pretrained=False, channels=(8, 16, 32, 64))
+        channels = [32, 64, 128, 256]
     else:
         backbone |= dict(base_channels=8, stem_channels=8)
         channels = [(8 if backbone.depth < 50 else 32) * 2**level for level in range(4)]
@@ -172,7 +176,7 @@ def thin_teacher(tmp_path_factory):
 
 
 def test_every_row_is_there_with_its_twins_and_in_readme_and_metafile():
-    assert len(CONFIGS) == 76
+    assert len(CONFIGS) == 79
     distilled = [(method, f'{s}-{kind}-rcnn-{t}') for method, s, kind, t in map(named, CONFIGS) if t]
     wanted = [(method, row) for row in ROWS for method in TERMS if method != 'plain']
     assert sorted(distilled) == sorted([*wanted, *((method, row) for row in REVIEW for method in METHODS)])

@@ -64,7 +64,7 @@ def test_a_file_is_named_by_its_folder_and_its_networks(path):
 
 
 def test_no_two_configs_write_into_one_folder():
-    others = [*(ROOT / 'configs' / 'cifar100' / 'takd').glob('*.py'), *CONFIGS]
+    others = [*(ROOT / 'configs').glob('*/takd/*.py'), *CONFIGS]
     found = [work_dir(path) for path in (*METHODS, *others) if of_folder(path) != 'cifar100_short']
     assert len(set(found)) == len(found)
 
@@ -143,6 +143,15 @@ def test_the_accuracy_that_a_file_tells_is_published(path):
     assert ('our reading' in text) == (mark == 'I]')
 
 
+@every([path for path in METHODS if of_folder(path) == 'cifar100'])
+def test_a_setting_that_is_ours_is_said_to_be(path):
+    method, *pair, _ = read_name(path.stem)
+    beyond = tuple(pair) in cifar100.BEYOND_THE_PAPER
+    longer = tuple(pair) in cifar100.MLLD_EPOCHS and method.startswith('mlld')
+    assert ('beta of this pair is unpublished' in text_of(path)) == (beyond and method == 'dkd_ls')
+    assert ('epochs of this pair are unpublished' in text_of(path)) == (beyond and longer)
+
+
 @every([path for path in METHODS if of_folder(path) == 'imagenet'])
 def test_the_accuracy_that_an_imagenet_file_tells_is_published_of_that_pair(path):
     method, *pair, _ = read_name(path.stem)
@@ -198,6 +207,8 @@ def test_what_is_learned_for_resnet8x4_is_as_large_as_published(method, paramete
         ('mlld_mobilenetv2_half-vgg13', 'mlld', 240, False),
         ('mlld_ls_shufflenetv2-resnet32x4', 'mlld_ls', 960, True),
         ('mlld_resnet8x4-resnet32x4', 'mlld', 240, True),
+        ('mlld_ls_mobilenetv2_half-wrn_40_2', 'mlld_ls', 480, True),
+        ('sp_vgg8-resnet50_32px', 'sp', 240, True),
     ],
 )
 def test_a_run_counts_with_the_epochs_of_its_methods_settings(tmp_path, name, folder, epochs, full):

@@ -9,7 +9,7 @@ import pytest
 from luminet_det.classification.probe import Protocol
 from luminet_det.published import cifar100, imagenet
 from luminet_det.published.cifar100 import Pair
-from luminet_det.published.figure import Figure, read_rows
+from luminet_det.published.figure import Figure, add_columns, read_rows
 from luminet_det.published.name import NETWORKS, Name, read_name
 from luminet_det.published.probe import IMAGES, PROTOCOL
 from luminet_det.published.spread import paired_difference, spread
@@ -37,6 +37,16 @@ def figure(method, student, teacher):
         ('FCFD', 'shufflenetv1', 'wrn_40_2', '77.81'),
         ('DIST', 'mobilenetv2_half', 'resnet50_32px', '68.66 ± 0.23'),
         ('KD + LS', 'mobilenetv2_half', 'vgg13', '68.61'),
+        ('SP', 'resnet8x4', 'resnet32x4', '72.94 [R]'),
+        ('SP', 'resnet20', 'resnet110', '70.04'),
+        ('SP', 'wrn_16_2', 'resnet32x4', '-'),
+        ('DKD', 'resnet20', 'resnet110', '71.06'),
+        ('LumiNet', 'resnet20', 'resnet110', '-'),
+        ('FitNet', 'vgg8', 'resnet50_32px', '70.69'),
+        ('MLLD', 'vgg8', 'resnet50_32px', '-'),
+        ('MLLD + LS', 'wrn_40_2', 'resnet32x4', '79.66'),
+        ('DKD + LS', 'resnet8x4', 'wrn_40_2', '76.75'),
+        ('KD', 'mobilenetv2_half', 'wrn_40_2', '68.36'),
     ],
 )
 def test_a_number_stands_in_its_column_with_its_mark(method, student, teacher, shown):
@@ -84,6 +94,18 @@ def test_no_recalled_row_is_shown_as_read():
 def test_rows_of_different_length_are_refused():
     with pytest.raises(ValueError, match='a 2, b 1'):
         read_rows('a: s: 1.0 2.0\nb: s: 1.0', {'s': 'somewhere'})
+
+
+def test_further_columns_stand_behind_those_of_their_method_and_say_where_they_were_read():
+    sources = dict(s='somewhere', t='elsewhere')
+    rows = read_rows('a: s: 1.0 2.0\nb: s: 3.0 4.0\nc: s: 5.0 6.0', sources)
+    joined = add_columns(rows, read_rows('c: s: 7.0\na: t: 8.0R', sources), 'of other pairs')
+    assert [[str(value) for value in row.figures] for row in joined] == [
+        ['1.0', '2.0', '8.0 [R]'], ['3.0', '4.0', '-'], ['5.0', '6.0', '7.0']
+    ]  # fmt: skip
+    assert [row.source for row in joined] == ['somewhere; of other pairs: elsewhere', 'somewhere', 'somewhere']
+    with pytest.raises(ValueError, match='columns of d, which have no row'):
+        add_columns(rows, read_rows('d: s: 1.0', sources), 'of other pairs')
 
 
 def test_a_figure_keeps_the_decimals_it_was_published_with():

@@ -1,6 +1,7 @@
 """A published number and how sure we are of it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 RECALLED = 'R'  # from memory of the paper; check before quoting
@@ -74,3 +75,26 @@ def read_rows(text: str, sources: dict[str, str]) -> tuple[Row, ...]:
     if len({len(row.figures) for row in rows}) != 1:
         raise ValueError(f'rows of different length: {", ".join(f"{row.method} {len(row.figures)}" for row in rows)}')
     return tuple(rows)
+
+
+def add_columns(rows: Sequence[Row], more: Sequence[Row], named: str) -> tuple[Row, ...]:
+    """Put further columns of the same methods behind those of `rows`.
+
+    Args:
+        rows: Every method.
+        more: The further columns; a method without a row there has nothing published in them.
+        named: What these columns are, where they were read elsewhere.
+
+    Raises:
+        ValueError: A method of `more` has no row.
+    """
+    found = {row.method: row for row in more}
+    if unknown := found.keys() - {row.method for row in rows}:
+        raise ValueError(f'further columns of {", ".join(sorted(unknown))}, which have no row')
+    nothing = (Figure(None),) * len(more[0].figures)
+    joined = []
+    for row in rows:
+        other = found.get(row.method)
+        source = row.source if other is None or other.source == row.source else f'{row.source}; {named}: {other.source}'
+        joined.append(Row(row.method, source, row.figures + (other.figures if other else nothing)))
+    return tuple(joined)

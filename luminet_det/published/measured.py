@@ -11,10 +11,11 @@ from luminet_det.published.spread import spread
 
 PAIRS = {'CIFAR-100': (*cifar100.PAIRS, cifar100.VIT_PAIR), 'ImageNet': tuple(imagenet.PAIRS)}
 OF_PLAIN = {'teacher': 'teacher', 'student': 'student'}
-RECIPES = ('kd', 'dkd', 'luminet')  # methods that every pair has a config of
+RECIPES = ('kd', 'dkd', 'luminet')  # methods whose configs are in the folder of the data set itself
 # Methods whose configs have a folder of their own, with those pairs that have a published number.
 METHODS = (
-    'fitnet', 'at', 'rkd', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls', 'dkd_ls', 'mlld_ls',
+    'fitnet', 'at', 'sp', 'rkd', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls', 'dkd_ls',
+    'mlld_ls',
 )  # fmt: skip
 
 

@@ -34,12 +34,12 @@ def sources(rows: Sequence[Row]) -> str:
 
 
 def rows_of_our_own(measured: Measured) -> str:
-    """Of each network and method that has a config: published, measured, how, and the command."""
+    """Of each network and method that has a config, so with a published number: that, measured, how, the command."""
     lines, seen = [], set()
     for column, pair in enumerate(cifar100.PAIRS):
         for row in cifar100.TOP1:
             config = measured.config(row.key, pair)
-            if row.key in OWN_ROWS and config not in seen:
+            if row.key in OWN_ROWS and str(row.figures[column]) != NOTHING and config not in seen:
                 seen.add(config)
                 lines.append(_detail(measured, row, column, pair))
     lines.sort(key=lambda line: '-' in line[0])  # networks by themselves first

@@ -18,9 +18,9 @@ def pipelines(config):
     return [config[f'{split}_dataloader'].dataset.pipeline for split in ('train', 'val', 'test')]
 
 
-def test_teacher_student_and_twenty_ways_to_distil_are_there():
+def test_teacher_student_assistant_and_twenty_one_ways_to_distil_are_there():
     assert {'kd_student', 'luminet_student', 'student', 'teacher'} < set(NAMES)
-    assert len(NAMES) == 22
+    assert len(NAMES) == 24
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -79,16 +79,17 @@ def column(page, heading, name):
 
 
 SAME, OTHER = 'CIFAR-100, same architecture (table 1a)', 'CIFAR-100, other architecture (table 1b)'
+BEYOND = "CIFAR-100, pairs beyond the paper's"
 SHORT = dict(train_images=10_000, epochs=48)
 
 
 def test_without_results_every_measured_cell_says_not_run_and_how_to_run_it(folder, capsys):
     text = page(folder, capsys)
-    for heading in (SAME, OTHER):
+    for heading in (SAME, OTHER, BEYOND):
         table = rows(text, heading)
         assert all(cell.endswith(' / not run') for row, cells in table.items() if row.strip('-') for cell in cells)
     configs = rows(text, 'The rows that have configs')
-    assert len(configs) == 2 + 15 + 3 * 11
+    assert len(configs) == 2 + 15 + 3 * 11 + 6 + 1
     for name, cells in configs.items():
         if name.strip('-:') not in ('', 'config'):
             assert cells[1:5] == ['not run', 'not run', '0', '-']
@@ -114,6 +115,16 @@ def test_a_full_run_stands_beside_the_published_number_with_best_and_last(folder
     assert column(text, OTHER, 'shufflenetv2 ← resnet32x4')['teacher'] == '79.42 / 79.50'
     detail = rows(text, 'The rows that have configs')['luminet_resnet8x4-resnet32x4']
     assert detail[:5] == ['77.50', '77.40 ± 0.28', '77.10 ± 0.28', '2', 'test set']
+
+
+def test_pairs_beyond_the_papers_have_a_table_of_what_is_published_or_measured_of_them(folder, capsys):
+    table = rows(page(folder, capsys), BEYOND)
+    assert 'LumiNet' not in table
+    assert column(page(folder, capsys), BEYOND, 'vgg8 ← resnet50_32px')['SP'] == '73.34 [R] / not run'
+    write(folder, 'kd_wrn_40_2-resnet32x4', 77.6, 77.5)
+    write(folder, 'luminet_wrn_40_2-resnet32x4', 79.1, 79.0)
+    found = column(page(folder, capsys), BEYOND, 'wrn_40_2 ← resnet32x4')
+    assert (found['KD'], found['LumiNet'], found['student']) == ('77.70 / 77.60', '- / 79.10', '75.61 / not run')
 
 
 @pytest.mark.parametrize(

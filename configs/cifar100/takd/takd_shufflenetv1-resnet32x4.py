@@ -1,6 +1,6 @@
 """TAKD, ShuffleNetV1 <- WRN-40-2 <- ResNet-32x4. Published top-1: 74.53.
 
-The published assistant is not told; here it is that of kd_wrn_40_2-resnet32x4.py.
+The published assistant is not told; here it is that of ../kd_wrn_40_2-resnet32x4.py.
 """
 
 _base_ = '../shufflenetv1.py'
@@ -9,7 +9,7 @@ model = dict(
     type='luminet_det.DistillClassifier',
     ce_weight=0.1,
     teacher=dict(
-        config='configs/cifar100/takd/kd_wrn_40_2-resnet32x4.py',
+        config='configs/cifar100/kd_wrn_40_2-resnet32x4.py',
         checkpoint='work_dirs/kd_wrn_40_2-resnet32x4/epoch_240.pth',
     ),
     distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0, loss_weight=0.9))],

@@ -20,7 +20,7 @@ from .shufflenetv1 import shufflenetv1
 from .shufflenetv2 import shufflenetv2
 from .timm_network import TimmNetwork
 from .torchvision_network import TorchvisionNetwork
-from .vgg import vgg8, vgg13
+from .vgg import vgg8, vgg11, vgg13
 from .wide_resnet import wrn_16_2, wrn_40_1, wrn_40_2
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     'shufflenetv1',
     'shufflenetv2',
     'vgg8',
+    'vgg11',
     'vgg13',
     'wrn_16_2',
     'wrn_40_1',

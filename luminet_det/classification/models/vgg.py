@@ -1,4 +1,4 @@
-"""VGG for images of 32 pixels: vgg8, vgg13."""
+"""VGG for images of 32 pixels: vgg8, vgg11, vgg13."""
 
 from math import sqrt
 
@@ -22,7 +22,7 @@ class VGG(nn.Module):
     0, the last layer from deviation 0.01 and zero biases.
 
     Args:
-        convolutions: Of each stage.
+        convolutions: How many, of each stage.
         num_classes: C.
     """
 
@@ -30,12 +30,12 @@ class VGG(nn.Module):
     key_map = ((r'^classifier\.', 'fc.'),)
     cut_after_relu = False
 
-    def __init__(self, convolutions: int, num_classes: int) -> None:
+    def __init__(self, convolutions: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
         channels = 3
-        for i, width in enumerate(WIDTHS):
+        for i, (width, depth) in enumerate(zip(WIDTHS, convolutions, strict=True)):
             layers = []
-            for _ in range(convolutions):
+            for _ in range(depth):
                 layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
             # The last ReLU is the network's.
@@ -79,10 +79,16 @@ class VGG(nn.Module):
 @MODELS.register_module()
 def vgg8(num_classes: int = 100) -> VGG:
     """One convolution a stage."""
-    return VGG(1, num_classes)
+    return VGG((1, 1, 1, 1, 1), num_classes)
+
+
+@MODELS.register_module()
+def vgg11(num_classes: int = 100) -> VGG:
+    """One convolution in each of the first two stages, then two a stage."""
+    return VGG((1, 1, 2, 2, 2), num_classes)
 
 
 @MODELS.register_module()
 def vgg13(num_classes: int = 100) -> VGG:
     """Two convolutions a stage."""
-    return VGG(2, num_classes)
+    return VGG((2, 2, 2, 2, 2), num_classes)

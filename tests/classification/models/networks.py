@@ -18,6 +18,7 @@ CIFAR = {
     'wrn_40_1': (RESNET, 64),
     'wrn_40_2': (RESNET, 128),
     'vgg8': (VGG, 512),
+    'vgg11': (VGG, 512),
     'vgg13': (VGG, 512),
     'mobilenetv2_half': ((16, 16, 8, 4, 2), 1280),
     'shufflenetv1': (SHUFFLE, 960),

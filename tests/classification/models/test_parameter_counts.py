@@ -17,6 +17,16 @@ def narrow_resnet(blocks: int) -> int:
     return 3 * 9 * 16 + 2 * 16 + stages + 65 * 100
 
 
+def vgg(*convolutions: int) -> int:
+    """Parameters of a VGG with so many convolutions in each of its five stages and 100 classes."""
+    channels, total = 3, 513 * 100
+    for width, count in zip((64, 128, 256, 512, 512), convolutions, strict=True):
+        for _ in range(count):
+            total += 9 * channels * width + 3 * width  # of the convolution's biases, and of the norm
+            channels = width
+    return total
+
+
 PUBLISHED = {
     'resnet20': 278_324,
     'resnet32': 472_756,
@@ -29,6 +39,7 @@ PUBLISHED = {
     'wrn_40_1': 569_780,
     'wrn_40_2': 2_255_156,
     'vgg8': 3_965_028,
+    'vgg11': vgg(1, 1, 2, 2, 2),
     'vgg13': 9_462_180,
     'mobilenetv2_half': 812_836,
     'shufflenetv1': 949_258,
@@ -65,6 +76,11 @@ def test_every_network_of_the_package_is_counted():
 
 def test_the_formula_of_resnet44_agrees_with_the_published_counts():
     assert [narrow_resnet(n) for n in (3, 5, 9, 18)] == [278_324, 472_756, 861_620, 1_736_564]
+
+
+def test_the_formula_of_vgg11_agrees_with_the_published_counts():
+    assert [vgg(*[n] * 5) for n in (1, 2)] == [3_965_028, 9_462_180]
+    assert vgg(1, 1, 2, 2, 2) == 9_277_284
 
 
 @pytest.mark.parametrize(('name', 'blocks'), [('deit_small_32px', 21_293_568), ('deit_compact_32px', 2_379_264)])

@@ -1,6 +1,6 @@
-"""KD, WRN-40-2 <- ResNet-32x4, an assistant."""
+"""KD, WRN-16-2 <- ResNet-32x4. Published top-1: 74.90."""
 
-_base_ = '../wrn_40_2.py'
+_base_ = './wrn_16_2.py'
 
 model = dict(
     type='luminet_det.DistillClassifier',

@@ -1,0 +1,14 @@
+"""KD, ResNet-20 <- ResNet-110. Published top-1: 70.67."""
+
+_base_ = './resnet20.py'
+
+model = dict(
+    type='luminet_det.DistillClassifier',
+    ce_weight=0.1,
+    teacher=dict(config='configs/cifar100/resnet110.py', checkpoint='work_dirs/resnet110/epoch_240.pth'),
+    distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0, loss_weight=0.9))],
+)
+custom_hooks = [
+    dict(type='luminet_det.ResultHook'),
+    dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 72.8}),
+]

@@ -1,0 +1,14 @@
+"""KD, WRN-40-2 <- ResNet-32x4. Published top-1: 77.70."""
+
+_base_ = './wrn_40_2.py'
+
+model = dict(
+    type='luminet_det.DistillClassifier',
+    ce_weight=0.1,
+    teacher=dict(config='configs/cifar100/resnet32x4.py', checkpoint='work_dirs/resnet32x4/epoch_240.pth'),
+    distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0, loss_weight=0.9))],
+)
+custom_hooks = [
+    dict(type='luminet_det.ResultHook'),
+    dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 77.9}),
+]

@@ -1,0 +1,9 @@
+"""MLLD, ResNet-8x4 <- WRN-40-2. Published top-1: 77.33."""
+
+_base_ = ['../../_base_/cifar100_pairs/resnet8x4-wrn_40_2.py', '../../_base_/two_views_32px.py']
+
+model = dict(
+    ce_weight=0.2, distill=[dict(tap='logits', loss=dict(type='luminet_det.MLLDLoss', tau=4.0, loss_weight=0.9))]
+)
+train_dataloader = dict(dataset=dict(transforms=_base_.views))
+optim_wrapper = dict(optimizer=dict(lr=0.025))
