@@ -5,7 +5,7 @@ is drawn, so that no scan is in both.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -51,7 +51,8 @@ def prepare_digits(root: str | Path, train: int = 800, val: int = 200, seed: int
     (root / STAMP).unlink(missing_ok=True)
     scans, labels = load_scans()
     for split, pool in split_scans(labels, seed).items():
-        _write_split(root, split, counts[split], scans[pool], labels[pool], seed)
+        scenes = draw_scenes(counts[split], scans[pool], [seed, 1 if split == 'train' else 2])
+        write_scenes(root, split, scenes, labels[pool])
     (root / STAMP).write_text(json.dumps(stamp))
     return True
 
@@ -116,13 +117,31 @@ def draw_digit(scan: np.ndarray, size: int, angle: float) -> np.ndarray:
     return cv2.resize(tight, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _write_split(root: Path, split: str, count: int, scans, labels, seed: int) -> None:
+def draw_scenes(count: int, scans: np.ndarray, seed: Sequence[int]) -> Iterator[tuple]:
+    """Yield what `draw_scene` returns for each of `count` scenes.
+
+    Each has a generator of its own, by the words of `seed` and its place: scene 7 is the same in a set of 10 and in one
+    of 1,000.
+    """
+    for index in range(count):
+        yield draw_scene(scans, np.random.default_rng([*seed, index]))
+
+
+def write_scenes(root: Path, split: str, scenes: Iterator[tuple], labels: np.ndarray) -> None:
+    """Write ``root/<split>/*.jpg``, in place of what was there, and ``root/annotations/<split>.json``.
+
+    Args:
+        root: Folder of the set.
+        split: Name of the split.
+        scenes: What `draw_scenes` yields.
+        labels: Of the scans that they were drawn from.
+    """
     folder = root / split
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob('[0-9]' * 5 + '.jpg'):
         leftover.unlink()
     images, annotations = [], []
-    for index, (scene, boxes, chosen) in enumerate(_scenes(split, count, scans, seed), start=1):
+    for index, (scene, boxes, chosen) in enumerate(scenes, start=1):
         name = f'{index:05d}.jpg'
         cv2.imwrite(str(folder / name), scene, [cv2.IMWRITE_JPEG_QUALITY, 95])
         images.append(dict(id=index, file_name=name, width=SIDE, height=SIDE))
@@ -136,12 +155,6 @@ def _write_split(root: Path, split: str, count: int, scans, labels, seed: int) -
     content = dict(info=SOURCE, images=images, annotations=annotations, categories=categories)
     (root / 'annotations').mkdir(exist_ok=True)
     (root / 'annotations' / f'{split}.json').write_text(json.dumps(content))
-
-
-def _scenes(split: str, count: int, scans: np.ndarray, seed: int) -> Iterator[tuple]:
-    # A generator of its own for each scene: scene 7 is the same in a set of 10 and in one of 1,000.
-    for index in range(count):
-        yield draw_scene(scans, np.random.default_rng([seed, 1 if split == 'train' else 2, index]))
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,125 @@
+"""The settings that the study compares, by question."""
+
+from dataclasses import dataclass, field
+
+TEACHER = 'teacher'
+STUDIED = 'luminet_det.StudiedLumiNetLoss'
+BATCH, STEPS, RATE, WARMUP = 8, 750, 0.002, 50  # of configs/quickstart
+LOSSES = dict(kd='KDLoss', dkd='DKDLoss', lskd='LSKDLoss', luminet='LumiNetLoss')
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to train the student.
+
+    Args:
+        method: 'plain', the student alone; 'teacher', which listens to nobody either; or a key of `LOSSES`.
+        term: Options of the term and settings of its loss, where they are not the method's own.
+        batch: Images in a step. The run has as many images whatever it is.
+        uneven: Whether to train on the set with few examples of three classes.
+    """
+
+    method: str
+    term: dict = field(default_factory=dict)
+    batch: int = BATCH
+    uneven: bool = False
+
+    @property
+    def name(self) -> str:
+        """Unique among settings, and a file name."""
+        recipe = ([f'batch-{self.batch}'] if self.batch != BATCH else []) + ['uneven'] * self.uneven
+        return '_'.join([self.method, *(f'{key}-{value}' for key, value in sorted(self.term.items())), *recipe])
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def distill(self) -> list[dict]:
+        """The config's `distill`."""
+        if self.method not in LOSSES:
+            return []
+        loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup')}
+        open_choice = loss.keys() & {'statistics', 'background', 'absent', 'detached'}
+        kind = STUDIED if open_choice else f'luminet_det.{LOSSES[self.method]}'
+        options = {key: value for key, value in self.term.items() if key in ('rois', 'warmup')}
+        return [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
+
+    @property
+    def recipe(self) -> dict:
+        """Config values of data and schedule, by dotted key."""
+        share = BATCH / self.batch
+        steps = round(STEPS * share)
+        found = {
+            'train_dataloader.batch_size': self.batch,
+            'train_cfg.max_iters': steps,
+            'train_cfg.val_interval': steps,
+            'param_scheduler.0.end': round(WARMUP * share),
+            'param_scheduler.1.begin': round(WARMUP * share),
+            'param_scheduler.1.end': steps,
+            # Adam's noise goes with the root of the batch.
+            'optim_wrapper.optimizer.lr': RATE / share**0.5,
+            'default_hooks.checkpoint.interval': steps,
+        }
+        return found if self.batch != BATCH else {'default_hooks.checkpoint.interval': 250}
+
+
+def luminet(**term) -> Setting:
+    return Setting('luminet', dict(tau=1, loss_weight=4) | term)
+
+
+PLAIN = Setting('plain')
+BASE = luminet()
+KD = Setting('kd', dict(tau=1, loss_weight=4))
+ROWS = ('all', 'balanced', 'foreground')
+TAUS, WEIGHTS = (1, 2, 4), (1, 4, 16, 64)
+
+
+def tried(method: str) -> list[Setting]:
+    """The twelve tries of a method: each temperature with each weight, all of them scaled by tau squared.
+
+    KD and LSKD have the factor in the loss; of DKD, whose published form has it too, weights are those of both parts
+    with beta / alpha as published for detectors; LumiNet's published form has none, and gets it here.
+    """
+    scale = (lambda tau: tau**2) if method == 'luminet' else lambda tau: 1
+    extra = dict(non_target_weight=0.25) if method == 'dkd' else {}
+    return [
+        Setting(method, dict(tau=tau, loss_weight=weight * scale(tau)) | extra) for tau in TAUS for weight in WEIGHTS
+    ]
+
+
+# Each with the settings that answer it.
+QUESTIONS = {
+    'rows': [
+        PLAIN,
+        *(luminet(rois=rows, loss_weight=weight) for rows in (*ROWS[1:], 'near') for weight in WEIGHTS),
+        *(luminet(loss_weight=weight) for weight in WEIGHTS),
+        *(
+            Setting('kd', dict(tau=1, loss_weight=weight) | rows)
+            for rows in ({}, dict(rois='foreground'))
+            for weight in WEIGHTS
+        ),
+    ],
+    'statistics': [
+        BASE,
+        luminet(rois='foreground'),
+        *(luminet(statistics=which) for which in ('window', 'teacher')),
+        *(luminet(statistics=which, rois='foreground') for which in ('window', 'teacher')),
+    ],
+    'background': [
+        BASE,
+        luminet(background=False),
+        luminet(rois='foreground'),
+        luminet(rois='foreground', background=False),
+    ],
+    'eps': [
+        *(luminet(eps=eps) for eps in (1e-4, 1e-3, 1e-2, 1e-1, 1)),
+        *(luminet(eps=eps, rois='foreground') for eps in (1e-3, 1e-1, 1)),
+    ],
+    'absent': [luminet(absent=False), luminet(absent=False, rois='foreground')],
+    'tau': [luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)],
+    'warmup': [luminet(warmup=steps) for steps in (100, 400)],
+    'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],
+    'batch': [Setting(of.method, of.term, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
+    'methods': [PLAIN, *(setting for method in LOSSES for setting in tried(method))],
+    'few': [Setting(of.method, of.term, uneven=True) for of in (PLAIN, BASE, KD)],
+}

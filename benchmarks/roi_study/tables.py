@@ -1,0 +1,152 @@
+"""The tables of docs/roi_study.md."""
+
+from statistics import fmean
+
+from benchmarks.roi_study.found import Found, best_of
+from benchmarks.roi_study.run import RESULTS
+from benchmarks.roi_study.scenes import FEW
+from benchmarks.roi_study.settings import (
+    BASE,
+    KD,
+    LOSSES,
+    PLAIN,
+    QUESTIONS,
+    TAUS,
+    TEACHER,
+    WEIGHTS,
+    Setting,
+    tried,
+)
+from luminet_det.published.markdown import table
+
+TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
+WORDS = dict(loss_weight='weight', rois='rows')
+
+
+def question(name: str) -> str:
+    """The settings of a question with their AP, their difference to LumiNet's base setting, and the gap they close."""
+    found = Found.read(RESULTS)
+    settings = dict.fromkeys([BASE, *QUESTIONS[name]])
+    rows = [
+        [
+            said(setting),
+            str(len(found.values(setting))),
+            found.spread(setting),
+            found.difference(setting, BASE) if setting != BASE else '',
+            found.gap_closed(setting) if setting != PLAIN else '',
+        ]
+        for setting in settings
+    ]
+    return table(['', 'seeds', 'AP', 'to LumiNet, weight 4, all rows', 'gap closed'], rows)
+
+
+def rows() -> str:
+    """AP by rows and weight, LumiNet and KD."""
+    found = Found.read(RESULTS)
+    lines = []
+    for method, which in [
+        *(('luminet', rows) for rows in ('all', 'balanced', 'near', 'foreground')),
+        ('kd', 'all'),
+        ('kd', 'foreground'),
+    ]:
+        term = {} if which == 'all' else dict(rois=which)
+        settings = [Setting(method, dict(tau=1, loss_weight=weight) | term) for weight in WEIGHTS]
+        lines.append([TITLES[method], which, *(found.spread(setting) for setting in settings)])
+    alone = f'Student alone: {found.spread(PLAIN)}. Teacher: {found.spread(Setting(TEACHER))}.'
+    return table(['', 'rows', *(f'weight {weight}' for weight in WEIGHTS)], lines) + f'\n\n{alone}'
+
+
+def tries() -> str:
+    """Of each method the AP of its twelve tries on the set that settings are chosen by, one seed."""
+    found = Found.read(RESULTS)
+    lines = []
+    for method in LOSSES:
+        settings = iter(tried(method))
+        chosen = best_of(method, found)
+        for tau in TAUS:
+            cells = []
+            for setting in (next(settings) for _ in WEIGHTS):
+                value = found.values(setting, split='tune').get(0)
+                text = 'not run' if value is None else f'{value:.1f}'
+                cells.append(f'**{text}**' if setting == chosen else text)
+            lines.append([TITLES[method], str(tau), *cells])
+    return table(['AP to choose by', 'tau', *(f'weight {weight}' for weight in WEIGHTS)], lines)
+
+
+def methods() -> str:
+    """The chosen setting of each method, over all seeds, on the set that was not chosen by."""
+    found = Found.read(RESULTS)
+    chosen = {method: best_of(method, found) for method in LOSSES}
+    lines = [[TITLES['teacher'], '', found.spread(Setting(TEACHER)), '', '', '']]
+    lines.append([TITLES['plain'], str(len(found.values(PLAIN))), found.spread(PLAIN), '', '', ''])
+    for method, setting in chosen.items():
+        if setting is None:
+            lines.append([TITLES[method], '0', 'not run', '', '', ''])
+            continue
+        lines.append(
+            [
+                said(setting),
+                str(len(found.values(setting))),
+                found.spread(setting),
+                found.difference(setting, PLAIN),
+                found.difference(setting, chosen['kd']) if method != 'kd' and chosen['kd'] else '',
+                found.gap_closed(setting),
+            ]
+        )
+    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
+
+
+def beside_ap() -> str:
+    """What the chosen settings do to small objects and to calibration."""
+    found = Found.read(RESULTS)
+    settings = [Setting(TEACHER), PLAIN, *(best_of(method, found) for method in LOSSES)]
+    columns = ('AP50', 'AP75', 'AP_small', 'AP_medium', 'D-ECE')
+    lines = [
+        [said(setting), *(found.spread(setting, metric) for metric in columns)]
+        for setting in settings
+        if setting is not None
+    ]
+    return table(['', *columns], lines)
+
+
+def few() -> str:
+    """AP of the classes with few examples and of the others, trained on the uneven set."""
+    found = Found.read(RESULTS)
+    settings = [Setting(TEACHER, uneven=True), *QUESTIONS['few']]
+    lines = []
+    for setting in settings:
+        lines.append(
+            [
+                said(setting),
+                str(len(found.values(setting))),
+                *(found.spread(setting, of) for of in (_of_few, _of_others)),
+                *(found.difference(setting, QUESTIONS['few'][0], of) for of in (_of_few, _of_others)),
+            ]
+        )
+    header = ['', 'seeds', 'AP of 7, 8, 9', 'AP of the others', '7, 8, 9 to the student alone', 'others to it']
+    return table(header, lines)
+
+
+def batches() -> str:
+    """Each method at each number of images in a step."""
+    found = Found.read(RESULTS)
+    lines = []
+    for batch in (2, 4, 8, 16):
+        of = [Setting(setting.method, setting.term, batch=batch) for setting in (PLAIN, KD, BASE)]
+        lines.append([str(batch), *(found.spread(setting) for setting in of), found.difference(of[2], of[1])])
+    return table(['images in a step', 'student alone', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
+
+
+def said(setting: Setting) -> str:
+    """A setting in words."""
+    return ', '.join(
+        [TITLES[setting.method], *(f'{WORDS.get(key, key)} {value}' for key, value in setting.term.items())]
+    )
+
+
+def _of_few(scores: dict) -> float:
+    return fmean(scores['AP_of_class'][name] for name in FEW)
+
+
+def _of_others(scores: dict) -> float:
+    return fmean(value for name, value in scores['AP_of_class'].items() if name not in FEW)

@@ -1,0 +1,204 @@
+"""The study's variants of LumiNet are what they are called, and its sets and scores are what the page says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from pycocotools.coco import COCO
+
+from benchmarks.roi_study import scenes
+from benchmarks.roi_study.perception import StudiedLumiNetLoss, near_rows
+from benchmarks.roi_study.scores import score
+from benchmarks.roi_study.settings import QUESTIONS
+from luminet_det.detection.roi_taps import RoIs
+from luminet_det.losses import LumiNetLoss
+
+ROWS, COLUMNS = 24, 11
+
+
+@pytest.fixture
+def logits():
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (torch.randn(ROWS, COLUMNS, generator=generator, dtype=torch.float64) for _ in range(2))
+    return student.requires_grad_(), 3 * teacher + 1, torch.arange(ROWS) % 4
+
+
+def studied(logits, **settings):
+    return StudiedLumiNetLoss(**settings)(*logits)
+
+
+def test_by_default_it_is_the_librarys_loss(logits):
+    losses = [loss(tau=2, loss_weight=3, eps=1e-3)(*logits) for loss in (StudiedLumiNetLoss, LumiNetLoss)]
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, logits[0])[0] for loss in losses))
+
+
+def test_without_the_background_the_last_column_counts_for_nothing(logits):
+    student, teacher, target = logits
+    student = student.detach()
+    changed = student.clone()
+    changed[:, -1] = torch.randn(ROWS)
+    others = [StudiedLumiNetLoss(background=False)(each, teacher, target) for each in (student, changed)]
+    torch.testing.assert_close(*others)
+    assert studied((student, teacher, target)) != studied((changed, teacher, target))
+
+
+def test_a_column_whose_class_is_absent_counts_for_nothing(logits):
+    student, teacher, target = logits
+    changed = student.detach().clone()
+    changed[:, 7] = torch.randn(ROWS)
+    torch.testing.assert_close(
+        studied(logits, absent=False), StudiedLumiNetLoss(absent=False)(changed, teacher, target)
+    )
+    kept = LumiNetLoss()(student[:, :4], teacher[:, :4])
+    torch.testing.assert_close(studied(logits, absent=False), kept)
+
+
+def test_detached_statistics_leave_the_value_and_change_the_gradient(logits):
+    values = [studied(logits, detached=detached) for detached in (False, True)]
+    torch.testing.assert_close(*values)
+    attached, detached = (torch.autograd.grad(value, logits[0])[0] for value in values)
+    assert not torch.allclose(attached, detached)
+
+
+def test_a_window_has_the_statistics_of_all_rows_in_it(logits):
+    student, teacher, target = (each.detach() for each in logits)
+    loss = StudiedLumiNetLoss(statistics='window', window=2)
+    parts = [slice(0, 8), slice(8, 16), slice(16, 24)]
+    for rows in parts:
+        found = loss(student[rows], teacher[rows], target[rows])
+    mean, variance = student[8:].mean(0), student[8:].var(0, unbiased=False)
+    other, spread = teacher[8:].mean(0), teacher[8:].var(0, unbiased=False)
+    own = torch.log_softmax((student[16:] - mean) / (variance + 1e-5).sqrt(), 1)
+    goal = torch.log_softmax((teacher[16:] - other) / (spread + 1e-5).sqrt(), 1)
+    expected = 4 * (goal.exp() * (goal - own)).sum() / 8
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_teachers_running_estimate_standardises_both(logits):
+    student, teacher, target = (each.detach() for each in logits)
+    loss = StudiedLumiNetLoss(statistics='teacher')
+    loss(student, teacher, target)
+    assert loss(teacher, teacher, target) == 0
+    # Of other scale than the teacher's, a student is no longer the same to it.
+    assert loss(2 * teacher, teacher, target) > 0.01
+    torch.testing.assert_close(loss.running[0], teacher.mean(0).float())
+
+
+def test_near_rows_touch_a_box_of_their_own_image():
+    rois = torch.tensor(
+        [[0, 0, 0, 10, 10], [0, 0, 0, 10, 4], [0, 50, 50, 60, 60], [1, 0, 0, 10, 10]], dtype=torch.float
+    )
+    call = RoIs(rois, torch.zeros(4), [(1, 2), (0, 1)], torch.zeros(4, 3), None)
+    truth = [torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[50.0, 50, 60, 60]])]
+    assert near_rows(call, truth).tolist() == [0, 1]
+
+
+def test_names_of_settings_tell_them_apart():
+    settings = {setting for question in QUESTIONS.values() for setting in question}
+    assert len({setting.name for setting in settings}) == len(settings)
+
+
+def test_each_method_has_as_many_tries():
+    counts = {}
+    for setting in QUESTIONS['methods'][1:]:
+        counts[setting.method] = counts.get(setting.method, 0) + 1
+    assert counts == dict(kd=12, dkd=12, lskd=12, luminet=12)
+
+
+def test_a_run_has_as_many_images_whatever_its_batch():
+    images = [
+        setting.recipe['train_cfg.max_iters'] * setting.batch
+        for setting in QUESTIONS['batch']
+        if 'train_cfg.max_iters' in setting.recipe
+    ]
+    assert images
+    assert set(images) == {750 * 8}
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('digits_study')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, 'SCENES', 6)
+        patch.setattr(scenes, 'TRAIN', 12)
+        scenes.prepare(folder)
+        yield folder
+
+
+def annotations(root, name):
+    return json.loads((root / 'annotations' / f'{name}.json').read_text())
+
+
+def test_the_set_that_settings_are_chosen_by_shares_no_scan_with_the_one_reported(root, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(scenes, 'write_scenes', lambda root, name, found, labels: drawn.update({name: labels}))
+    monkeypatch.setattr(scenes, 'draw_scenes', lambda count, scans, seed: scans)
+    monkeypatch.setattr(scenes, 'load_scans', lambda: (np.arange(1000), np.arange(1000)))
+    monkeypatch.setattr(
+        scenes, 'split_scans', lambda labels, seed: dict(train=np.arange(700), val=np.arange(700, 1000))
+    )
+    monkeypatch.setattr(scenes, 'joined', lambda sets: {})
+    (root / 'annotations' / 'both.json').rename(root / 'kept.json')
+    try:
+        scenes.prepare(root)
+    finally:
+        (root / 'kept.json').rename(root / 'annotations' / 'both.json')
+    assert sorted([*drawn['tune'], *drawn['report']]) == list(range(700, 1000))
+    assert abs(len(drawn['tune']) - len(drawn['report'])) <= 1
+
+
+def test_both_sets_are_in_one_file_and_their_images_exist(root):
+    both = annotations(root, 'both')
+    assert [image['id'] for image in both['images']] == list(range(1, 13))
+    assert all((root / image['file_name']).is_file() for image in both['images'])
+    assert len({box['id'] for box in both['annotations']}) == len(both['annotations'])
+    assert len(both['annotations']) == sum(len(annotations(root, name)['annotations']) for name in scenes.SPLITS)
+
+
+def test_the_uneven_set_has_few_of_three_classes(root):
+    names = {category['id']: category['name'] for category in annotations(root, 'uneven')['categories']}
+    few = [names[box['category_id']] in scenes.FEW for box in annotations(root, 'uneven')['annotations']]
+    assert np.mean(few) < 0.15
+
+
+def coco(boxes):
+    truth = COCO()
+    truth.dataset = dict(
+        images=[dict(id=i, width=100, height=100) for i in (1, 2)],
+        categories=[dict(id=0, name='a')],
+        annotations=[
+            dict(id=i, image_id=image, category_id=0, bbox=box, area=box[2] * box[3], iscrowd=0)
+            for i, (image, box) in enumerate(boxes, start=1)
+        ],
+    )
+    truth.createIndex()
+    return truth
+
+
+def test_scores_are_of_the_images_asked_for():
+    truth = coco([(1, [0, 0, 40, 40]), (2, [0, 0, 10, 10])])
+    right = [dict(image_id=1, category_id=0, bbox=[0, 0, 40, 40], score=0.9)]
+    found = score(truth, right, [1])
+    assert (found['AP'], found['AP_medium'], found['AP_of_class']['a']) == (1, 1, 1)
+    assert score(truth, right, [2])['AP'] == 0
+    assert 0 < score(truth, right, [1, 2])['AP'] < 1
+
+
+def test_calibration_is_the_gap_between_score_and_precision():
+    truth = coco([(1, [0, 0, 40, 40]), (2, [0, 0, 40, 40])])
+    guesses = [
+        dict(image_id=i, category_id=0, bbox=box, score=0.8) for i, box in ((1, [0, 0, 40, 40]), (2, [60, 60, 30, 30]))
+    ]
+    # Half of what is said with 0.8 is right.
+    assert score(truth, guesses, [1, 2])['D-ECE'] == pytest.approx(0.3, abs=1e-4)
+    unsure = [guess | dict(score=0.2) for guess in guesses]
+    assert np.isnan(score(truth, unsure, [1, 2])['D-ECE'])
+
+
+def test_the_studied_student_is_the_quickstarts():
+    config = Config.fromfile('benchmarks/roi_study/student.py')
+    stock = Config.fromfile('configs/quickstart/luminet_student.py')
+    assert {key for key in config.keys() | stock.keys() if config.get(key) != stock.get(key)} == {'custom_imports'}
