@@ -1,7 +1,8 @@
 """The tables of docs/methods.md: what each method compares, learns, costs, is published with, and has reached here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -92,7 +93,7 @@ def classifiers() -> str:
     cells = {
         name: [published.get(_row(method), '-'), spread(measured.get(name, []))] for name, method in CLASSIFIERS.items()
     }
-    return _table(CLASSIFIERS, cost, header, cells, with_published=True)
+    return f'{_table(CLASSIFIERS, cost, header, cells, with_published=True)}\n\n{order_of_steps(cost)}'
 
 
 def detectors() -> str:
@@ -103,6 +104,38 @@ def detectors() -> str:
     header = ['published AP, COCO, R18 ← R101', "measured AP, the quickstart's digits"]
     cells = {name: [published.get(_row(method), '-'), _mean(measured[name])] for name, method in DETECTION.items()}
     return _table(DETECTION, _cost()['detectors'], header, cells, with_published=False)
+
+
+def order_of_steps(cost: Mapping) -> str:
+    """How steps rank as published and here, and which ratio to KD lies outside what its publication allows."""
+    found = {name: cost[name]['over_kd'] for name in PUBLISHED if name in cost}
+    published = _ranked(PUBLISHED, lambda one, other: PUBLISHED[one] == PUBLISHED[other], '=')
+    medians = {name: ratio['median'] for name, ratio in found.items()}
+    ours = _ranked(medians, lambda one, other: found[other]['quartiles'][0] <= found[one]['quartiles'][1], '≈')
+    slower = _titles(name for name in found if medians[name] > allowed(name)[1])
+    faster = _titles(name for name in found if medians[name] < allowed(name)[0])
+    return (
+        f'Steps in the published order: {published}. Here: {ours} (≈: their quartiles overlap). Slower relative to KD '
+        f'than published, half a millisecond either way allowed for: {slower}; faster: {faster}.'
+    )
+
+
+def allowed(name: str) -> tuple[float, float]:
+    """The least and the largest step / KD that round to the published whole milliseconds."""
+    return (PUBLISHED[name] - 0.5) / (PUBLISHED['kd'] + 0.5), (PUBLISHED[name] + 0.5) / (PUBLISHED['kd'] - 0.5)
+
+
+def _ranked(cost: Mapping[str, float], alike: Callable[[str, str], bool], sign: str) -> str:
+    names = sorted(cost, key=cost.get)
+    signs = [sign if alike(one, other) else '<' for one, other in pairwise(names)]
+    words = [CLASSIFIERS[names[0]].title]
+    for name, between in zip(names[1:], signs, strict=True):
+        words += [between, CLASSIFIERS[name].title]
+    return ' '.join(words)
+
+
+def _titles(names: Iterable[str]) -> str:
+    return ', '.join(CLASSIFIERS[name].title for name in names) or 'none'
 
 
 def _table(methods: Mapping, cost: dict, header: list[str], cells: dict, with_published: bool) -> str:

@@ -18,6 +18,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
 
 from luminet_det.distillation.student import Student
+from luminet_det.published import coco
 from tests import pairs
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'coco'
@@ -321,6 +322,24 @@ def test_the_zoo_ap_that_is_told_of_a_teacher_is_the_zoos(path):
         score = ' / '.join(str(ap) for ap in zoo_aps(teacher))
         assert lines
         assert all(f"({score} in mmdet's zoo)" in line for line in lines)
+
+
+@pytest.mark.parametrize('pair', coco.PAIRS, ids=str)
+def test_the_readme_shows_the_published_ap_of_a_pair_with_its_mark_and_no_other(pair):
+    faster_rcnn = (FOLDER / 'README.md').read_text().partition('## Mask R-CNN\n')[0]
+    (section,) = re.findall(rf'### {pair.student} ← {pair.teacher}\n(.*?)(?=\n### |\Z)', faster_rcnn, re.DOTALL)
+    head, _, *lines = (line.strip('|').split('|') for line in section.splitlines() if line.startswith('|'))
+    assert head[1].strip() == 'published AP (detectron2)'
+    shown = {}
+    for config, ap, _ in lines:
+        link = re.search(r'\((\S+\.py)\)', config)
+        method = named(Path(link[1]))[0] if link else 'teacher'
+        shown['student' if method == 'plain' else method] = ap.strip()
+    figures = {row.key: row.figures[coco.PAIRS.index(pair)] for row in coco.AP}
+    published = {method: str(figure) for method, figure in figures.items() if figure.value is not None}
+    # Its chain stands in a README of its own.
+    published.pop('takd', None)
+    assert {method: ap for method, ap in shown.items() if ap} == published
 
 
 def test_an_evaluation_is_logged_at_its_own_step():

@@ -15,6 +15,7 @@ from luminet_det.compat import checkpoints
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.student import run_info
 from luminet_det.distillation.weights import load_strictly
+from luminet_det.losses.rows import not_negative
 from luminet_det.registry import MODELS
 
 
@@ -52,7 +53,7 @@ class Classifier(BaseModel):
         preprocessor = dict(dict(type='mmengine.ImgDataPreprocessor'), **(data_preprocessor or {}))
         super().__init__(preprocessor, init_cfg)
         self.network = build_network(network)
-        self.ce_weight = ce_weight
+        self.ce_weight = not_negative('ce_weight', ce_weight)
         self.label_smoothing = label_smoothing
         self.channels_last = channels_last
         if channels_last:

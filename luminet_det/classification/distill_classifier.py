@@ -52,7 +52,7 @@ class DistillClassifier(Student, Classifier):
     """
 
     taps = {
-        'logits': Tap('logits', offers=OF_IMAGES, views=True),
+        'logits': Tap('logits', offers=OF_IMAGES, views=True, softmax=True),
         'features': Tap(
             'maps',
             {'relu': ('after', 'before', 'after-before'), 'stages': ('all', list), 'pooled': (False, True)},
@@ -76,7 +76,10 @@ class DistillClassifier(Student, Classifier):
 
     def meet(self, teacher: Teacher) -> ClassifierTeacher:
         """Map pixels and classes between this student and a built teacher."""
-        return ClassifierTeacher(teacher, self, run_info('dataset_meta', {}).get('classes'))
+        compares_classes = self.is_mutual or any(
+            term.tap == 'logits' or 'networks' in term.needs for term in self.terms
+        )
+        return ClassifierTeacher(teacher, self, run_info('dataset_meta', {}).get('classes'), compares_classes)
 
     def example(self, term: Term, teacher: Classifier) -> tuple[Given, Given]:
         """What the term's tap gives of one black image."""
@@ -98,8 +101,8 @@ class DistillClassifier(Student, Classifier):
             index: Place of each image in the data set (B,), int64.
 
         Returns:
-            As `Classifier.loss`, what `weigh` adds for each term, and `agreement`: the part of the images, 0 to 1,
-            to which student and teacher give the same class.
+            As `Classifier.loss`, what `weigh` adds for each term, and, where the teacher knows the student's classes,
+            `agreement`: the part of the images, 0 to 1, to which both give the same one.
         """
         active = self.active_terms()
         if not active and not self.is_mutual:
@@ -116,7 +119,8 @@ class DistillClassifier(Student, Classifier):
         own = {'loss_ce': found['ce'], 'top1': found['top1']}
         values = [(name, term, weight, found[name]) for name, term, weight in active]
         of_peers = weighed(found, {name: weight for name, _, weight in active})
-        return {**own, **self.weigh(values, own), **of_peers, 'agreement': found['agreement']}
+        agreement = {key: found[key] for key in ('agreement',) if key in found}
+        return {**own, **self.weigh(values, own), **of_peers, **agreement}
 
     def objective(
         self, inputs: Tensor, labels: Tensor, names: tuple[str, ...] = (), handed: dict | None = None
@@ -130,8 +134,8 @@ class DistillClassifier(Student, Classifier):
             handed: What the taps hand over to the losses, by the names of `taps.NEEDS`.
 
         Returns:
-            Also the loss of each of these terms under its name, `agreement`, and `broken` (B,), whether the teachers'
-            logits of an image are not finite.
+            Also the loss of each of these terms under its name, `agreement` as `loss` has it, and `broken` (B,),
+            whether the teachers' logits of an image are not finite.
         """
         terms = {name: term for name, term in self._named_terms() if name in names}
         views = inputs.split(len(labels))
@@ -142,8 +146,13 @@ class DistillClassifier(Student, Classifier):
         with torch.no_grad():
             parts_wanted = wanted(list(terms.values()))
             answers = [[link.answer(view, parts_wanted) for link in self.links] for view in views]
-            logits = [sum(each.logits for each in of_view) / len(of_view) for of_view in answers]
-            broken = ~torch.stack([of_view.sum(1, dtype=torch.float32) for of_view in logits]).isfinite().all(0)
+            said = [each.logits.sum(1, dtype=torch.float32) for of_view in answers for each in of_view]
+            broken = ~torch.stack(said).isfinite().all(0)
+            same_classes = all(link.classes for link in self.links)
+            logits = [
+                sum(each.logits for each in of_view) / len(of_view) if same_classes else of_view[0].logits
+                for of_view in answers
+            ]
             # On a GPU the run is stopped a step later; until then the student must not be spoilt.
             logits = [of_view.masked_fill(broken[:, None], 0) for of_view in logits]
         students = [self.outputs(view) for view in views]
@@ -164,8 +173,9 @@ class DistillClassifier(Student, Classifier):
                 calls = [(*comparable(*both, term), link) for *both, link in pairs]
             losses = [term(*both, **self._of_link(term, handed or {}, link)) for *both, link in calls]
             found[name] = sum(losses) / len(losses)
-        agreement = (found['logits'].argmax(1) == logits[0].argmax(1)).float().mean()
-        return {**found, 'agreement': agreement, 'broken': broken}
+        if same_classes:
+            found['agreement'] = (found['logits'].argmax(1) == logits[0].argmax(1)).float().mean()
+        return {**found, 'broken': broken}
 
     def _handed(self, terms: list[Term], labels: Tensor, index: Tensor | None) -> dict:
         """What these terms need of the run and the batch."""

@@ -1,6 +1,7 @@
 """ClassifierTeacher: a teacher wired to a student classifier."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
 from functools import cached_property
 
 import torch
@@ -21,34 +22,45 @@ class ClassifierTeacher:
         teacher: A built teacher.
         student: The student classifier.
         classes: Names of the student's classes; None outside a Runner.
+        compares_classes: Whether a term needs the teacher's logits. If not, it may know other classes.
+
+    Attributes:
+        classes: Maps the teacher's classes to the student's; None where they differ.
 
     Raises:
-        ValueError: Teacher and student differ in their classes.
+        ValueError: Teacher and student differ in their classes, and a term compares them.
     """
 
-    def __init__(self, teacher: Teacher, student: nn.Module, classes: Sequence[str] | None) -> None:
+    classes: ClassMap | None = None
+
+    def __init__(
+        self, teacher: Teacher, student: nn.Module, classes: Sequence[str] | None, compares_classes: bool = True
+    ) -> None:
         self.teacher = teacher
         self.student_network = student.network
         self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor, padded=False)
-        self.classes = ClassMap(
-            teacher.classes,
-            # Other projects' checkpoints name no classes; the data sets' orders are fixed, so places will do.
-            classes if teacher.classes else None,
-            num_teacher=num_logits(teacher.model.network),
-            num_student=num_logits(student.network),
-            background=False,
-        )
         # Here and not in a step, which a compiler may see: it would keep the copies as its own.
         device = next(student.parameters()).device
         self.pixels.to(device)
-        self.classes.columns_on(device)
+        with nullcontext() if compares_classes else suppress(ValueError):
+            self.classes = ClassMap(
+                teacher.classes,
+                # Other projects' checkpoints name no classes; the data sets' orders are fixed, so places will do.
+                classes if teacher.classes else None,
+                num_teacher=num_logits(teacher.model.network),
+                num_student=num_logits(student.network),
+                background=False,
+                trainable=teacher.trainable,
+            )
+            self.classes.columns_on(device)
 
     def answer(self, inputs: Tensor, wanted: Iterable[str]) -> Outputs:
         """What the teacher says of images (B, 3, H, W), normalised for the student.
 
         Args:
             inputs: The images.
-            wanted: The parts of `Outputs` to fill; the logits always are.
+            wanted: The parts of `Outputs` to fill; the logits always are, as the teacher has them where its classes
+                differ.
         """
         inputs = self.pixels(inputs, ())
         parts = inputs.split(self.teacher.batch_size or len(inputs))
@@ -56,7 +68,8 @@ class ClassifierTeacher:
         joined = {k: tuple(map(torch.cat, zip(*(part[k] for part in said), strict=True))) for k in said[0]}
         (logits,), embedding = joined['logits'], joined['embedding']
         maps = joined['features'], joined['before_relu']
-        return Outputs(self.classes(logits), *maps, embedding[0] if embedding else None, joined['boundaries'])
+        logits = self.classes(logits) if self.classes else logits
+        return Outputs(logits, *maps, embedding[0] if embedding else None, joined['boundaries'])
 
     @cached_property
     def networks(self) -> Networks:
@@ -70,7 +83,8 @@ class ClassifierTeacher:
 
     def describe(self) -> list[str]:
         """Lines for the log: how pixels and classes are mapped."""
-        return [f'pixels   {self.pixels.describe()}', f'classes  {self.classes.describe()}']
+        classes = self.classes.describe() if self.classes else "not the student's, and no term compares them"
+        return [f'pixels   {self.pixels.describe()}', f'classes  {classes}']
 
 
 def _wanted(outputs: Outputs, wanted: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:

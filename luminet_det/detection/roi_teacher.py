@@ -39,6 +39,7 @@ class RoITeacher(DetectorTeacher):
             student_classes,
             box_head(teacher.model.roi_head).num_classes,
             box_head(student.roi_head).num_classes,
+            trainable=teacher.trainable,
         )
         self._delta_maps: dict[int, DeltaMap] = {}
 

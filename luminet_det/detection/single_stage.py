@@ -32,7 +32,8 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         dense_cls: Class logits (K, C) with the labels that the student's head assigns; a row is a prior (an anchor or
             point) of any level of any image. `rows=100`, the default, or another number: in each image as many rows,
             those where the teacher is surest of a class; or `'all'`, `'foreground'`. Both heads must lay the same
-            priors. They ask each class by itself, so the loss wants `use_sigmoid=True`.
+            priors. Most ask each class by itself, where the loss wants `use_sigmoid=True`; one with a softmax takes
+            every loss on rows.
         neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for those whose
             strides both have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
             detector of any kind.

@@ -17,6 +17,7 @@ class ClassMap:
         num_teacher: Classes of the teacher's head, without background.
         num_student: Classes of the student's head, without background.
         background: Whether logits have a column for it; sigmoid heads have none.
+        trainable: Whether the teacher is a peer, whose head can be of any size.
 
     Raises:
         ValueError: A student class the teacher does not know, names that do not fit a head, or different
@@ -30,6 +31,7 @@ class ClassMap:
         num_teacher: int,
         num_student: int,
         background: bool = True,
+        trainable: bool = False,
     ) -> None:
         for whose, names, number in (('teacher', teacher, num_teacher), ('student', student, num_student)):
             if names is not None and len(names) != number:
@@ -58,11 +60,14 @@ class ClassMap:
                 )
             columns = [*(tuple(teacher).index(name) for name in student), num_teacher]
         elif student is not None or num_teacher != num_student:
+            names = (
+                'Give the names: teacher=dict(config=..., classes=[...]) and metainfo=dict(classes=...) of the '
+                'training set.'
+            )
             raise ValueError(
                 f'The teacher has {num_teacher} classes, the student {num_student}, and they cannot be matched by '
                 f'name:\n  teacher: {_listed(teacher)}\n  student: {_listed(student)}\n'
-                'Give the names: teacher=dict(config=..., classes=[...]) and metainfo=dict(classes=...) of the '
-                'training set.'
+                + (f"Set num_classes={num_student} in the peer's config." if trainable else names)
             )
         else:
             columns = list(range(num_teacher + 1))

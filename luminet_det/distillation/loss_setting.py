@@ -3,6 +3,7 @@
 import inspect
 from difflib import get_close_matches
 
+from mmdet.registry import MODELS as MMDET_MODELS
 from torch import nn
 
 from luminet_det.distillation.settings import check_keys
@@ -24,13 +25,19 @@ def build_loss(setting: dict) -> nn.Module:
         loss_class = None
     if loss_class is None or (isinstance(kind, str) and '.' not in kind and kind in MODELS.module_dict):
         known = [f'luminet_det.{name}' for name in MODELS.module_dict if name.endswith('Loss')]
-        near = get_close_matches(f'luminet_det.{kind.rpartition(".")[2]}', known, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ''
+        full = {name: f'mmdet.{name}' for name in MMDET_MODELS.module_dict if name.endswith('Loss')}
+        full |= {name.partition('.')[2]: name for name in known}
+        near = get_close_matches(kind.rpartition('.')[2], full, n=1)
+        hint = f" Did you mean '{full[near[0]]}'?" if near else ''
         raise ValueError(f'There is no loss {kind!r}.{hint} Known: {", ".join(known)}, and mmdet.L1Loss and its like.')
     parameters = inspect.signature(loss_class.__init__).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         check_keys(kind, [k for k in setting if k != 'type'], [k for k in parameters if k != 'self'])
-    loss = MODELS.build(setting)
+    try:
+        loss = MODELS.build(setting)
+    except (AssertionError, TypeError) as error:
+        own = {key: value for key, value in setting.items() if key != 'type'}
+        raise ValueError(f'{kind} refuses its settings {own}: {error or "see its docstring"}') from error
     if not isinstance(loss, nn.Module):
         raise ValueError(f'{kind} cannot be the loss of a distill term: it is no torch.nn.Module.')
     return loss

@@ -3,8 +3,17 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# What other projects call these.
-SYNONYMS = {'temperature': 'tau', 'weight': 'loss_weight', 'checkpoint_path': 'checkpoint', 'pretrained': 'checkpoint'}
+# What papers and other projects call these.
+SYNONYMS = {
+    'temperature': 'tau',
+    'T': 'tau',
+    't': 'tau',
+    'weight': 'loss_weight',
+    'alpha': 'target_weight',
+    'beta': 'non_target_weight',
+    'checkpoint_path': 'checkpoint',
+    'pretrained': 'checkpoint',
+}
 
 
 def check_keys(where: str, found: Iterable[str], known: Iterable[str]) -> None:

@@ -41,6 +41,8 @@ class Student:
         """
         self.teachers = read_teachers(teacher)
         distill = [distill] if isinstance(distill, dict) else distill or []
+        if not isinstance(distill, (list, tuple)):
+            raise ValueError(f'distill={distill!r} is no list of terms; each is dict(tap=..., loss=dict(type=...)).')
         self.terms = [Term.from_setting(setting, self.taps) for setting in distill]
         if self.terms and not self.teachers:
             raise ValueError(
@@ -94,8 +96,8 @@ class Student:
         by_iteration = run_info('max_epochs') == 1 and 'max_iters' in run_info('cfg', 'max_iters')
         if by_iteration and any(term.by_epoch for term in self.terms):
             raise ValueError(
-                'warmup or stop of a distill term is in epochs, but this run has only one epoch, as every '
-                'iteration-based run; write iterations, e.g. warmup=500.'
+                'A distill term counts epochs, by warmup, stop or a ramp of its loss, but this run has only one epoch, '
+                'as every iteration-based run; write iterations, e.g. warmup=500, and feature_warmup=0 in FCFDLoss.'
             )
         self.links = []
         for teacher in self.teachers:

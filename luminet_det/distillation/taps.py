@@ -36,12 +36,14 @@ class Tap:
             stands for any whole number above 0, the type `list` for a list of indices.
         offers: What else it can hand to a loss, some of `NEEDS`.
         views: Whether it gives each view of the images apart.
+        softmax: Whether its logits are always those of a softmax.
     """
 
     gives: str
     options: dict[str, tuple] = field(default_factory=dict)
     offers: tuple[str, ...] = ('epoch',)
     views: bool = False
+    softmax: bool = False
 
     def check(self, name: str, option: str, value) -> None:
         """Raise ValueError unless `value` is a choice of `option`; `name` is the tap's."""
@@ -59,16 +61,20 @@ def chosen(name: str, option: str, which: str | list[int], levels: tuple) -> tup
     """The levels or stages that a term's option asks for.
 
     Raises:
-        ValueError: An index that there is not, or two of one level; the message says how many there are.
+        ValueError: An index that there is not, two of one level, or an order that is not that of the network.
     """
     if isinstance(which, str):
         return levels
     places = f'there are {len(levels)}: 0 to {len(levels) - 1}, or -1 to -{len(levels)} from the end.'
     if beyond := [i for i in which if not -len(levels) <= i < len(levels)]:
         raise ValueError(f"{option}={list(which)} of tap '{name}' asks for {beyond[0]}, but {places}")
-    if len({i % len(levels) for i in which}) < len(which):
+    found = [i % len(levels) for i in which]
+    if len(set(found)) < len(found):
         raise ValueError(f"{option}={list(which)} of tap '{name}' asks for one of them twice; {places}")
-    return tuple(levels[i] for i in which)
+    if found != sorted(found):
+        # Losses on several tell them apart by their order.
+        raise ValueError(f"{option}={list(which)} of tap '{name}' are out of order; write {option}={sorted(found)}.")
+    return tuple(levels[i] for i in found)
 
 
 def _are_indices(values) -> bool:

@@ -66,6 +66,11 @@ class Teacher:
             raise ValueError(f'teacher.dtype={dtype!r} is unknown; choose one of {sorted(DTYPES)}.')
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'teacher.batch_size={batch_size!r} must be at least 1.')
+        for name, value in dict(channels_last=channels_last, batch_statistics=batch_statistics).items():
+            if not isinstance(value, bool):
+                raise ValueError(f'teacher.{name}={value!r} must be True or False.')
+        if not isinstance(compile, (bool, dict)):
+            raise ValueError(f'teacher.compile={compile!r} must be True, False or a dict of torch.compile options.')
         self.config = config
         self.checkpoint = checkpoint
         self.dtype = dtype

@@ -10,6 +10,17 @@ from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.taps import GIVES, NEEDS, Tap
 
 Given = Tensor | tuple[Tensor, ...]
+# Losses of mmdet and torch that would take a teacher's answer for something else without a word.
+TARGETS = {
+    **dict.fromkeys(
+        (
+            'CrossEntropyLoss', 'FocalLoss', 'QualityFocalLoss', 'VarifocalLoss', 'GHMC', 'SeesawLoss', 'EQLV2Loss',
+            'DistributionFocalLoss', 'BCEWithLogitsLoss', 'NLLLoss',
+        ),
+        'labels',
+    ),
+    **dict.fromkeys(('IoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss', 'SIoULoss', 'BoundedIoULoss'), 'boxes'),
+}  # fmt: skip
 
 
 class Term:
@@ -40,7 +51,7 @@ class Term:
         self.loss = build_loss(loss)
         self.warmup = _length('warmup', warmup)
         self.stop = None if stop is None else _length('stop', stop)
-        if self.stop and self.warmup[1] == self.stop[1] and self.warmup[0] > self.stop[0]:
+        if self.stop and self.warmup[1] == self.stop[1] and self.warmup[0] > self.stop[0] > 0:
             raise ValueError(
                 f"warmup={warmup!r} of the term on tap '{tap}' is longer than the term, which ends at stop={stop!r}, "
                 'so that it would never have its full weight. Make warmup shorter or stop later.'
@@ -67,10 +78,18 @@ class Term:
         """
         if not isinstance(setting, dict):
             raise ValueError(f'distill holds {setting!r}; each term is dict(tap=..., loss=dict(type=...)).')
+        if named := [key for key, value in setting.items() if isinstance(value, dict) and 'tap' in value]:
+            raise ValueError(
+                f'distill is a list of terms without names: write [dict(tap=...)], not {named[0]}=dict(...).'
+            )
         for key in ('tap', 'loss'):
             if key not in setting:
                 raise ValueError(f"A distill term lacks '{key}'; write dict(tap='{next(iter(taps))}', loss=...).")
         name = setting['tap']
+        if not isinstance(name, str):
+            raise ValueError(
+                f'tap={name!r} is not the name of one tap; write a term for each, known: {", ".join(taps)}.'
+            )
         if name not in taps:
             raise ValueError(f'distill has no tap {name!r}; known taps: {", ".join(taps)}.')
         tap = taps[name]
@@ -87,12 +106,22 @@ class Term:
         tap = taps[name]
         loss = type(self.loss).__name__
         compares = getattr(self.loss, 'compares', 'logits' if 'target' in self.needs else tap.gives)
+        if not hasattr(self.loss, 'compares') and (wants := TARGETS.get(loss)):
+            raise ValueError(
+                f"{loss} takes {wants} for its target, and the tap '{name}' gives what the teacher says: "
+                f'{GIVES[tap.gives][0]}. Use a loss for these, e.g. {GIVES[tap.gives][1]}.'
+            )
         if compares != tap.gives:
             fits = [other for other, its in taps.items() if its.gives == compares]
             gives, fitting = GIVES[tap.gives]
             raise ValueError(
                 f"{loss} compares {GIVES[compares][0]}; the tap '{name}' gives {gives}. "
                 f'Use a loss for these, e.g. {fitting}.' + (f" Or keep it and write tap='{fits[0]}'." if fits else '')
+            )
+        if tap.softmax and getattr(self.loss, 'use_sigmoid', False):
+            raise ValueError(
+                f"{loss} with use_sigmoid=True takes each class for a yes or no of its own; those of the tap '{name}' "
+                'exclude each other. Remove use_sigmoid=True.'
             )
         for option, wanted in getattr(self.loss, 'needs_options', {}).items():
             if self.options.get(option, wanted) != wanted:
@@ -119,8 +148,9 @@ class Term:
 
     @property
     def by_epoch(self) -> bool:
-        """Whether its schedule counts epochs."""
-        return self.warmup[1] == 'epochs' or bool(self.stop and self.stop[1] == 'epochs')
+        """Whether its schedule, or one that its loss has of its own, counts epochs."""
+        own = getattr(self.loss, 'by_epoch', False)
+        return own or self.warmup[1] == 'epochs' or bool(self.stop and self.stop[1] == 'epochs')
 
     def weight(self, iteration: int, epoch: int) -> float:
         """Weight of the term, 0 to 1, at a 0-based iteration and epoch."""
@@ -149,14 +179,21 @@ class Term:
             **given: What the tap hands over, by the names of `taps.NEEDS`; the loss gets what it needs.
         """
         needs = {need: given[need] for need in self.needs}
-        if isinstance(student, tuple):
-            if self.takes_levels or self.takes_views:
-                return self.loss(student, teacher, **needs)
-            return sum(self.loss(*level, **needs) for level in zip(student, teacher, strict=True))
+        if isinstance(student, tuple) and not (self.takes_levels or self.takes_views):
+            return sum(self._value(*level, needs) for level in zip(student, teacher, strict=True))
         # A collective in the loss needs every process, also one that has no rows; so do gradients of its own parts.
         if len(student) == 0 and not self.learns and not getattr(self.loss, 'sync', False):
             return student.sum() * 0
-        return self.loss(student, teacher, **needs)
+        return self._value(student, teacher, needs)
+
+    def _value(self, student: Given, teacher: Given, needs: dict) -> Tensor:
+        value = self.loss(student, teacher, **needs)
+        if value.dim():
+            raise ValueError(
+                f"{type(self.loss).__name__} on tap '{self.tap}' gives {tuple(value.shape)} values, not one; write "
+                "reduction='mean' in the loss."
+            )
+        return value
 
     def __repr__(self) -> str:
         options = ''.join(f' {key}={value}' for key, value in self.options.items())

@@ -60,8 +60,8 @@ def check_answers(model: nn.Module, batch: dict) -> Iterator[Finding]:
     data = model.data_preprocessor(batch, False)
     labels, number = data['labels'], len(data['labels'])
     for teacher, link in zip(model.teachers, model.links, strict=True):
-        if teacher.trainable and not teacher.checkpoint:
-            # A peer that starts from scratch is to know nothing yet.
+        if not link.classes or (teacher.trainable and not teacher.checkpoint):
+            # It knows other classes; or it is a peer that starts from scratch, and is to know nothing yet.
             continue
         with torch.no_grad():
             logits = link.answer(data['inputs'][:number], ('logits',)).logits

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from .rows import RowLoss, not_negative
+from .rows import RowLoss, not_negative, require_a_part
 
 
 class DISTLoss(RowLoss):
@@ -31,7 +31,7 @@ class DISTLoss(RowLoss):
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `tau` is not positive, or a weight is negative.
+        ValueError: If `tau` is not positive, a weight is negative, or both parts have the weight 0.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class DISTLoss(RowLoss):
         super().__init__(tau, loss_weight)
         self.inter_weight = not_negative('inter_weight', inter_weight)
         self.intra_weight = not_negative('intra_weight', intra_weight)
+        require_a_part(self, 'inter_weight', 'intra_weight')
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
         if not len(student):

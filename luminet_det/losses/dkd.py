@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from .lskd import standardized
-from .rows import RowLoss, not_negative, summed_kl
+from .rows import RowLoss, flag, not_negative, require_a_part, summed_kl
 
 
 class DKDLoss(RowLoss):
@@ -33,7 +33,7 @@ class DKDLoss(RowLoss):
             then use `tau=2` and multiply both inner weights by 9 to 15: `loss_weight=9` to 15.
 
     Raises:
-        ValueError: If `tau` is not positive, or a weight is negative.
+        ValueError: If `tau` is not positive, a weight is negative, or both parts have the weight 0.
     """
 
     def __init__(
@@ -45,9 +45,10 @@ class DKDLoss(RowLoss):
         standardize: bool = False,
     ) -> None:
         super().__init__(tau, loss_weight)
-        self.standardize = standardize
+        self.standardize = flag('standardize', standardize)
         self.target_weight = not_negative('target_weight', target_weight)
         self.non_target_weight = not_negative('non_target_weight', non_target_weight)
+        require_a_part(self, 'target_weight', 'non_target_weight')
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
         rows = len(student)

@@ -9,7 +9,7 @@ from torch.nn.functional import leaky_relu, mse_loss, relu
 from .bridges import bridge
 from .kd import KDLoss
 from .maps import Levels, LevelsLoss
-from .rows import full_precision, not_negative
+from .rows import full_precision, not_negative, require_a_part
 
 # Slope below zero of what leaves a bridge into a network whose stages end in a ReLU.
 SLOPE = 0.1
@@ -59,7 +59,7 @@ class FCFDLoss(LevelsLoss):
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `tau` is not positive, `num_paths` no whole number above 0, or another setting negative.
+        ValueError: If `tau` or `num_paths` is not above 0, another setting negative, or both parts have the weight 0.
     """
 
     bridges = True
@@ -82,7 +82,10 @@ class FCFDLoss(LevelsLoss):
         self.tau = self.kd.tau
         self.mixed_weight = not_negative('mixed_weight', mixed_weight)
         self.feature_weight = not_negative('feature_weight', feature_weight)
+        require_a_part(self, 'mixed_weight', 'feature_weight')
         self.feature_warmup = not_negative('feature_warmup', feature_warmup)
+        # A run without epochs has to be refused.
+        self.by_epoch = bool(feature_weight and feature_warmup)
         if type(num_paths) is not int or num_paths < 1:
             raise ValueError(f'num_paths must be a whole number, 1 or above, got num_paths={num_paths!r}')
         self.num_paths = num_paths

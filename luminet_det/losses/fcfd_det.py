@@ -7,7 +7,7 @@ from torch.nn.functional import mse_loss
 from .bridges import bridge
 from .kd import KDLoss
 from .maps import Levels, LevelsLoss
-from .rows import full_precision, not_negative
+from .rows import full_precision, not_negative, require_a_part
 
 
 class FCFDDetLoss(LevelsLoss):
@@ -43,7 +43,7 @@ class FCFDDetLoss(LevelsLoss):
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `tau` is not positive, or a weight negative.
+        ValueError: If `tau` is not positive, a weight negative, or all three parts have the weight 0.
     """
 
     bridges = True
@@ -64,6 +64,7 @@ class FCFDDetLoss(LevelsLoss):
         self.cls_weight = not_negative('cls_weight', cls_weight)
         self.box_weight = not_negative('box_weight', box_weight)
         self.feature_weight = not_negative('feature_weight', feature_weight)
+        require_a_part(self, 'cls_weight', 'box_weight', 'feature_weight')
         self.to_teacher: nn.ModuleList | None = None
 
     def adapt(self, student: Levels, teacher: Levels) -> None:

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 from .adaptors import common
 from .aligned import AlignedLoss
 from .maps import Levels
-from .rows import not_negative
+from .rows import not_negative, require_a_part
 
 TEMPERATURE = 0.5
 
@@ -49,7 +49,7 @@ class FGDLoss(AlignedLoss):
         loss_weight: Factor on the returned value, that is on all four.
 
     Raises:
-        ValueError: If a weight is negative.
+        ValueError: If a weight is negative, or all four parts have the weight 0.
     """
 
     needs = ('boxes', 'image_size')
@@ -67,6 +67,7 @@ class FGDLoss(AlignedLoss):
         self.background_weight = not_negative('background_weight', background_weight)
         self.attention_weight = not_negative('attention_weight', attention_weight)
         self.relation_weight = not_negative('relation_weight', relation_weight)
+        require_a_part(self, 'foreground_weight', 'background_weight', 'attention_weight', 'relation_weight')
 
     def adapt(self, student: Levels, teacher: Levels) -> None:
         super().adapt(student, teacher)

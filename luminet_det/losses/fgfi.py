@@ -10,6 +10,7 @@ from torchvision.ops import box_iou
 
 from .adaptors import AdaptorLoss, common
 from .maps import Levels
+from .rows import flag
 
 
 class FGFILoss(AdaptorLoss):
@@ -48,7 +49,7 @@ class FGFILoss(AdaptorLoss):
         if not isinstance(threshold, Real) or not 0 <= threshold < 1:
             raise ValueError(f'threshold must be at least 0 and below 1, got threshold={threshold!r}')
         self.threshold = float(threshold)
-        self.relu = relu
+        self.relu = flag('relu', relu)
 
     def adaptor(self, student: Tensor, teacher: Tensor) -> nn.Module | None:
         if student.shape[2:] != teacher.shape[2:]:

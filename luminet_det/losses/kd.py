@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from .lskd import standardized
-from .rows import ClassRowLoss, sigmoid_kl, softmax_kl
+from .rows import ClassRowLoss, flag, sigmoid_kl, softmax_kl
 
 
 class KDLoss(ClassRowLoss):
@@ -32,13 +32,13 @@ class KDLoss(ClassRowLoss):
         self, tau: float = 1.0, loss_weight: float = 1.0, use_sigmoid: bool = False, standardize: bool = False
     ) -> None:
         super().__init__(tau, loss_weight, use_sigmoid)
+        self.standardize = flag('standardize', standardize)
         if use_sigmoid and standardize:
             raise ValueError(
                 'KDLoss standardises a row over classes that exclude each other; with use_sigmoid=True each class is '
                 'asked by itself and a row is no distribution. Remove standardize=True, or use LumiNetLoss with '
                 'use_sigmoid=True, which standardises each class over the rows.'
             )
-        self.standardize = standardize
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
         if self.standardize:

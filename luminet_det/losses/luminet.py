@@ -6,7 +6,7 @@ from torch import distributed as dist
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import log_softmax, softplus
 
-from .rows import ClassRowLoss, full_precision, positive
+from .rows import ClassRowLoss, flag, full_precision, positive
 
 
 def perception(logits: Tensor, eps: float = 1e-5) -> Tensor:
@@ -78,7 +78,7 @@ class LumiNetLoss(ClassRowLoss):
     ) -> None:
         super().__init__(tau, loss_weight, use_sigmoid)
         self.eps = positive('eps', (1.0 if use_sigmoid else 1e-5) if eps is None else eps)
-        self.sync = sync
+        self.sync = flag('sync', sync)
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
         sync = self.sync and dist.is_available() and dist.is_initialized()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from .rows import RowLoss, not_negative
+from .rows import RowLoss, flag, not_negative, require_a_part
 
 
 class MCLDLoss(RowLoss):
@@ -59,12 +59,8 @@ class MCLDLoss(RowLoss):
         self.instance_weight = not_negative('instance_weight', instance_weight)
         self.sample_weight = not_negative('sample_weight', sample_weight)
         self.category_weight = not_negative('category_weight', category_weight)
-        self.center_categories = center_categories
-        if not any((self.instance_weight, self.sample_weight, self.category_weight)):
-            raise ValueError(
-                'MCLDLoss has nothing to compare: set one of instance_weight, sample_weight and category_weight above '
-                '0, or switch the whole term off with loss_weight=0.'
-            )
+        self.center_categories = flag('center_categories', center_categories)
+        require_a_part(self, 'instance_weight', 'sample_weight', 'category_weight')
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
         rows = len(student)

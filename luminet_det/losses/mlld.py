@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import kl_div
 
 from .lskd import standardized
-from .rows import RowLoss
+from .rows import RowLoss, flag
 
 # Of the authors' five temperatures these come after `tau`. Their code's strong part ends before the last two.
 MORE_TAUS = (3.0, 5.0, 2.0, 6.0)
@@ -70,7 +70,7 @@ class MLLDLoss(RowLoss):
             raise ValueError(f'views must be 1 or 2, got views={views!r}')
         self.form = form
         self.views = views
-        self.standardize = standardize
+        self.standardize = flag('standardize', standardize)
         self.takes_views = views == 2
 
     def forward(

@@ -40,7 +40,7 @@ class OFDLoss(AdaptorLoss):
     """
 
     needs = ('norms',)
-    needs_options = dict(relu='before')
+    needs_options = dict(relu='before', pooled=False)
 
     def __init__(self, loss_weight: float = 1e-3) -> None:
         super().__init__(loss_weight)

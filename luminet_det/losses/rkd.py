@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, smooth_l1_loss
 
 from .embeddings import EmbeddingLoss
-from .rows import full_precision, not_negative
+from .rows import flag, full_precision, not_negative, require_a_part
 
 
 class RKDLoss(EmbeddingLoss):
@@ -31,7 +31,7 @@ class RKDLoss(EmbeddingLoss):
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If a weight is negative.
+        ValueError: If a weight is negative, or both parts have the weight 0.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class RKDLoss(EmbeddingLoss):
         super().__init__(loss_weight)
         self.distance_weight = not_negative('distance_weight', distance_weight)
         self.angle_weight = not_negative('angle_weight', angle_weight)
-        self.normalize = normalize
+        require_a_part(self, 'distance_weight', 'angle_weight')
+        self.normalize = flag('normalize', normalize)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compare the embeddings of a batch.
@@ -68,8 +69,7 @@ class RKDLoss(EmbeddingLoss):
         if self.normalize:
             student, teacher = normalize(student), normalize(teacher)
         (own, own_angles), (other, other_angles) = _relations(student), _relations(teacher)
-        # Attached to the student whatever the weights.
-        total = student.sum() * 0
+        total = 0
         if self.distance_weight:
             total = total + self.distance_weight * _huber(own, other)
         if self.angle_weight:

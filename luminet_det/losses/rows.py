@@ -71,12 +71,12 @@ class ClassRowLoss(RowLoss):
             probability is the sigmoid, and a row's divergence is the sum of its classes' binary ones.
 
     Raises:
-        ValueError: If `tau` is not positive, or `loss_weight` is negative.
+        ValueError: If `tau` is not positive, `loss_weight` is negative, or `use_sigmoid` is neither True nor False.
     """
 
     def __init__(self, tau: float, loss_weight: float, use_sigmoid: bool = False) -> None:
         super().__init__(tau, loss_weight)
-        self.use_sigmoid = use_sigmoid
+        self.use_sigmoid = flag('use_sigmoid', use_sigmoid)
 
     def extra_repr(self) -> str:
         return f'{super().extra_repr()}, use_sigmoid={self.use_sigmoid}'
@@ -118,3 +118,19 @@ def not_negative(name: str, value: float) -> float:
     if not isinstance(value, Real) or not 0 <= value < math.inf:
         raise ValueError(f'{name} must be a finite number, 0 or above, got {name}={value!r}')
     return float(value)
+
+
+def flag(name: str, value: bool) -> bool:
+    """The setting as it is; ValueError naming it unless it is True or False, as `'False'` in quotes is neither."""
+    if not isinstance(value, bool):
+        raise ValueError(f'{name} must be True or False, got {name}={value!r}')
+    return value
+
+
+def require_a_part(loss: nn.Module, *weights: str) -> None:
+    """Raise ValueError unless one of these attributes, the factors on the parts of a loss, is above zero."""
+    if not any(getattr(loss, weight) for weight in weights):
+        raise ValueError(
+            f'{type(loss).__name__} has nothing to compare: set one of {", ".join(weights[:-1])} and {weights[-1]} '
+            'above 0, or switch the whole term off with loss_weight=0.'
+        )

@@ -66,6 +66,8 @@ def test_a_batch_of_one_position_says_drop_last():
 
 
 def test_a_mistyped_setting_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match='ce_weight must be a finite number, 0 or above, got ce_weight=-1'):
+        small.build(small.setting(ce_weight=-1))
     with pytest.raises(ValueError, match="no setting 'ce_wieght'. Did you mean 'ce_weight'"):
         small.build(small.distilling(None, [], ce_wieght=1))
 

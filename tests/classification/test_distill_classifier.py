@@ -148,6 +148,21 @@ def test_another_number_of_classes_stops_the_run(tmp_path):
         small.losses(small.build(small.distilling(teacher)))
 
 
+@pytest.mark.parametrize('compile', [False, dict(backend='eager')], ids=['eager', 'compiled'])
+def test_features_may_be_of_a_teacher_of_other_classes(tmp_path, compile):
+    teacher = small.save_teacher(tmp_path / 't.pth', small.setting(width=12, num_classes=5))
+    term = dict(tap='embedding', loss=dict(type='luminet_det.RKDLoss'))
+    model = small.build(small.distilling(teacher, [term], compile=compile))
+    found = small.losses(model)
+    assert found['loss_rkd'] > 0
+    # Classes that are not the same cannot agree.
+    assert 'agreement' not in found
+    assert "classes  not the student's, and no term compares them" in model._announcement()
+    model.teachers[0].model.network.fc.weight.data[0] = float('nan')
+    with pytest.raises(FloatingPointError, match='sample 0 of the training set'):
+        small.losses(model)
+
+
 def test_a_detector_cannot_teach_a_classifier(tmp_path):
     from tests import pairs, tiny
 

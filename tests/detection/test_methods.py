@@ -47,10 +47,10 @@ def plain(kind, wide=False):
 
 @cache
 def scenes(size):
-    """Two scenes of digits: uint8 (3, size, size), boxes and classes of each."""
+    """Four scenes of digits: uint8 (3, size, size), boxes and classes of each."""
     scans, labels = load_scans()
     found = []
-    for seed in range(2):
+    for seed in range(4):
         scene, boxes, chosen = draw_scene(scans, np.random.default_rng(seed))
         image = torch.from_numpy(cv2.resize(scene, (size, size), interpolation=cv2.INTER_AREA)).permute(2, 0, 1)
         boxes = torch.tensor(boxes).float() * size / len(scene)
@@ -296,6 +296,27 @@ def test_on_two_processes_all_that_losses_learn_agrees(kind, teachers, tmp_path)
             assert torch.equal(mine, second[what][name]), name
 
 
+def alone_on_rank(rank, kind, table, teacher):
+    model = build(kind, table, teacher)
+    # Two images each, as one resembles none: SP is 0 of it.
+    found = step(model, {name: values[2 * rank : 2 * rank + 2] for name, values in batch(4).items()})
+    return {name: found[f'raw_{name}'].item() for name in model.term_names}
+
+
+@KIND
+def test_on_two_processes_what_learns_nothing_compares_the_rows_and_images_of_its_own(kind, teachers, tmp_path):
+    # Of a teacher as wide as the student, CWD learns nothing either.
+    table = [method for method in TASKS[kind] if not method.learns or method.loss == 'CWDLoss']
+    settings = kind, table, teachers(kind, False)
+    assert not list(build(*settings).adaptors.parameters())
+    found = processes(alone_on_rank, *settings, folder=tmp_path)
+    for rank, values in enumerate(found):
+        assert len(values) == len(table)
+        assert values == pytest.approx(alone_on_rank(rank, *settings), rel=1e-5)
+    for name, value in found[0].items():
+        assert value != pytest.approx(found[1][name], rel=1e-3), name
+
+
 @KIND
 def test_terms_combine_on_one_tap_and_on_several(kind, with_all):
     model, table = with_all(kind)
@@ -340,6 +361,21 @@ OF_CLASSIFIERS = r'which the tap .features. of classifiers gives'
 def test_what_makes_no_sense_is_an_error_that_says_what_to_write(kind, teachers, setting, message):
     with pytest.raises(ValueError, match=message):
         step(pairs.build(distilling(kind, teachers(kind, True), [setting])))
+
+
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        (dict(channels_last='no'), "teacher.channels_last='no' must be True or False"),
+        (dict(batch_statistics='yes'), "teacher.batch_statistics='yes' must be True or False"),
+        (dict(compile='False'), "teacher.compile='False' must be True, False or a dict of torch.compile options"),
+    ],
+    ids=str,
+)
+def test_a_switch_of_the_teacher_that_is_neither_on_nor_off_is_refused(teachers, setting, message):
+    model = distilling('two_stage', dict(teachers('two_stage', False), **setting), [term('roi_cls', 'KDLoss')])
+    with pytest.raises(ValueError, match=message):
+        pairs.build(model)
 
 
 @pytest.mark.parametrize('loss', ['FitNetLoss', 'ReviewKDLoss', 'CWDLoss', 'FCFDDetLoss'])

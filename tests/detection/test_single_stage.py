@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from luminet_det.detection.dense_taps import flattened, recorded
 from luminet_det.losses import perception
-from tests import dense, pairs, tiny
+from tests import dense, methods, pairs, tiny
 
 LUMINET = dict(pairs.LUMINET, use_sigmoid=True)
 KD = dict(type='luminet_det.KDLoss', use_sigmoid=True)
@@ -335,12 +335,14 @@ def test_a_head_that_asks_each_class_by_itself_wants_a_loss_that_does(teachers):
         pairs.build(model)
 
 
-def test_a_head_with_a_softmax_distils_with_its_background_column(tmp_path):
-    def softmax(**widths):
-        model = dense.model('retinanet', **widths)
-        model['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=False)
-        return model
+def softmax(**widths):
+    """A RetinaNet whose classes exclude each other, with a column for the background."""
+    model = dense.model('retinanet', **widths)
+    model['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=False)
+    return model
 
+
+def test_a_head_with_a_softmax_distils_with_its_background_column(tmp_path):
     setting = save_teacher(tmp_path / 'softmax.pth', softmax(channels=24))
     detector = pairs.build(distilling(softmax(), setting, dict(tap='dense_cls', loss=pairs.LUMINET)))
     (student, _, _), losses = rows_of(detector)
@@ -353,6 +355,23 @@ def test_a_head_with_a_softmax_distils_with_its_background_column(tmp_path):
         ValueError, match=r'student: RetinaHead.*softmax with background\n.*teacher: RetinaHead.*sigmoid'
     ):
         pairs.step(pairs.build(distilling(softmax(), sigmoid, dict(tap='dense_cls', loss=pairs.LUMINET))))
+
+
+@pytest.mark.parametrize('rows', [100, 'all', 'foreground'])
+def test_a_head_with_a_softmax_takes_every_loss_on_rows(tmp_path, rows):
+    terms = [dict(method.term, tap='dense_cls', rows=rows) for method in methods.OF_ROWS]
+    setting = save_teacher(tmp_path / 'softmax.pth', softmax(channels=24))
+    detector = pairs.build(distilling(softmax(), setting, terms))
+    losses = pairs.step(detector)
+    parameters = list(detector.bbox_head.retina_cls.parameters())
+    assert len(detector.term_names) == len(terms)
+    for name in detector.term_names:
+        loss = losses[f'loss_{name}']
+        assert loss.isfinite(), name
+        assert loss > 0, name
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+        assert all(gradient.isfinite().all() for gradient in gradients), name
+        assert any(gradient.any() for gradient in gradients), name
 
 
 def test_other_anchors_strides_or_levels_are_refused_with_both_lists(tmp_path, teachers):

@@ -179,7 +179,7 @@ def test_the_state_dict_is_the_plain_students(build):
         ),
         (dict(peer(), dtype='bf16'), ON_LOGITS, "A teacher with trainable=True has no setting 'dtype'"),
         (dict(trainable=True), ON_LOGITS, "lacks the key 'config'"),
-        (peer(num_classes=5), ON_LOGITS, 'classes'),
+        (peer(num_classes=5), ON_LOGITS, "Set num_classes=4 in the peer's config"),
     ],
 )
 def test_what_peers_cannot_do_is_refused(teacher, distill, message):

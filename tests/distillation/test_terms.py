@@ -6,6 +6,7 @@ from torch import nn
 
 from luminet_det.distillation import student
 from luminet_det.distillation.student import _unique_names
+from luminet_det.distillation.taps import chosen
 from luminet_det.distillation.terms import Term
 from tests import pairs, tiny
 
@@ -33,6 +34,36 @@ def test_the_schedule_ramps_linearly_and_stops(schedule, weights):
 def test_a_ramp_that_its_terms_end_would_cut_is_refused(schedule):
     with pytest.raises(ValueError, match=r"warmup=.* of the term on tap 'roi_cls' is longer .* ends at stop="):
         Term('roi_cls', KD, **schedule)
+
+
+def test_a_loss_that_gives_many_values_is_refused():
+    term = Term('roi_reg', dict(type='mmdet.L1Loss', reduction='none'))
+    with pytest.raises(ValueError, match=r"L1Loss on tap 'roi_reg' gives \(3, 4\) values, not one; .*'mean'"):
+        term(torch.rand(3, 4), torch.rand(3, 4))
+
+
+def test_settings_that_a_foreign_loss_refuses_are_named():
+    with pytest.raises(ValueError, match=r"DivLoss refuses its settings \{'T': 0\}"):
+        Term('roi_cls', dict(type='mmdet.KnowledgeDistillationKLDivLoss', T=0))
+
+
+def test_a_loss_of_mmdet_is_hinted_at_by_its_full_name():
+    with pytest.raises(ValueError, match="Did you mean 'mmdet.MSELoss'"):
+        Term('roi_reg', dict(type='MSELoss'))
+
+
+@pytest.mark.parametrize('which', [[2, 0], [-1, 0], (1, 0)])
+def test_levels_out_of_order_are_refused_with_their_order(which):
+    with pytest.raises(ValueError, match=r"levels=.* of tap 'neck' are out of order; write levels=\[0, [12]\]"):
+        chosen('neck', 'levels', which, ('a', 'b', 'c'))
+
+
+def test_a_ramp_in_epochs_that_a_loss_has_of_its_own_is_refused_in_a_run_that_has_only_one(monkeypatch, teacher):
+    monkeypatch.setattr(student, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, pairs.TERM))
+    detector.terms[0].loss.by_epoch = True
+    with pytest.raises(ValueError, match='ramp of its loss, but this run has only one epoch.*feature_warmup=0'):
+        pairs.step(detector)
 
 
 def test_a_schedule_in_epochs_is_refused_in_a_run_that_has_only_one(monkeypatch, teacher):

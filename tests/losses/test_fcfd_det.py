@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from luminet_det.losses.fcfd_det import FCFDDetLoss
 
 CHANNELS, TEACHER_CHANNELS, CLASSES = 3, 4, 2
+PAGE = Path(__file__).parents[2] / 'docs' / 'methods_detection_features.md'
 
 
 class Boxes(NamedTuple):
@@ -227,11 +229,14 @@ def test_its_state_makes_another_one_equal(detectors):
     assert torch.equal(detectors(loss), detectors(other))
 
 
-def test_its_bridges_have_as_many_parameters_as_the_docstring_says():
-    maps = [torch.zeros(1, 256, s, s) for s in (32, 16, 8, 4, 2)]
-    loss = FCFDDetLoss()
-    loss.adapt(maps, maps)
-    assert f'{sum(p.numel() for p in loss.parameters()):,} parameters' in FCFDDetLoss.__doc__
+def test_its_bridges_have_as_many_parameters_as_the_docstring_and_the_page_say():
+    with torch.device('meta'):
+        maps = [torch.zeros(1, 256, s, s) for s in (32, 16, 8, 4, 2)]
+        loss = FCFDDetLoss()
+        loss.adapt(maps, maps)
+    assert sum(p.numel() for p in loss.parameters()) == 5_903_360
+    assert '5,903,360 parameters' in FCFDDetLoss.__doc__
+    assert '| 5,903,360 for five levels |' in PAGE.read_text()
 
 
 def test_without_bridges_it_says_what_to_call(detectors):

@@ -120,13 +120,21 @@ def test_scale_of_a_class_and_when_centred_its_offset_do_not_matter_to_the_contr
 
 
 @pytest.mark.parametrize(
-    'setting', ['tau', 'instance_weight', 'sample_weight', 'category_weight', 'loss_weight', 'center_categories']
+    ('setting', 'value'),
+    [
+        ('tau', 3.0),
+        ('instance_weight', 3.0),
+        ('sample_weight', 3.0),
+        ('category_weight', 3.0),
+        ('loss_weight', 3.0),
+        ('center_categories', True),
+    ],
 )
-def test_each_setting_changes_the_value(student, teacher, setting):
+def test_each_setting_changes_the_value(student, teacher, setting, value):
     # The published rows are of four classes: the mask needs two of one.
     target = torch.tensor([0, 0, 4, 1])
     plain = MCLDLoss()(student, teacher, target).item()
-    assert MCLDLoss(**{setting: 3.0})(student, teacher, target).item() != pytest.approx(plain, rel=1e-2)
+    assert MCLDLoss(**{setting: value})(student, teacher, target).item() != pytest.approx(plain, rel=1e-2)
 
 
 @pytest.mark.parametrize('setting', ['tau', 'instance_weight', 'sample_weight', 'category_weight', 'loss_weight'])

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from luminet_det.classification import DistillClassifier
+from luminet_det.distillation.terms import Term
 from luminet_det.losses.ofd import OFDLoss
 from tests.losses.example_maps import maps, vectors
 
@@ -165,3 +167,17 @@ def test_norms_that_do_not_fit_the_teacher_are_refused(norms, found):
     level = [maps(2, 3, 4, 4)]
     with pytest.raises(ValueError, match=r'needs norms, .* of \[3\] channels; got ' + found + '.*stages='):
         adapted(level, level)(level, level, norms=norms)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(relu='after'), "OFDLoss needs relu='before' in its term"),
+        (dict(relu='before', pooled=True), 'OFDLoss needs pooled=False in its term'),
+    ],
+)
+def test_a_term_whose_maps_end_in_no_norm_is_refused_with_the_option_to_write(options, message):
+    setting = dict(tap='features', stages=[1, 2, 3], loss=dict(type='luminet_det.OFDLoss'))
+    with pytest.raises(ValueError, match=message):
+        Term.from_setting(setting | options, DistillClassifier.taps)
+    Term.from_setting(setting | dict(relu='before', pooled=False), DistillClassifier.taps)

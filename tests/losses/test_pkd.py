@@ -3,10 +3,18 @@ import pytest
 import torch
 
 from luminet_det.losses import PKDLoss
+from tests.losses.example_maps import vectors
 
 
 def maps(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_the_loss_equals_the_reference():
+    student, teacher = vectors()
+    loss = PKDLoss(loss_weight=1.0)
+    assert loss(student, teacher).item() == pytest.approx(1.15124140, rel=1e-7)
+    assert loss(student.float(), teacher.float()).item() == pytest.approx(1.15124140, rel=1e-4)
 
 
 def test_the_loss_is_one_minus_the_correlation_of_each_channel():

@@ -174,12 +174,6 @@ def test_each_weight_changes_the_value_and_is_refused_below_zero(student, teache
         RKDLoss(**{weight: -1})
 
 
-def test_with_no_weight_at_all_it_is_a_zero_that_is_attached_to_the_student(student, teacher):
-    value, gradient = value_and_gradient(RKDLoss(distance_weight=0, angle_weight=0), student, teacher)
-    assert value == 0
-    assert gradient.abs().max() == 0
-
-
 @pytest.mark.parametrize('teacher', [(5, 3), (6, 3, 1), (6,)])
 def test_what_are_no_embeddings_of_the_same_images_is_refused_with_both_shapes(teacher):
     with pytest.raises(ValueError, match=r'\(B, D\) of the same B images; got student \(6, 4\) and teacher') as error:
