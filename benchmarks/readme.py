@@ -7,9 +7,13 @@ Each table stands between `<!-- name -->` and `<!-- /name -->` and comes from `b
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 from benchmarks import methods_table
+from benchmarks.method_shootout import tables as shootout
+from benchmarks.natural_images.table import natural_images
+from benchmarks.roi_study import tables as roi_study
 from luminet_det.published import load_runs
 from luminet_det.published.spread import paired_difference, spread
 from luminet_det.quickstart.table import format_table
@@ -23,7 +27,11 @@ READMES = [
     ROOT / 'docs' / 'training_modes.md',
     ROOT / 'docs' / 'classifiers.md',
     ROOT / 'docs' / 'methods.md',
+    ROOT / 'docs' / 'roi_study.md',
+    ROOT / 'docs' / 'method_shootout.md',
     ROOT / 'configs' / 'cifar100_short' / 'README.md',
+    ROOT / 'configs' / 'voc07_small' / 'README.md',
+    ROOT / 'docs' / 'natural_images.md',
 ]
 STUDENTS = dict(
     faster='Faster R-CNN',
@@ -178,6 +186,19 @@ TABLES = {
     'methods of detectors': methods_table.detectors,
     'digits grid': digits_grid,
     'dense grid': dense_grid,
+    'natural images': natural_images,
+    'roi study tries': roi_study.tries,
+    'roi study methods': roi_study.methods,
+    'roi study beside ap': roi_study.beside_ap,
+    'roi study rows': roi_study.rows,
+    'roi study batches': roi_study.batches,
+    'roi study few': roi_study.few,
+    **{
+        f'roi study {name}': partial(roi_study.question, name)
+        for name in ('statistics', 'detached', 'background', 'absent', 'eps', 'tau', 'warmup', 'parts')
+    },
+    'shootout': shootout.shootout,
+    'shootout search': shootout.search,
 }
 
 if __name__ == '__main__':

@@ -1,4 +1,7 @@
-"""Collect the measured runs and linear probes into the paper's tables, published and measured side by side."""
+"""Make every table and plot of the READMEs and docs from the result files in benchmarks/results.
+
+Printed is the page of the classification half, published and measured side by side.
+"""
 
 import sys
 from argparse import ArgumentParser
@@ -7,7 +10,8 @@ from pathlib import Path
 
 from luminet_det.published import load_probes, load_runs, make_page
 
-RESULTS = Path(__file__).resolve().parents[1] / 'benchmarks' / 'results'
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / 'benchmarks' / 'results'
 FOLDERS = ('cifar100', 'imagenet')
 PROBES = 'transfer'
 PAGE = 'cifar100/README.md'
@@ -15,7 +19,7 @@ PAGE = 'cifar100/README.md'
 
 def parser() -> ArgumentParser:
     """The command line."""
-    made = ArgumentParser(prog='results.py', description=__doc__, allow_abbrev=False)
+    made = ArgumentParser(prog='results.py', description=__doc__.splitlines()[0], allow_abbrev=False)
     made.add_argument(
         '--results',
         type=Path,
@@ -23,8 +27,13 @@ def parser() -> ArgumentParser:
         help='folder of the folders cifar100 and imagenet with result files, and transfer with those of linear probes',
     )
     what = made.add_mutually_exclusive_group()
-    what.add_argument('--write', action='store_true', help=f'write the page {PAGE} instead of printing it')
-    what.add_argument('--check', action='store_true', help='exit with 1 if that page is not what the results give')
+    what.add_argument(
+        '--write',
+        action='store_true',
+        help=f"write the page {PAGE} instead of printing it; of the project's own results also the tables and plots of "
+        'all READMEs and docs',
+    )
+    what.add_argument('--check', action='store_true', help='exit with 1 if any of these is not what the results give')
     return made
 
 
@@ -35,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `results.py`; default: this process's own.
 
     Returns:
-        0; 1 if `--check` finds another page. A file that is no result ends the process with 2.
+        0; 1 if `--check` finds something else. A file that is no result ends the process with 2.
     """
     flags = parser()
     args = flags.parse_args(argv)
@@ -44,15 +53,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         page = make_page(load_runs(args.results / folder for folder in FOLDERS), load_probes(args.results / PROBES))
     except ValueError as error:
         flags.error(str(error))
+    pages = {path: page}
+    drawn = None
+    if args.results.resolve() == RESULTS:
+        # The benchmarks are no part of the installed package.
+        sys.path.insert(0, str(ROOT))
+        from benchmarks import plots, readme, scale_tables
+
+        pages |= {readme_path: readme.filled(readme_path.read_text()) for readme_path in readme.READMES}
+        pages[scale_tables.PAGE] = scale_tables.filled(scale_tables.PAGE.read_text())
+        drawn = plots
     if args.check:
-        if path.is_file() and path.read_text() == page:
-            return 0
-        print(f'{path} is not what the results give; run python tools/results.py --write', file=sys.stderr)
-        return 1
+        stale = [path for path, text in pages.items() if not path.is_file() or path.read_text() != text]
+        stale += drawn.stale() if drawn else []
+        for path in stale:
+            print(f'{path} is not what the results give; run python tools/results.py --write', file=sys.stderr)
+        return 1 if stale else 0
     if args.write:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page)
-        print(path)
+        for path, text in pages.items():
+            path.write_text(text)
+            print(path)
+        if drawn:
+            print(*drawn.draw(), sep='\n')
     else:
         print(page, end='')
     return 0

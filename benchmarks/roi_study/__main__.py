@@ -1,49 +1,39 @@
 """Train what the study compares: benchmarks/results/roi_study has a file for each run, made if it is missing.
 
     python -m benchmarks.roi_study --questions rows eps --seeds 0 1 --jobs 2
+    python -m benchmarks.roi_study --settings luminet_loss_weight-4_tau-1 plain --seeds 0 1 2 3 4
 
-Some two minutes a run. What is done is not done again; what was cut short resumes.
+Some two minutes a run. What is done is not done again; what was cut short resumes. `--chosen` is the setting of each
+method that `--questions methods` has found best.
 """
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
-from benchmarks.roi_study.run import DATA, STUDIED, finish, result_file
-from benchmarks.roi_study.scenes import prepare
-from benchmarks.roi_study.settings import QUESTIONS, TEACHER, Setting
-from luminet_det.quickstart.digits import prepare_digits
+from benchmarks.digits_study.found import best_of
+from benchmarks.digits_study.queue import work_off
+from benchmarks.roi_study.settings import LOSSES, PLAIN, QUESTIONS, tried
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--questions', nargs='+', choices=QUESTIONS, default=list(QUESTIONS))
-    parser.add_argument('--settings', nargs='+', help='only these, by their names')
+    parser = argparse.ArgumentParser(prog='roi_study', description=__doc__.splitlines()[0])
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--questions', nargs='+', choices=QUESTIONS, default=list(QUESTIONS))
+    which.add_argument('--settings', nargs='+', help='only these, by their names')
+    which.add_argument('--chosen', action='store_true', help="the student alone and each method's best")
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
     args = parser.parse_args()
-    settings = dict.fromkeys(setting for question in args.questions for setting in QUESTIONS[question])
-    missing = [
-        (setting, seed)
-        for seed, setting in product(args.seeds, settings)
-        if not result_file(setting, seed).is_file() and (not args.settings or setting.name in args.settings)
-    ]
-    print(f'{len(missing)} runs', flush=True)
-    if args.dry_run:
-        print(*(f'{setting.name} {seed}' for setting, seed in missing), sep='\n')
-        return
-    prepare_digits(DATA)
-    prepare(STUDIED)
-    for uneven in sorted({setting.uneven for setting, _ in missing if setting.distill}):
-        report(Setting(TEACHER, uneven=uneven), 0)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        list(pool.map(lambda run: report(*run), missing))
-
-
-def report(setting: Setting, seed: int) -> None:
-    found = finish(setting, seed)['scores']
-    print(f'{setting.name} {seed}: AP tune {found["tune"]["AP"]:.3f} report {found["report"]["AP"]:.3f}', flush=True)
+    settings = list(dict.fromkeys(setting for question in args.questions for setting in QUESTIONS[question]))
+    if args.settings:
+        known = {setting.name: setting for setting in settings}
+        if unknown := set(args.settings) - known.keys():
+            parser.error(f'no setting {", ".join(sorted(unknown))}; --dry-run lists them')
+        settings = [known[name] for name in args.settings]
+    if args.chosen:
+        settings = [PLAIN, *filter(None, (best_of(tried(method)) for method in LOSSES))]
+    work_off(((setting, seed) for seed, setting in product(args.seeds, settings)), args.jobs, args.dry_run)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ from luminet_det.losses.rows import ClassRowLoss, softmax_kl
 from luminet_det.registry import MODELS
 
 STATISTICS = ('step', 'window', 'teacher')
+PARTS = ('both', 'mean', 'deviation', 'scale')
 NEAR = 0.3  # IoU with a ground truth box
 MOMENTUM = 0.1  # of the teacher's running estimate
 
@@ -35,6 +36,9 @@ class StudiedLumiNetLoss(ClassRowLoss):
         background: Whether the last column counts.
         absent: Whether columns count of which no row has the class.
         detached: Whether no gradient flows through the student's mean and variance.
+        parts: Which of LumiNet's two steps are taken: `'both'`; `'mean'`, each class's mean is taken off and all are
+            divided by one deviation; `'deviation'`, each class is divided by its own and keeps its mean; `'scale'`,
+            neither, all logits of a network are divided by one deviation: KD at a temperature of its own for each.
         num_classes: Columns, background included.
     """
 
@@ -48,12 +52,15 @@ class StudiedLumiNetLoss(ClassRowLoss):
         background: bool = True,
         absent: bool = True,
         detached: bool = False,
+        parts: str = 'both',
         num_classes: int = 11,
     ) -> None:
         super().__init__(tau, loss_weight)
         if statistics not in STATISTICS:
             raise ValueError(f'statistics={statistics!r} is unknown; choose one of {", ".join(STATISTICS)}')
-        self.eps, self.statistics, self.window = eps, statistics, window
+        if parts not in PARTS:
+            raise ValueError(f'parts={parts!r} is unknown; choose one of {", ".join(PARTS)}')
+        self.eps, self.statistics, self.window, self.parts = eps, statistics, window, parts
         self.background, self.absent, self.detached = background, absent, detached
         if statistics == 'window':
             # Of the student and the teacher: number of rows, sum and sum of squares of each column.
@@ -88,10 +95,18 @@ class StudiedLumiNetLoss(ClassRowLoss):
             else:
                 mean = own.sum(0) / max(len(own), 1)
                 variance = (own - mean).square().sum(0) / max(len(own), 1)
-            found.append((mean, torch.rsqrt(variance + self.eps)))
+            found.append(self._kept(mean, variance))
         if self.statistics == 'window':
             self.steps += 1
         return found
+
+    def _kept(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        if self.parts in ('mean', 'scale'):
+            # The rows' mean square about the classes' means, the same for all of them.
+            variance = variance.mean().expand_as(variance)
+        if self.parts in ('deviation', 'scale'):
+            mean = torch.zeros_like(mean)
+        return mean, torch.rsqrt(variance + self.eps)
 
     def _windowed(self, logits: Tensor, place: int) -> tuple[Tensor, Tensor]:
         values = logits.double()

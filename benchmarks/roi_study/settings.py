@@ -1,10 +1,15 @@
 """The settings that the study compares, by question."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-TEACHER = 'teacher'
+from mmengine.config import Config
+
+from benchmarks.digits_study.run import QUICKSTART, STEPS
+
+STUDENT = Path(__file__).parent / 'student.py'
 STUDIED = 'luminet_det.StudiedLumiNetLoss'
-BATCH, STEPS, RATE, WARMUP = 8, 750, 0.002, 50  # of configs/quickstart
+BATCH, RATE, WARMUP = 8, 0.002, 50  # of configs/quickstart
 LOSSES = dict(kd='KDLoss', dkd='DKDLoss', lskd='LSKDLoss', luminet='LumiNetLoss')
 
 
@@ -13,7 +18,7 @@ class Setting:
     """One way to train the student.
 
     Args:
-        method: 'plain', the student alone; 'teacher', which listens to nobody either; or a key of `LOSSES`.
+        method: 'plain', the student alone, or a key of `LOSSES`.
         term: Options of the term and settings of its loss, where they are not the method's own.
         batch: Images in a step. The run has as many images whatever it is.
         uneven: Whether to train on the set with few examples of three classes.
@@ -23,6 +28,8 @@ class Setting:
     term: dict = field(default_factory=dict)
     batch: int = BATCH
     uneven: bool = False
+
+    study, stock = 'roi_study', 'student.py'
 
     @property
     def name(self) -> str:
@@ -36,10 +43,10 @@ class Setting:
     @property
     def distill(self) -> list[dict]:
         """The config's `distill`."""
-        if self.method not in LOSSES:
+        if self.method == 'plain':
             return []
         loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup')}
-        open_choice = loss.keys() & {'statistics', 'background', 'absent', 'detached'}
+        open_choice = loss.keys() & {'statistics', 'background', 'absent', 'detached', 'parts'}
         kind = STUDIED if open_choice else f'luminet_det.{LOSSES[self.method]}'
         options = {key: value for key, value in self.term.items() if key in ('rois', 'warmup')}
         return [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
@@ -58,9 +65,17 @@ class Setting:
             'param_scheduler.1.end': steps,
             # Adam's noise goes with the root of the batch.
             'optim_wrapper.optimizer.lr': RATE / share**0.5,
-            'default_hooks.checkpoint.interval': steps,
         }
-        return found if self.batch != BATCH else {'default_hooks.checkpoint.interval': 250}
+        return found if self.batch != BATCH else {}
+
+    def build(self) -> Config:
+        """The config but for data and the teacher's weights."""
+        config = Config.fromfile(STUDENT if self.distill else QUICKSTART / self.stock)
+        if self.distill:
+            config.model.type = 'luminet_det.StudiedDetector'
+            config.model.distill = self.distill
+        config.merge_from_dict(self.recipe)
+        return config
 
 
 def luminet(**term) -> Setting:
@@ -117,6 +132,7 @@ QUESTIONS = {
     ],
     'absent': [luminet(absent=False), luminet(absent=False, rois='foreground')],
     'tau': [luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)],
+    'parts': [BASE, *(luminet(parts=parts) for parts in ('mean', 'deviation', 'scale'))],
     'warmup': [luminet(warmup=steps) for steps in (100, 400)],
     'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],
     'batch': [Setting(of.method, of.term, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],

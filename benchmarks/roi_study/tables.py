@@ -2,9 +2,9 @@
 
 from statistics import fmean
 
-from benchmarks.roi_study.found import Found, best_of
-from benchmarks.roi_study.run import RESULTS
-from benchmarks.roi_study.scenes import FEW
+from benchmarks.digits_study.found import best_of, difference, gap_closed, spread_of, values
+from benchmarks.digits_study.run import Teacher
+from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
     BASE,
     KD,
@@ -12,7 +12,6 @@ from benchmarks.roi_study.settings import (
     PLAIN,
     QUESTIONS,
     TAUS,
-    TEACHER,
     WEIGHTS,
     Setting,
     tried,
@@ -25,15 +24,14 @@ WORDS = dict(loss_weight='weight', rois='rows')
 
 def question(name: str) -> str:
     """The settings of a question with their AP, their difference to LumiNet's base setting, and the gap they close."""
-    found = Found.read(RESULTS)
     settings = dict.fromkeys([BASE, *QUESTIONS[name]])
     rows = [
         [
             said(setting),
-            str(len(found.values(setting))),
-            found.spread(setting),
-            found.difference(setting, BASE) if setting != BASE else '',
-            found.gap_closed(setting) if setting != PLAIN else '',
+            str(len(values(setting))),
+            spread_of(setting),
+            difference(setting, BASE) if setting != BASE else '',
+            gap_closed(setting, PLAIN) if setting != PLAIN else '',
         ]
         for setting in settings
     ]
@@ -42,7 +40,6 @@ def question(name: str) -> str:
 
 def rows() -> str:
     """AP by rows and weight, LumiNet and KD."""
-    found = Found.read(RESULTS)
     lines = []
     for method, which in [
         *(('luminet', rows) for rows in ('all', 'balanced', 'near', 'foreground')),
@@ -51,22 +48,21 @@ def rows() -> str:
     ]:
         term = {} if which == 'all' else dict(rois=which)
         settings = [Setting(method, dict(tau=1, loss_weight=weight) | term) for weight in WEIGHTS]
-        lines.append([TITLES[method], which, *(found.spread(setting) for setting in settings)])
-    alone = f'Student alone: {found.spread(PLAIN)}. Teacher: {found.spread(Setting(TEACHER))}.'
+        lines.append([TITLES[method], which, *(spread_of(setting) for setting in settings)])
+    alone = f'Student alone: {spread_of(PLAIN)}. Teacher: {spread_of(Teacher())}.'
     return table(['', 'rows', *(f'weight {weight}' for weight in WEIGHTS)], lines) + f'\n\n{alone}'
 
 
 def tries() -> str:
     """Of each method the AP of its twelve tries on the set that settings are chosen by, one seed."""
-    found = Found.read(RESULTS)
     lines = []
     for method in LOSSES:
         settings = iter(tried(method))
-        chosen = best_of(method, found)
+        chosen = best_of(tried(method))
         for tau in TAUS:
             cells = []
             for setting in (next(settings) for _ in WEIGHTS):
-                value = found.values(setting, split='tune').get(0)
+                value = values(setting, split='tune').get(0)
                 text = 'not run' if value is None else f'{value:.1f}'
                 cells.append(f'**{text}**' if setting == chosen else text)
             lines.append([TITLES[method], str(tau), *cells])
@@ -75,10 +71,9 @@ def tries() -> str:
 
 def methods() -> str:
     """The chosen setting of each method, over all seeds, on the set that was not chosen by."""
-    found = Found.read(RESULTS)
-    chosen = {method: best_of(method, found) for method in LOSSES}
-    lines = [[TITLES['teacher'], '', found.spread(Setting(TEACHER)), '', '', '']]
-    lines.append([TITLES['plain'], str(len(found.values(PLAIN))), found.spread(PLAIN), '', '', ''])
+    chosen = {method: best_of(tried(method)) for method in LOSSES}
+    lines = [[TITLES['teacher'], '', spread_of(Teacher()), '', '', '']]
+    lines.append([TITLES['plain'], str(len(values(PLAIN))), spread_of(PLAIN), '', '', ''])
     for method, setting in chosen.items():
         if setting is None:
             lines.append([TITLES[method], '0', 'not run', '', '', ''])
@@ -86,11 +81,11 @@ def methods() -> str:
         lines.append(
             [
                 said(setting),
-                str(len(found.values(setting))),
-                found.spread(setting),
-                found.difference(setting, PLAIN),
-                found.difference(setting, chosen['kd']) if method != 'kd' and chosen['kd'] else '',
-                found.gap_closed(setting),
+                str(len(values(setting))),
+                spread_of(setting),
+                difference(setting, PLAIN),
+                difference(setting, chosen['kd']) if method != 'kd' and chosen['kd'] else '',
+                gap_closed(setting, PLAIN),
             ]
         )
     return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
@@ -98,11 +93,10 @@ def methods() -> str:
 
 def beside_ap() -> str:
     """What the chosen settings do to small objects and to calibration."""
-    found = Found.read(RESULTS)
-    settings = [Setting(TEACHER), PLAIN, *(best_of(method, found) for method in LOSSES)]
+    settings = [Teacher(), PLAIN, *(best_of(tried(method)) for method in LOSSES)]
     columns = ('AP50', 'AP75', 'AP_small', 'AP_medium', 'D-ECE')
     lines = [
-        [said(setting), *(found.spread(setting, metric) for metric in columns)]
+        [said(setting), *(spread_of(setting, metric) for metric in columns)]
         for setting in settings
         if setting is not None
     ]
@@ -111,16 +105,15 @@ def beside_ap() -> str:
 
 def few() -> str:
     """AP of the classes with few examples and of the others, trained on the uneven set."""
-    found = Found.read(RESULTS)
-    settings = [Setting(TEACHER, uneven=True), *QUESTIONS['few']]
+    settings = [Teacher(uneven=True), *QUESTIONS['few']]
     lines = []
     for setting in settings:
         lines.append(
             [
                 said(setting),
-                str(len(found.values(setting))),
-                *(found.spread(setting, of) for of in (_of_few, _of_others)),
-                *(found.difference(setting, QUESTIONS['few'][0], of) for of in (_of_few, _of_others)),
+                str(len(values(setting))),
+                *(spread_of(setting, of) for of in (_of_few, _of_others)),
+                *(difference(setting, QUESTIONS['few'][0], of) for of in (_of_few, _of_others)),
             ]
         )
     header = ['', 'seeds', 'AP of 7, 8, 9', 'AP of the others', '7, 8, 9 to the student alone', 'others to it']
@@ -129,16 +122,17 @@ def few() -> str:
 
 def batches() -> str:
     """Each method at each number of images in a step."""
-    found = Found.read(RESULTS)
     lines = []
     for batch in (2, 4, 8, 16):
         of = [Setting(setting.method, setting.term, batch=batch) for setting in (PLAIN, KD, BASE)]
-        lines.append([str(batch), *(found.spread(setting) for setting in of), found.difference(of[2], of[1])])
+        lines.append([str(batch), *(spread_of(setting) for setting in of), difference(of[2], of[1])])
     return table(['images in a step', 'student alone', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
 
 
-def said(setting: Setting) -> str:
+def said(setting: Setting | Teacher) -> str:
     """A setting in words."""
+    if isinstance(setting, Teacher):
+        return TITLES['teacher']
     return ', '.join(
         [TITLES[setting.method], *(f'{WORDS.get(key, key)} {value}' for key, value in setting.term.items())]
     )

@@ -78,14 +78,15 @@ class ResultHook(Hook):
         self._training = False
         if not self._history:
             return
-        if self.metric not in self._history[-1]:
+        # mmdet measures nothing on a validation without a detection.
+        scored = [epoch for epoch in self._history if self.metric in epoch]
+        if not scored:
             raise ValueError(
                 f'ResultHook.metric={self.metric!r} was not measured; val_evaluator gives '
                 f'{", ".join(name for name in self._history[-1] if "/" in name)}.'
             )
         seconds = time.monotonic() - self._began
-        best = max(self._history, key=lambda epoch: epoch[self.metric])
-        last = self._history[-1]
+        best, last = max(scored, key=lambda epoch: epoch[self.metric]), scored[-1]
         where = 'held-out part of the training set' if self.test else 'test'
         tested = self._test(runner) if self.test else None
         for which, scores in (('best', best), ('last', last)):

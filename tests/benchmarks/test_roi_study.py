@@ -8,9 +8,9 @@ import torch
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
-from benchmarks.roi_study import scenes
+from benchmarks.digits_study import scenes
+from benchmarks.digits_study.scores import score
 from benchmarks.roi_study.perception import StudiedLumiNetLoss, near_rows
-from benchmarks.roi_study.scores import score
 from benchmarks.roi_study.settings import QUESTIONS
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.losses import LumiNetLoss
@@ -61,6 +61,21 @@ def test_detached_statistics_leave_the_value_and_change_the_gradient(logits):
     torch.testing.assert_close(*values)
     attached, detached = (torch.autograd.grad(value, logits[0])[0] for value in values)
     assert not torch.allclose(attached, detached)
+
+
+@pytest.mark.parametrize(
+    ('parts', 'to_offsets', 'to_scales'),
+    [('both', True, True), ('mean', True, False), ('deviation', False, True), ('scale', False, False)],
+)
+def test_parts_decide_whether_the_loss_is_blind_to_a_classs_offset_and_scale(logits, parts, to_offsets, to_scales):
+    student, teacher, target = logits[0].detach() - logits[0].detach().mean(0), *logits[1:]
+    loss = StudiedLumiNetLoss(parts=parts, eps=1e-12)
+    value = loss(student, teacher, target)
+    offsets, scales = torch.linspace(-3, 3, COLUMNS), torch.linspace(0.5, 2, COLUMNS)
+    assert torch.isclose(loss(student + offsets, teacher, target), value) == to_offsets
+    assert torch.isclose(loss(student * scales, teacher, target), value) == to_scales
+    # One scale for all is lost on each of them.
+    torch.testing.assert_close(loss(2 * student, teacher, target), value)
 
 
 def test_a_window_has_the_statistics_of_all_rows_in_it(logits):
@@ -187,6 +202,11 @@ def test_scores_are_of_the_images_asked_for():
     assert 0 < score(truth, right, [1, 2])['AP'] < 1
 
 
+def test_a_detector_without_a_detection_has_no_ap():
+    found = score(coco([(1, [0, 0, 40, 40])]), [], [1])
+    assert (found['AP'], found['AP_of_class'], found['D-ECE']) == (0, {'a': 0}, None)
+
+
 def test_calibration_is_the_gap_between_score_and_precision():
     truth = coco([(1, [0, 0, 40, 40]), (2, [0, 0, 40, 40])])
     guesses = [
@@ -195,7 +215,7 @@ def test_calibration_is_the_gap_between_score_and_precision():
     # Half of what is said with 0.8 is right.
     assert score(truth, guesses, [1, 2])['D-ECE'] == pytest.approx(0.3, abs=1e-4)
     unsure = [guess | dict(score=0.2) for guess in guesses]
-    assert np.isnan(score(truth, unsure, [1, 2])['D-ECE'])
+    assert score(truth, unsure, [1, 2])['D-ECE'] is None
 
 
 def test_the_studied_student_is_the_quickstarts():

@@ -12,6 +12,9 @@ CONFIDENT = 0.3  # detections below are not asked about their calibration
 BINS = 15
 
 
+NAMES = ('AP', 'AP50', 'AP75', 'AP_small', 'AP_medium')
+
+
 def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> dict:
     """COCO's AP, and how calibrated the detections are.
 
@@ -21,28 +24,34 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
         images: Ids of the images that count.
 
     Returns:
-        AP, AP50, AP75, AP_small (area below 32**2 pixels), AP_medium, AP_of_class by name, all 0 to 1, nan where there
-        is none; D-ECE, the expected calibration error of detections (`calibration_error`).
+        AP, AP50, AP75, AP_small (area below 32**2 pixels), AP_medium, AP_of_class by name, all 0 to 1; D-ECE, the
+        expected calibration error of detections (`calibration_error`).
     """
+    if not predictions:
+        # pycocotools takes no empty list.
+        return {
+            **dict.fromkeys(NAMES, 0.0),
+            'AP_of_class': {c['name']: 0.0 for c in truth.cats.values()},
+            'D-ECE': None,
+        }
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth, truth.loadRes(list(predictions)), 'bbox')
         evaluation.params.imgIds = sorted(images)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    names = ('AP', 'AP50', 'AP75', 'AP_small', 'AP_medium')
-    found = {name: round(float(value), 4) for name, value in zip(names, evaluation.stats, strict=False)}
+    found = {name: round(float(value), 4) for name, value in zip(NAMES, evaluation.stats, strict=False)}
     # IoU, recall, class, area, detections an image.
     precision = evaluation.eval['precision'][:, :, :, 0, -1]
     of_class = {
         truth.cats[category]['name']: round(float(precision[:, :, place].mean()), 4)
         for place, category in enumerate(evaluation.params.catIds)
     }
-    return {**found, 'AP_of_class': of_class, 'D-ECE': round(calibration_error(evaluation), 4)}
+    return {**found, 'AP_of_class': of_class, 'D-ECE': calibration_error(evaluation)}
 
 
-def calibration_error(evaluation: COCOeval) -> float:
-    """Expected calibration error of detections with a score of 0.3 or more, 0 to 1; nan without any.
+def calibration_error(evaluation: COCOeval) -> float | None:
+    """Expected calibration error of detections with a score of 0.3 or more, 0 to 1; None without any.
 
     In each of 15 bins of the score, the difference between its mean and the part of the detections that are right: of
     the class of a box that no surer one has matched, with an IoU of 0.5 or more. Weighted by the number of detections.
@@ -57,7 +66,7 @@ def calibration_error(evaluation: COCOeval) -> float:
     sure = scores >= CONFIDENT
     scores, right = scores[sure], right[sure]
     if not len(scores):
-        return float('nan')
+        return None
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
     gaps = [abs(scores[bins == place].sum() - right[bins == place].sum()) for place in np.unique(bins)]
-    return float(sum(gaps) / len(scores))
+    return round(float(sum(gaps) / len(scores)), 4)

@@ -1,6 +1,8 @@
-"""One run of the study: trained, scored on both sets, and kept as one JSON file."""
+"""One run of a study: trained, scored on both sets, and kept as one JSON file."""
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import platform
@@ -9,22 +11,58 @@ import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
-from benchmarks.roi_study.scenes import SPLITS, images_of
-from benchmarks.roi_study.scores import score
-from benchmarks.roi_study.settings import TEACHER, Setting
+from benchmarks.digits_study.scenes import SPLITS, images_of
+from benchmarks.digits_study.scores import score
 from luminet_det.quickstart import runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RESULTS = REPOSITORY / 'benchmarks' / 'results' / 'roi_study'
+RESULTS = REPOSITORY / 'benchmarks' / 'results'
 QUICKSTART = REPOSITORY / 'configs' / 'quickstart'
-STUDENT = Path(__file__).parent / 'student.py'
 DATA, STUDIED = Path('data/digits'), Path('data/digits_study')
-WORK = Path('work_dirs/roi_study')
+WORK = Path('work_dirs')
 PREDICTIONS = 'predictions'
+STEPS = 750  # of configs/quickstart
+
+
+class Setting(Protocol):
+    """What a study trains.
+
+    Attributes:
+        study: Name of the study, and of the folder of its results.
+        name: Unique within the study, and a file name.
+        stock: The same detector without a teacher: a file of configs/quickstart.
+        uneven: Whether it trains on the set with few examples of three classes.
+    """
+
+    study: str
+    name: str
+    stock: str
+    uneven: bool
+
+    def build(self) -> Config:
+        """The config but for data that a study has of its own, and the teacher's weights."""
+
+
+class Teacher:
+    """The quickstart's teacher, which all studies share.
+
+    Args:
+        uneven: Whether it trains on the set with few examples of three classes.
+    """
+
+    study, stock = 'teachers', 'teacher.py'
+
+    def __init__(self, uneven: bool = False) -> None:
+        self.uneven = uneven
+        self.name = 'uneven' if uneven else 'even'
+
+    def build(self) -> Config:
+        return Config.fromfile(QUICKSTART / self.stock)
 
 
 def finish(setting: Setting, seed: int) -> dict:
@@ -36,19 +74,20 @@ def finish(setting: Setting, seed: int) -> dict:
     kept = result_file(setting, seed)
     if kept.is_file():
         return json.loads(kept.read_text())
+    config = setting.build()
     # Every student listens to one teacher.
-    teacher = finish(Setting(TEACHER, uneven=setting.uneven), 0) if setting.distill else None
-    folder = WORK / kept.stem
-    path = write_config(setting, folder)
-    run = runs.Run(path, QUICKSTART / stock(setting), folder, seed, {'log_level': 'INFO'}, (data_fingerprint(),))
-    trained = runs.finish(run, train)
+    teacher = finish(Teacher(setting.uneven), 0) if listens(config) else None
+    folder = WORK / setting.study / kept.stem
+    path = write_config(setting, config, folder)
+    run = runs.Run(path, QUICKSTART / setting.stock, folder, seed, {'log_level': 'INFO'}, (data_fingerprint(),))
+    trained = trained_by(run)
     content = dict(
         setting=setting.name,
-        method=setting.method,
         seed=seed,
-        config=f'configs/quickstart/{stock(setting)}',
-        distill=setting.distill,
-        recipe=setting.recipe,
+        config=f'configs/quickstart/{setting.stock}',
+        distill=config.model.get('distill', []),
+        images=config.train_dataloader.batch_size,
+        rate=config.optim_wrapper.optimizer.lr,
         uneven=setting.uneven,
         steps=trained['steps'],
         seconds=trained['seconds'],
@@ -61,29 +100,36 @@ def finish(setting: Setting, seed: int) -> dict:
         versions={name: version(name) for name in ('torch', 'torchvision', 'mmdet', 'mmengine', 'luminet_det')},
         hardware=f'one thread of {os.cpu_count()} {platform.machine()} cores',
     )
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(content, indent=1) + '\n')
     return content
 
 
+def trained_by(run: runs.Run) -> dict:
+    """What the quickstart keeps of a run; of one that ends in a detector without a detection steps and seconds only."""
+    try:
+        return runs.finish(run, train)
+    except RuntimeError:
+        predictions = run.work_dir / f'{PREDICTIONS}.bbox.json'
+        if not run.checkpoint.is_file() or not predictions.is_file() or json.loads(predictions.read_text()):
+            raise
+        return dict(steps=run.settings.train_cfg.max_iters, seconds=None, fingerprint=run.fingerprint())
+
+
+def listens(config: Config) -> bool:
+    """Whether the student has a teacher, not peers or nobody."""
+    return bool(config.model.get('distill')) and not config.model.teacher.get('trainable')
+
+
 def result_file(setting: Setting, seed: int) -> Path:
-    return RESULTS / f'{setting.name}-{seed}.json'
+    return RESULTS / setting.study / f'{setting.name}-{seed}.json'
 
 
-def stock(setting: Setting) -> str:
-    """The quickstart's config of the detector that is trained."""
-    return 'teacher.py' if setting.method == TEACHER else 'student.py'
-
-
-def write_config(setting: Setting, folder: Path) -> Path:
+def write_config(setting: Setting, config: Config, folder: Path) -> Path:
     """Write the whole config of a run that will live in a folder, beside that folder."""
-    config = Config.fromfile(STUDENT if setting.distill else QUICKSTART / stock(setting))
-    if setting.distill:
-        config.model.type = 'luminet_det.StudiedDetector'
-        config.model.distill = setting.distill
-        teacher = Setting(TEACHER, uneven=setting.uneven)
-        config.model.teacher.checkpoint = f'{WORK}/{result_file(teacher, 0).stem}/iter_{config.train_cfg.max_iters}.pth'
-    config.merge_from_dict(setting.recipe)
+    if listens(config):
+        weights = WORK / 'teachers' / f'{Teacher(setting.uneven).name}-0' / f'iter_{STEPS}.pth'
+        config.model.teacher.checkpoint = str(weights)
     if setting.uneven:
         train_set = config.train_dataloader.dataset
         train_set.data_root, train_set.ann_file = f'{STUDIED}/', 'annotations/uneven.json'
@@ -99,7 +145,7 @@ def write_config(setting: Setting, folder: Path) -> Path:
 
 
 def train(run: runs.Run) -> None:
-    """Run tools/train.py with this package in sight."""
+    """Run tools/train.py with the benchmarks in sight."""
     command = [sys.executable, 'tools/train.py', str(run.config), '--work-dir', str(run.work_dir)]
     command += ['--seed', str(run.seed), '--resume', 'auto']
     # One thread adds up in one order: the scores are the same on any number of cores.
@@ -128,7 +174,8 @@ def curve(folder: Path) -> list[dict]:
 
 @cache
 def truth() -> COCO:
-    return COCO(STUDIED / 'annotations' / 'both.json')
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(STUDIED / 'annotations' / 'both.json')
 
 
 @cache

@@ -1,0 +1,67 @@
+"""The runs that there are, and what they say of a setting."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from benchmarks.digits_study.run import RESULTS, Setting, Teacher
+from luminet_det.published.spread import paired_difference, spread
+
+POINTS = 100  # of AP
+Metric = Callable[[dict], float] | str
+
+
+def values(setting: Setting, of: Metric = 'AP', split: str = 'report') -> dict[int, float]:
+    """A metric, in points of 100, by seed.
+
+    Args:
+        setting: Of which runs.
+        of: Name of the metric, or a function of a split's scores.
+        split: 'report', or 'tune', which settings are chosen by.
+    """
+    pick = of if callable(of) else lambda scores: scores[of]
+    found = _runs(setting.study).get(setting.name, {})
+    picked = {seed: pick(run['scores'][split]) for seed, run in found.items()}
+    return {seed: POINTS * value for seed, value in picked.items() if value is not None}
+
+
+def mean(setting: Setting, of: Metric = 'AP') -> float | None:
+    """Over the seeds, on the reported set; None without a run."""
+    found = values(setting, of)
+    return sum(found.values()) / len(found) if found else None
+
+
+def spread_of(setting: Setting, of: Metric = 'AP') -> str:
+    """Mean ± sample sd over the seeds on the reported set, or 'not run'."""
+    return spread(list(values(setting, of).values()))
+
+
+def difference(setting: Setting, other: Setting, of: Metric = 'AP') -> str:
+    """Mean difference by seed on the reported set, from three seeds on with its 95% interval."""
+    return paired_difference(values(setting, of), values(other, of))
+
+
+def gap_closed(setting: Setting, plain: Setting) -> str:
+    """(distilled - student) / (teacher - student), of the means over the seeds that both have."""
+    teacher, own, alone = mean(Teacher(setting.uneven)), values(setting), values(plain)
+    seeds = own.keys() & alone.keys()
+    if teacher is None or not seeds:
+        return '-'
+    base, distilled = (sum(found[seed] for seed in seeds) / len(seeds) for found in (alone, own))
+    return f'{(distilled - base) / (teacher - base):.0%}'
+
+
+def best_of(tries: Sequence[Setting]) -> Setting | None:
+    """The one with the highest AP on the set to choose by, with the first seed; None before any has run."""
+    ran = [setting for setting in tries if 0 in values(setting)]
+    return max(ran, key=lambda setting: values(setting, split='tune')[0], default=None)
+
+
+@cache
+def _runs(study: str) -> dict[str, dict[int, dict]]:
+    """The contents of a study's result files by setting's name and seed."""
+    found: dict[str, dict[int, dict]] = {}
+    for path in sorted((RESULTS / study).glob('*.json')):
+        content = json.loads(path.read_text())
+        found.setdefault(content['setting'], {})[content['seed']] = content
+    return found

@@ -1,0 +1,63 @@
+"""The methods of the shoot-out and their tries."""
+
+from dataclasses import dataclass
+
+from mmengine.config import Config
+
+from benchmarks.digits_study.run import QUICKSTART
+from luminet_det.distillation.loss_setting import build_loss
+
+FACTORS = (0.25, 1, 4)  # on the weights of configs/quickstart
+PLAIN = 'plain'
+# A chain of two runs.
+LEFT_OUT = ('takd',)
+# PKD takes equal widths, so its student's neck is wider.
+OF_OTHER_WIDTH = ('pkd',)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A student of configs/quickstart with all weights of its terms times a factor.
+
+    Args:
+        method: The config's name without `_student`; 'plain': the student alone.
+        factor: On every term's `loss_weight`; with 0 the config's student alone.
+    """
+
+    method: str
+    factor: float = 1
+
+    study, uneven = 'method_shootout', False
+
+    @property
+    def name(self) -> str:
+        return self.method if self.method == PLAIN else f'{self.method}_times-{self.factor:g}'
+
+    @property
+    def stock(self) -> str:
+        return f'{self.method}_student.py' if self.method in OF_OTHER_WIDTH else 'student.py'
+
+    def build(self) -> Config:
+        """The config but for data and the teacher's weights."""
+        if self.method == PLAIN:
+            return Config.fromfile(QUICKSTART / self.stock)
+        config = Config.fromfile(QUICKSTART / f'{self.method}_student.py')
+        for term in config.model.distill:
+            term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor
+        return config
+
+
+def methods() -> list[str]:
+    """The names of all methods that configs/quickstart has a student of."""
+    names = [path.stem.removesuffix('_student') for path in sorted(QUICKSTART.glob('*_student.py'))]
+    return [name for name in names if name not in LEFT_OUT]
+
+
+def tries(method: str) -> list[Setting]:
+    """The three tries of a method."""
+    return [Setting(method, factor) for factor in FACTORS]
+
+
+def alone(method: str) -> Setting:
+    """The student of a method without a teacher."""
+    return Setting(method, 0) if method in OF_OTHER_WIDTH else Setting(PLAIN)

@@ -1,0 +1,1 @@
+"""Photographs: teacher and students of stock widths, trained from scratch on a GPU."""

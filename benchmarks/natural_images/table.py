@@ -1,0 +1,61 @@
+"""The study's results as Markdown, a table for each length of training."""
+
+import json
+from collections.abc import Mapping
+
+from benchmarks.natural_images import study
+from luminet_det.published.markdown import table
+from luminet_det.published.spread import NOT_RUN, paired_difference, spread
+
+TITLES = dict(
+    teacher='teacher, R50',
+    plain='R18 alone',
+    kd='KD',
+    dkd='DKD',
+    luminet='LumiNet',
+    reviewkd='ReviewKD',
+    reviewkd_luminet='ReviewKD + LumiNet',
+)
+COMMAND = 'python -m benchmarks.natural_images --amp --minutes 8.5'
+
+
+def natural_images() -> str:
+    """Means over seeds after the last epoch, and by seed the difference to the student alone."""
+    runs = [json.loads(path.read_text()) for path in sorted(study.RESULTS.glob('*.json'))]
+    lengths = {}
+    for run in runs:
+        lengths.setdefault(run['epochs'], {}).setdefault(run['method'], {})[run['seed']] = run
+    parts = [_table(epochs, lengths[epochs]) for epochs in sorted(lengths)] or [_table(study.EPOCHS, {})]
+    missing = [_command(epochs) for epochs, found in lengths.items() if not found.keys() >= TITLES.keys()]
+    missing += [COMMAND] * (not lengths)
+    parts += [f'What was not run: `{command}`, again until it ends.' for command in missing]
+    return '\n\n'.join(parts)
+
+
+def _table(epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
+    head = [f'{epochs} epochs', 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored', 'AP to R18 alone, by seed']
+    rows = []
+    for method, title in TITLES.items():
+        of_seed = found.get(method, {})
+        last = [run['metrics']['last'] for run in of_seed.values()]
+        cells = [_percent(one[f'coco/bbox_mAP{which}'] for one in last) for which in ('', '_50', '_75')]
+        cells.append(_percent(run['without_difficult']['AP'] for run in of_seed.values()))
+        taught = method not in (study.TEACHER, study.PLAIN)
+        rows.append([title, *cells, _gain(of_seed, found.get(study.PLAIN, {})) if taught else ''])
+    return table(head, rows)
+
+
+def _percent(values) -> str:
+    return spread([100 * value for value in values])
+
+
+def _gain(ours: Mapping[int, dict], alone: Mapping[int, dict]) -> str:
+    if not ours:
+        return NOT_RUN
+    return paired_difference(*(
+        {seed: 100 * run['metrics']['last']['coco/bbox_mAP'] for seed, run in runs.items()} for runs in (ours, alone)
+    ))  # fmt: skip
+
+
+def _command(epochs: int) -> str:
+    return COMMAND if epochs == study.EPOCHS else f'{COMMAND} --epochs {epochs}'

@@ -1,0 +1,16 @@
+"""DKD on the RoI logits with the settings of its authors' detection code: T = 1, weights 1 and 0.25.
+
+python tools/train.py configs/voc07_small/dkd_r18-faster-rcnn-r50_fpn_gn_72e_voc07_small.py
+"""
+
+_base_ = './kd_r18-faster-rcnn-r50_fpn_gn_72e_voc07_small.py'
+
+model = dict(
+    distill=[
+        dict(
+            tap='roi_cls',
+            rois='all',
+            loss=dict(type='luminet_det.DKDLoss', tau=1.0, target_weight=1.0, non_target_weight=0.25),
+        ),
+    ]
+)

@@ -1,0 +1,84 @@
+"""The shoot-out trains each method's config with its weight times a factor, and nothing else changed."""
+
+import pytest
+from mmengine.config import Config
+
+from benchmarks.digits_study import found
+from benchmarks.digits_study.run import QUICKSTART, Teacher, listens, write_config
+from benchmarks.method_shootout import tables
+from benchmarks.method_shootout.settings import FACTORS, PLAIN, Setting, alone, methods, tries
+from luminet_det.distillation.loss_setting import build_loss
+
+METHODS = methods()
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_try_is_the_methods_config_with_its_weights_times_the_factor(method):
+    stock, changed = Config.fromfile(QUICKSTART / f'{method}_student.py'), Setting(method, 4).build()
+    for own, other in zip(changed.model.distill, stock.model.distill, strict=True):
+        assert own.loss.pop('loss_weight') == pytest.approx(4 * build_loss(other.loss).loss_weight)
+        other.loss.pop('loss_weight', None)
+    assert changed.to_dict() == stock.to_dict()
+
+
+def test_every_method_has_as_many_tries_and_all_have_names_of_their_own():
+    assert {len(tries(method)) for method in METHODS} == {len(FACTORS)}
+    names = [setting.name for method in METHODS for setting in (*tries(method), alone(method))]
+    assert len(set(names)) == len(METHODS) * len(FACTORS) + len({alone(method).name for method in METHODS})
+
+
+def test_a_method_of_another_width_is_compared_with_its_own_student_alone():
+    assert alone('kd') == Setting(PLAIN)
+    wide = alone('pkd').build()
+    assert wide.model.neck.out_channels == Setting('pkd').build().model.neck.out_channels
+    assert [term.loss.loss_weight for term in wide.model.distill] == [0]
+
+
+def test_a_student_listens_to_the_studies_teacher_but_peers_start_from_scratch(tmp_path):
+    heard = {
+        method: Config.fromfile(write_config(setting, setting.build(), tmp_path / method)).model.teacher
+        for method in ('kd', 'dml')
+        for setting in [Setting(method)]
+    }
+    assert heard['kd'].checkpoint == f'work_dirs/teachers/{Teacher().name}-0/iter_750.pth'
+    assert 'checkpoint' not in heard['dml']
+    assert not listens(Setting('dml').build())
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    kept = {}
+
+    def add(setting, *of_seeds):
+        scores = [dict(scores={split: dict(AP=ap) for split in ('tune', 'report')}) for ap in of_seeds]
+        kept.setdefault(setting.study, {})[setting.name] = dict(enumerate(scores))
+
+    monkeypatch.setattr(found, '_runs', lambda study: kept.get(study, {}))
+    add(Teacher(), 0.6)
+    add(Setting(PLAIN), 0.2, 0.22, 0.18)
+    add(Setting('kd', 1), 0.3, 0.33, 0.27)
+    add(Setting('kd', 4), 0.29)
+    add(Setting('luminet', 4), 0.4, 0.44, 0.39)
+    return add
+
+
+def rows(table):
+    cells = [
+        [cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines() if line.startswith('|')
+    ]
+    return {line[0]: line[1:] for line in cells}
+
+
+def test_the_table_has_each_methods_best_first_what_won_and_at_last_what_has_not_run(runs):
+    table = rows(tables.shootout())
+    assert list(table)[2:4] == ['LumiNet', 'KD']
+    assert table['LumiNet'][:3] == ['4', '3', '41.00 ± 2.65']
+    assert table['LumiNet'][3].startswith('+21.00 (')
+    assert table['LumiNet'][5] == '52%'
+    assert table['KD'][:2] == ['1', '3']
+    assert table['KD'][4] == ''
+    assert table['FGD'][2] == 'not run'
+
+
+def test_the_search_shows_the_tries_and_which_was_taken(runs):
+    assert rows(tables.search())['KD'] == ['not run', '**30.0**', '29.0']
