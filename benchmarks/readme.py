@@ -195,8 +195,9 @@ TABLES = {
     'roi study few': roi_study.few,
     **{
         f'roi study {name}': partial(roi_study.question, name)
-        for name in ('statistics', 'detached', 'background', 'absent', 'eps', 'tau', 'warmup', 'parts')
+        for name in ('statistics', 'detached', 'background', 'absent', 'eps', 'tau', 'warmup')
     },
+    'roi study parts': roi_study.parts,
     'shootout': shootout.shootout,
     'shootout search': shootout.search,
 }

@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 
 from benchmarks.digits_study.found import best_of, mean, values
 from benchmarks.digits_study.run import Teacher
-from benchmarks.roi_study.settings import LOSSES, PLAIN, WEIGHTS, Setting, tried
+from benchmarks.roi_study.settings import LOSSES, PLAIN, TRIED, WEIGHTS, Setting, tried
 from benchmarks.roi_study.tables import TITLES
 
 COLOURS = dict(kd='tab:orange', dkd='tab:green', lskd='tab:purple', luminet='tab:blue')
+SHOWN = sorted({*WEIGHTS, *(weight for weights in TRIED.values() for weight in weights)})
 STYLES = dict(all='-', balanced='--', near='-.', foreground=':')
 Line = tuple[str, str, str, list[tuple[float, list[float]]]]  # label, colour, style, AP of the seeds at each weight
 
@@ -27,10 +28,11 @@ def plots() -> dict[str, tuple[object, Callable[[], Figure]]]:
         best = best_of(tried(method))
         if best is not None:
             term = {key: value for key, value in best.term.items() if key != 'loss_weight'}
-            by_method.append(line(f'{TITLES[method]}, tau {term["tau"]}', method, 'all', term))
+            rows = term.get('rois', 'all')
+            by_method.append(line(f'{TITLES[method]}, tau {term["tau"]}, {rows}', method, rows, term))
     titles = {
         'roi_study_rows': ('AP against the weight, by rows', by_rows),
-        'roi_study_methods': ('AP against the weight, each method at its best temperature', by_method),
+        'roi_study_methods': ('AP against the weight, each method at its best temperature and rows', by_method),
     }
     return {
         name: ([title, lines, ends], partial(weights_against_ap, title, lines, *ends))
@@ -41,7 +43,7 @@ def plots() -> dict[str, tuple[object, Callable[[], Figure]]]:
 def line(label: str, method: str, rows: str, term: dict) -> Line:
     """A method's AP at each weight that has run."""
     scale = term['tau'] ** 2 if method == 'luminet' else 1
-    settings = [(weight, Setting(method, term | dict(loss_weight=weight * scale))) for weight in WEIGHTS]
+    settings = [(weight, Setting(method, term | dict(loss_weight=weight * scale))) for weight in SHOWN]
     seeds = [(weight, list(values(setting).values())) for weight, setting in settings]
     return label, COLOURS[method], STYLES[rows], [(weight, of) for weight, of in seeds if of]
 
@@ -57,12 +59,13 @@ def weights_against_ap(title: str, lines: Sequence[Line], alone: float | None, t
     for value, words in ((alone, 'student alone'), (teacher, 'teacher')):
         if value is not None:
             axes.axhline(value, color='grey', linewidth=1)
-            axes.text(WEIGHTS[0], value, f' {words}', color='grey', va='bottom')
+            axes.text(SHOWN[0], value, f' {words}', color='grey', va='bottom')
     if alone is not None:
         axes.axhspan(0, alone, color='tab:red', alpha=0.08)
-        axes.text(WEIGHTS[-1], alone, 'here it hurts ', color='tab:red', va='top', ha='right')
+        axes.text(SHOWN[-1], alone, 'here it hurts ', color='tab:red', va='top', ha='right')
     axes.set(xscale='log', xlabel='weight (times tau squared)', ylabel='AP', title=title, ylim=(0, None))
-    axes.set_xticks(WEIGHTS, map(str, WEIGHTS))
+    axes.set_xlim(SHOWN[0] / 1.2, SHOWN[-1] * 1.2)
+    axes.set_xticks(SHOWN, map(str, SHOWN))
     axes.minorticks_off()
     if any(line[3] for line in lines):
         axes.legend(fontsize='small', ncols=2, loc='lower left')

@@ -35,7 +35,7 @@ class Setting:
     def name(self) -> str:
         """Unique among settings, and a file name."""
         recipe = ([f'batch-{self.batch}'] if self.batch != BATCH else []) + ['uneven'] * self.uneven
-        return '_'.join([self.method, *(f'{key}-{value}' for key, value in sorted(self.term.items())), *recipe])
+        return '_'.join([self.method, *(f'{key}-{_shown(value)}' for key, value in sorted(self.term.items())), *recipe])
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -78,6 +78,10 @@ class Setting:
         return config
 
 
+def _shown(value: object) -> str:
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
 def luminet(**term) -> Setting:
     return Setting('luminet', dict(tau=1, loss_weight=4) | term)
 
@@ -85,21 +89,27 @@ def luminet(**term) -> Setting:
 PLAIN = Setting('plain')
 BASE = luminet()
 KD = Setting('kd', dict(tau=1, loss_weight=4))
+KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
-TAUS, WEIGHTS = (1, 2, 4), (1, 4, 16, 64)
+WEIGHTS = (1, 4, 16, 64)
+# Of the foreground, where there are fewer rows, less is enough.
+TAUS, TRIED = (1, 2), dict(all=(1, 4, 16), foreground=(0.25, 1, 4))
 
 
 def tried(method: str) -> list[Setting]:
-    """The twelve tries of a method: each temperature with each weight, all of them scaled by tau squared.
+    """The twelve tries of a method: each temperature, on all RoIs and on the foreground with three weights each.
 
-    KD and LSKD have the factor in the loss; of DKD, whose published form has it too, weights are those of both parts
-    with beta / alpha as published for detectors; LumiNet's published form has none, and gets it here.
+    Weights go with tau squared. KD and LSKD have the factor in the loss; DKD, whose published form has it too, has
+    beta / alpha as published for detectors; LumiNet's published form has none, and gets it here.
     """
-    scale = (lambda tau: tau**2) if method == 'luminet' else lambda tau: 1
     extra = dict(non_target_weight=0.25) if method == 'dkd' else {}
-    return [
-        Setting(method, dict(tau=tau, loss_weight=weight * scale(tau)) | extra) for tau in TAUS for weight in WEIGHTS
-    ]
+    found = []
+    for tau in TAUS:
+        scale = tau**2 if method == 'luminet' else 1
+        for rows, weights in TRIED.items():
+            chosen = {} if rows == 'all' else dict(rois=rows)
+            found += [Setting(method, dict(tau=tau, loss_weight=scale * weight) | chosen | extra) for weight in weights]
+    return found
 
 
 # Each with the settings that answer it.
@@ -131,7 +141,10 @@ QUESTIONS = {
         *(luminet(eps=eps, rois='foreground') for eps in (1e-3, 1e-1, 1)),
     ],
     'absent': [luminet(absent=False), luminet(absent=False, rois='foreground')],
-    'tau': [luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)],
+    'tau': [
+        *(luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)),
+        *(Setting('kd', dict(tau=tau, loss_weight=weight)) for tau in (2, 4) for weight in (1, 4, 16)),
+    ],
     'parts': [BASE, *(luminet(parts=parts) for parts in ('mean', 'deviation', 'scale'))],
     'warmup': [luminet(warmup=steps) for steps in (100, 400)],
     'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],

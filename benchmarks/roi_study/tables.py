@@ -8,12 +8,15 @@ from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
     BASE,
     KD,
+    KD_FOREGROUND,
     LOSSES,
     PLAIN,
     QUESTIONS,
     TAUS,
+    TRIED,
     WEIGHTS,
     Setting,
+    luminet,
     tried,
 )
 from luminet_det.published.markdown import table
@@ -38,6 +41,23 @@ def question(name: str) -> str:
     return table(['', 'seeds', 'AP', 'to LumiNet, weight 4, all rows', 'gap closed'], rows)
 
 
+def parts() -> str:
+    """From the student alone by way of KD to LumiNet, one step after the other."""
+    steps = [PLAIN, KD, KD_FOREGROUND, *(luminet(parts=parts) for parts in ('scale', 'deviation', 'mean')), BASE]
+    lines = [
+        [
+            said(setting),
+            str(len(values(setting))),
+            spread_of(setting),
+            difference(setting, PLAIN) if setting != PLAIN else '',
+            difference(setting, KD) if setting not in (PLAIN, KD) else '',
+            gap_closed(setting, PLAIN) if setting != PLAIN else '',
+        ]
+        for setting in steps
+    ]
+    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
+
+
 def rows() -> str:
     """AP by rows and weight, LumiNet and KD."""
     lines = []
@@ -57,16 +77,16 @@ def tries() -> str:
     """Of each method the AP of its twelve tries on the set that settings are chosen by, one seed."""
     lines = []
     for method in LOSSES:
-        settings = iter(tried(method))
-        chosen = best_of(tried(method))
+        settings, chosen = iter(tried(method)), best_of(tried(method))
         for tau in TAUS:
             cells = []
-            for setting in (next(settings) for _ in WEIGHTS):
+            for setting in (next(settings) for weights in TRIED.values() for _ in weights):
                 value = values(setting, split='tune').get(0)
                 text = 'not run' if value is None else f'{value:.1f}'
                 cells.append(f'**{text}**' if setting == chosen else text)
             lines.append([TITLES[method], str(tau), *cells])
-    return table(['AP to choose by', 'tau', *(f'weight {weight}' for weight in WEIGHTS)], lines)
+    columns = [f'{rows}, weight {weight}' for rows, weights in TRIED.items() for weight in weights]
+    return table(['AP to choose by', 'tau', *columns], lines)
 
 
 def methods() -> str:
