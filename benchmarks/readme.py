@@ -28,6 +28,7 @@ READMES = [
     ROOT / 'docs' / 'classifiers.md',
     ROOT / 'docs' / 'methods.md',
     ROOT / 'docs' / 'roi_study.md',
+    ROOT / 'docs' / 'your_own_dataset.md',
     ROOT / 'docs' / 'method_shootout.md',
     ROOT / 'configs' / 'cifar100_short' / 'README.md',
     ROOT / 'configs' / 'voc07_small' / 'README.md',
@@ -119,10 +120,6 @@ def modes() -> str:
     return _table('to the same step without it: time', threads, rows, 'peak memory')
 
 
-def digits_grid() -> str:
-    return (RESULTS / 'digits_grid.md').read_text().strip()
-
-
 def dense_grid() -> str:
     return (RESULTS / 'dense_grid.md').read_text().strip()
 
@@ -184,7 +181,6 @@ TABLES = {
     'cifar100 short': cifar100_short,
     'methods of classifiers': methods_table.classifiers,
     'methods of detectors': methods_table.detectors,
-    'digits grid': digits_grid,
     'dense grid': dense_grid,
     'natural images': natural_images,
     'roi study tries': roi_study.tries,

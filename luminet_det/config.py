@@ -82,15 +82,12 @@ def _similar(path: Path) -> str:
     wanted, folder = path.name, path.parent
     while not folder.is_dir():
         wanted, folder = folder.name, folder.parent
-    inside_is_file = folder == path.parent
-    names = sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if (entry.suffix in SUFFIXES if inside_is_file else entry.is_dir()) and not entry.name.startswith(('.', '__'))
-    )
-    kind = 'configs' if inside_is_file else 'folders'
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(('.', '__')))
+    names = [entry.name for entry in entries if entry.suffix in SUFFIXES] if folder == path.parent else []
+    kind = 'configs' if names else 'folders'
+    names = names or [entry.name for entry in entries if entry.is_dir()]
     if close := get_close_matches(wanted, names, n=5, cutoff=0.4):
         return f'Similar {kind} in {folder}: {", ".join(close)}'
     some = ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
     where = 'the working directory' if folder == Path() else folder
-    return f'In {where} there are the {kind} {some}' if names else f'There are no {kind} in {where}'
+    return f'In {where} there are the {kind} {some}' if names else f'There are no configs in {where}'

@@ -106,7 +106,7 @@ def test_a_source_distribution_holds_what_the_repository_holds(sdist):
     archive, present = sdist
     with tarfile.open(archive) as file:
         found = {name.partition('/')[2] for name in file.getnames()}
-    assert {'tests/tiny.py', 'tools/dist_train.sh', 'benchmarks/results/digits_grid.md'} <= present
+    assert {'tests/tiny.py', 'tools/dist_train.sh', 'benchmarks/results/dense_grid.md'} <= present
     assert present <= found
     assert found >= CONFIGS
 

@@ -1,10 +1,14 @@
 """The methods of the shoot-out and their tries."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from mmengine.config import Config
 
 from benchmarks.digits_study.run import QUICKSTART
+from benchmarks.roi_study.settings import LOSSES
+from benchmarks.roi_study.settings import PLAIN as ALONE
+from benchmarks.roi_study.settings import Setting as Studied
 from luminet_det.distillation.loss_setting import build_loss
 
 FACTORS = (0.25, 1, 4)  # on the weights of configs/quickstart
@@ -27,11 +31,26 @@ class Setting:
     method: str
     factor: float = 1
 
-    study, uneven = 'method_shootout', False
+    uneven = False
+
+    @cached_property
+    def studied(self) -> Studied | None:
+        """The RoI study's setting that trains the same, whose runs count for both."""
+        if self.method == PLAIN:
+            return ALONE
+        if self.method not in LOSSES:
+            return None
+        (term,) = self._scaled().model.distill
+        options = {key: value for key, value in term.items() if key not in ('tap', 'loss')}
+        return Studied(self.method, options | {key: value for key, value in term.loss.items() if key != 'type'})
+
+    @property
+    def study(self) -> str:
+        return self.studied.study if self.studied else 'method_shootout'
 
     @property
     def name(self) -> str:
-        return self.method if self.method == PLAIN else f'{self.method}_times-{self.factor:g}'
+        return self.studied.name if self.studied else f'{self.method}_times-{self.factor:g}'
 
     @property
     def stock(self) -> str:
@@ -39,8 +58,9 @@ class Setting:
 
     def build(self) -> Config:
         """The config but for data and the teacher's weights."""
-        if self.method == PLAIN:
-            return Config.fromfile(QUICKSTART / self.stock)
+        return self.studied.build() if self.studied else self._scaled()
+
+    def _scaled(self) -> Config:
         config = Config.fromfile(QUICKSTART / f'{self.method}_student.py')
         for term in config.model.distill:
             term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor

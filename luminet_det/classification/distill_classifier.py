@@ -119,8 +119,8 @@ class DistillClassifier(Student, Classifier):
         own = {'loss_ce': found['ce'], 'top1': found['top1']}
         values = [(name, term, weight, found[name]) for name, term, weight in active]
         of_peers = weighed(found, {name: weight for name, _, weight in active})
-        agreement = {key: found[key] for key in ('agreement',) if key in found}
-        return {**own, **self.weigh(values, own), **of_peers, **agreement}
+        losses = {**own, **self.weigh(values, own), **of_peers}
+        return losses | {'agreement': found['agreement']} if 'agreement' in found else losses
 
     def objective(
         self, inputs: Tensor, labels: Tensor, names: tuple[str, ...] = (), handed: dict | None = None

@@ -56,7 +56,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
     """
 
     taps = {
-        'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}, offers=('target', 'epoch')),
+        'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}, offers=('target', 'epoch'), softmax=True),
         'roi_reg': Tap('deltas', {'rois': ('foreground',)}),
         'neck': replace(FEATURE_TAPS['neck'], offers=(*FEATURE_TAPS['neck'].offers, 'heads')),
         'backbone': FEATURE_TAPS['backbone'],
@@ -70,15 +70,6 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         self.listen(teacher, distill)
         if self.head_taps:
             require_two_stage(self, 'student')
-        self._require_softmax()
-
-    def _require_softmax(self) -> None:
-        by_sigmoid = [term for term in self.terms if getattr(term.loss, 'use_sigmoid', False) and term.tap == 'roi_cls']
-        if by_sigmoid and not getattr(box_head(self.roi_head).loss_cls, 'use_sigmoid', False):
-            raise ValueError(
-                f'{type(by_sigmoid[0].loss).__name__} with use_sigmoid=True takes each class for a yes or no; '
-                "those of the box head, on the tap 'roi_cls', exclude each other. Remove use_sigmoid=True."
-            )
 
     def accept(self, teacher: torch.nn.Module) -> None:
         """Only a two-stage detector can be asked about given RoIs."""

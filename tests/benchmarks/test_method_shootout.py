@@ -4,9 +4,10 @@ import pytest
 from mmengine.config import Config
 
 from benchmarks.digits_study import found
-from benchmarks.digits_study.run import QUICKSTART, Teacher, listens, write_config
+from benchmarks.digits_study.run import QUICKSTART, Teacher, listens, result_file, write_config
 from benchmarks.method_shootout import tables
 from benchmarks.method_shootout.settings import FACTORS, PLAIN, Setting, alone, methods, tries
+from benchmarks.roi_study import settings as roi_study
 from luminet_det.distillation.loss_setting import build_loss
 
 METHODS = methods()
@@ -18,7 +19,18 @@ def test_a_try_is_the_methods_config_with_its_weights_times_the_factor(method):
     for own, other in zip(changed.model.distill, stock.model.distill, strict=True):
         assert own.loss.pop('loss_weight') == pytest.approx(4 * build_loss(other.loss).loss_weight)
         other.loss.pop('loss_weight', None)
+    if Setting(method, 4).studied:  # the study's student knows more rows, and its losses are imported
+        assert changed.model.type == 'luminet_det.StudiedDetector'
+        changed.model.type = stock.model.type
+        stock.custom_imports = dict(imports=['benchmarks.roi_study.perception'])
     assert changed.to_dict() == stock.to_dict()
+
+
+def test_a_run_of_the_roi_study_is_not_made_again():
+    assert Setting(PLAIN).studied == roi_study.PLAIN
+    assert [setting.studied for setting in tries('luminet')] == [roi_study.luminet(loss_weight=n) for n in (1, 4, 16)]
+    assert result_file(Setting('kd', 1), 0) == result_file(roi_study.KD, 0)
+    assert Setting('fgd').studied is None
 
 
 def test_every_method_has_as_many_tries_and_all_have_names_of_their_own():

@@ -176,6 +176,7 @@ def test_a_plain_mmdet_zoo_config_is_taken_as_it_is():
     [
         ('{folder}/tny.py', 'no config {folder}/tny.py. Similar configs in {folder}: tiny.py'),
         ('{folder}/zzz.json', 'no config {folder}/zzz.json. In {folder} there are the configs tiny.py'),
+        ('{folder}/only/a.py', 'no config {folder}/only/a.py. In {folder}/only there are the folders voc'),
         ('{folder}/cooc/a.py', 'no config {folder}/cooc/a.py. Similar folders in {folder}: coco'),
         ('mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py', 'faster-rcnn_r50_fpn_1x_coco.py'),
         ('mmdet::faster-rcnn/x.py', 'faster_rcnn'),
@@ -185,6 +186,7 @@ def test_a_plain_mmdet_zoo_config_is_taken_as_it_is():
 def test_a_missing_config_is_named_with_what_comes_near(tmp_path, config, capsys, name, hint):
     shutil.copy(config, tmp_path / 'tiny.py')
     (tmp_path / 'coco').mkdir()
+    (tmp_path / 'only' / 'voc').mkdir(parents=True)
     with pytest.raises(SystemExit, match='2'):
         train.main([name.format(folder=tmp_path)])
     last = capsys.readouterr().err.splitlines()[-1]
@@ -196,7 +198,7 @@ def test_away_from_the_project_a_missing_config_says_where_it_was_sought(tmp_pat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match='2'):
         train.main(['configs/quickstart/teacher.py'])
-    assert 'There are no folders in the working directory' in capsys.readouterr().err
+    assert 'There are no configs in the working directory' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])
