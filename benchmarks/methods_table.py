@@ -106,6 +106,11 @@ def detectors() -> str:
     return _table(DETECTION, _cost()['detectors'], header, cells, with_published=False)
 
 
+def step_costs(of: str) -> dict[str, float]:
+    """A step's time over KD's, by method, of 'classifiers' or 'detectors'."""
+    return {name: found['over_kd']['median'] for name, found in _cost()[of].items()}
+
+
 def order_of_steps(cost: Mapping) -> str:
     """How steps rank as published and here, and which ratio to KD lies outside what its publication allows."""
     found = {name: cost[name]['over_kd'] for name in PUBLISHED if name in cost}

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.classifier_shootout.tables import CLASSIFIERS
+from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study import plots as roi_study
 
 DOCS = Path(__file__).resolve().parents[1] / 'docs'
@@ -29,7 +31,11 @@ class Plot(NamedTuple):
 
 def plots() -> dict[Path, Plot]:
     """All, by their files."""
-    return {DOCS / f'{name}.png': Plot(*plot) for name, plot in roi_study.plots().items()}
+    found = roi_study.plots() | {
+        'method_shootout': DETECTORS.plot('Detectors: AP against the price of a step'),
+        'classifier_shootout': CLASSIFIERS.plot('Classifiers: top-1 against the price of a step'),
+    }
+    return {DOCS / f'{name}.png': Plot(*plot) for name, plot in found.items()}
 
 
 def draw() -> list[Path]:

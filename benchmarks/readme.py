@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import methods_table
-from benchmarks.method_shootout import tables as shootout
+from benchmarks.classifier_shootout.tables import CLASSIFIERS
+from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.natural_images.table import natural_images
 from benchmarks.roi_study import tables as roi_study
 from luminet_det.published import load_runs
@@ -194,8 +195,10 @@ TABLES = {
         for name in ('statistics', 'detached', 'background', 'absent', 'eps', 'tau', 'warmup')
     },
     'roi study parts': roi_study.parts,
-    'shootout': shootout.shootout,
-    'shootout search': shootout.search,
+    'shootout': DETECTORS.results,
+    'shootout search': DETECTORS.search,
+    'classifier shootout': CLASSIFIERS.results,
+    'classifier shootout search': CLASSIFIERS.search,
 }
 
 if __name__ == '__main__':

@@ -18,10 +18,9 @@ from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scenes import SPLITS, images_of
 from benchmarks.digits_study.scores import score
+from benchmarks.study.setting import REPOSITORY, Setting, commit, result_file
 from luminet_det.quickstart import runs
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-RESULTS = REPOSITORY / 'benchmarks' / 'results'
 QUICKSTART = REPOSITORY / 'configs' / 'quickstart'
 DATA, STUDIED = Path('data/digits'), Path('data/digits_study')
 WORK = Path('work_dirs')
@@ -29,18 +28,14 @@ PREDICTIONS = 'predictions'
 STEPS = 750  # of configs/quickstart
 
 
-class Setting(Protocol):
-    """What a study trains.
+class DigitsSetting(Setting, Protocol):
+    """What a study trains on the digits.
 
     Attributes:
-        study: Name of the study, and of the folder of its results.
-        name: Unique within the study, and a file name.
         stock: The same detector without a teacher: a file of configs/quickstart.
         uneven: Whether it trains on the set with few examples of three classes.
     """
 
-    study: str
-    name: str
     stock: str
     uneven: bool
 
@@ -55,17 +50,21 @@ class Teacher:
         uneven: Whether it trains on the set with few examples of three classes.
     """
 
-    study, stock = 'teachers', 'teacher.py'
+    study, stock, metric = 'teachers', 'teacher.py', 'AP'
 
     def __init__(self, uneven: bool = False) -> None:
         self.uneven = uneven
         self.name = 'uneven' if uneven else 'even'
 
+    @property
+    def teacher(self) -> 'Teacher':
+        return self
+
     def build(self) -> Config:
         return Config.fromfile(QUICKSTART / self.stock)
 
 
-def finish(setting: Setting, seed: int) -> dict:
+def finish(setting: DigitsSetting, seed: int) -> dict:
     """The result of a setting and seed, trained if there is none yet; run from the project's folder.
 
     Raises:
@@ -121,11 +120,7 @@ def listens(config: Config) -> bool:
     return bool(config.model.get('distill')) and not config.model.teacher.get('trainable')
 
 
-def result_file(setting: Setting, seed: int) -> Path:
-    return RESULTS / setting.study / f'{setting.name}-{seed}.json'
-
-
-def write_config(setting: Setting, config: Config, folder: Path) -> Path:
+def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:
     """Write the whole config of a run that will live in a folder, beside that folder."""
     if listens(config):
         weights = WORK / 'teachers' / f'{Teacher(setting.uneven).name}-0' / f'iter_{STEPS}.pth'
@@ -183,10 +178,3 @@ def data_fingerprint() -> str:
     """Of all annotations, which the seeds of the scenes have drawn with the pictures."""
     files = [DATA / 'annotations' / 'train.json', *sorted((STUDIED / 'annotations').glob('*.json'))]
     return hashlib.sha256(b''.join(path.read_bytes() for path in files)).hexdigest()[:16]
-
-
-@cache
-def commit() -> str:
-    """The commit that is checked out."""
-    command = ['git', '-C', str(REPOSITORY), 'rev-parse', '--short=12', 'HEAD']
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

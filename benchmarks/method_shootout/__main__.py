@@ -8,9 +8,9 @@ Two to four minutes a run. What is done is not done again; what was cut short re
 
 import argparse
 
-from benchmarks.digits_study.found import best_of
 from benchmarks.digits_study.queue import work_off
 from benchmarks.method_shootout.settings import PLAIN, Setting, alone, methods, tries
+from benchmarks.study.found import best_of
 
 
 def main() -> None:

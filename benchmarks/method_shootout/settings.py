@@ -5,7 +5,7 @@ from functools import cached_property
 
 from mmengine.config import Config
 
-from benchmarks.digits_study.run import QUICKSTART
+from benchmarks.digits_study.run import QUICKSTART, Teacher
 from benchmarks.roi_study.settings import LOSSES
 from benchmarks.roi_study.settings import PLAIN as ALONE
 from benchmarks.roi_study.settings import Setting as Studied
@@ -31,7 +31,7 @@ class Setting:
     method: str
     factor: float = 1
 
-    uneven = False
+    uneven, metric, teacher = False, 'AP', Teacher()
 
     @cached_property
     def studied(self) -> Studied | None:

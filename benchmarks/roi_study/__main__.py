@@ -10,9 +10,9 @@ method that `--questions methods` has found best.
 import argparse
 from itertools import product
 
-from benchmarks.digits_study.found import best_of
 from benchmarks.digits_study.queue import work_off
 from benchmarks.roi_study.settings import LOSSES, PLAIN, QUESTIONS, tried
+from benchmarks.study.found import best_of
 
 
 def main() -> None:

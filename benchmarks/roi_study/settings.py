@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from benchmarks.digits_study.run import QUICKSTART, STEPS
+from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher
 
 STUDENT = Path(__file__).parent / 'student.py'
 STUDIED = 'luminet_det.StudiedLumiNetLoss'
@@ -29,7 +29,11 @@ class Setting:
     batch: int = BATCH
     uneven: bool = False
 
-    study, stock = 'roi_study', 'student.py'
+    study, stock, metric = 'roi_study', 'student.py', 'AP'
+
+    @property
+    def teacher(self) -> Teacher:
+        return Teacher(self.uneven)
 
     @property
     def name(self) -> str:

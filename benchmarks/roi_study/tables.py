@@ -2,7 +2,6 @@
 
 from statistics import fmean
 
-from benchmarks.digits_study.found import best_of, difference, gap_closed, spread_of, values
 from benchmarks.digits_study.run import Teacher
 from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
@@ -19,6 +18,7 @@ from benchmarks.roi_study.settings import (
     luminet,
     tried,
 )
+from benchmarks.study.found import best_of, difference, gap_closed, spread_of, values
 from luminet_det.published.markdown import table
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')

@@ -3,11 +3,12 @@
 import pytest
 from mmengine.config import Config
 
-from benchmarks.digits_study import found
-from benchmarks.digits_study.run import QUICKSTART, Teacher, listens, result_file, write_config
-from benchmarks.method_shootout import tables
+from benchmarks.digits_study.run import QUICKSTART, Teacher, listens, write_config
 from benchmarks.method_shootout.settings import FACTORS, PLAIN, Setting, alone, methods, tries
+from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study import settings as roi_study
+from benchmarks.study import found
+from benchmarks.study.setting import result_file
 from luminet_det.distillation.loss_setting import build_loss
 
 METHODS = methods()
@@ -82,7 +83,7 @@ def rows(table):
 
 
 def test_the_table_has_each_methods_best_first_what_won_and_at_last_what_has_not_run(runs):
-    table = rows(tables.shootout())
+    table = rows(DETECTORS.results())
     assert list(table)[2:4] == ['LumiNet', 'KD']
     assert table['LumiNet'][:3] == ['4', '3', '41.00 ± 2.65']
     assert table['LumiNet'][3].startswith('+21.00 (')
@@ -93,4 +94,4 @@ def test_the_table_has_each_methods_best_first_what_won_and_at_last_what_has_not
 
 
 def test_the_search_shows_the_tries_and_which_was_taken(runs):
-    assert rows(tables.search())['KD'] == ['not run', '**30.0**', '29.0']
+    assert rows(DETECTORS.search())['KD'] == ['not run', '**30.0**', '29.0']

@@ -4,46 +4,46 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from benchmarks.digits_study.run import RESULTS, Setting, Teacher
+from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting
 from luminet_det.published.spread import paired_difference, spread
 
-POINTS = 100  # of AP
-Metric = Callable[[dict], float] | str
+POINTS = 100  # of AP or accuracy
+Metric = Callable[[dict], float] | str | None
 
 
-def values(setting: Setting, of: Metric = 'AP', split: str = 'report') -> dict[int, float]:
+def values(setting: Setting, of: Metric = None, split: str = REPORT) -> dict[int, float]:
     """A metric, in points of 100, by seed.
 
     Args:
         setting: Of which runs.
-        of: Name of the metric, or a function of a split's scores.
-        split: 'report', or 'tune', which settings are chosen by.
+        of: Name of the metric, or a function of a split's scores; None: the setting's own.
+        split: Which scores.
     """
-    pick = of if callable(of) else lambda scores: scores[of]
+    pick = of if callable(of) else lambda scores: scores[of or setting.metric]
     found = _runs(setting.study).get(setting.name, {})
     picked = {seed: pick(run['scores'][split]) for seed, run in found.items()}
     return {seed: POINTS * value for seed, value in picked.items() if value is not None}
 
 
-def mean(setting: Setting, of: Metric = 'AP') -> float | None:
+def mean(setting: Setting, of: Metric = None) -> float | None:
     """Over the seeds, on the reported set; None without a run."""
     found = values(setting, of)
     return sum(found.values()) / len(found) if found else None
 
 
-def spread_of(setting: Setting, of: Metric = 'AP') -> str:
+def spread_of(setting: Setting, of: Metric = None) -> str:
     """Mean ± sample sd over the seeds on the reported set, or 'not run'."""
     return spread(list(values(setting, of).values()))
 
 
-def difference(setting: Setting, other: Setting, of: Metric = 'AP') -> str:
+def difference(setting: Setting, other: Setting, of: Metric = None) -> str:
     """Mean difference by seed on the reported set, from three seeds on with its 95% interval."""
     return paired_difference(values(setting, of), values(other, of))
 
 
 def gap_closed(setting: Setting, plain: Setting) -> str:
     """(distilled - student) / (teacher - student), of the means over the seeds that both have."""
-    teacher, own, alone = mean(Teacher(setting.uneven)), values(setting), values(plain)
+    teacher, own, alone = mean(setting.teacher), values(setting), values(plain)
     seeds = own.keys() & alone.keys()
     if teacher is None or not seeds:
         return '-'
@@ -52,9 +52,9 @@ def gap_closed(setting: Setting, plain: Setting) -> str:
 
 
 def best_of(tries: Sequence[Setting]) -> Setting | None:
-    """The one with the highest AP on the set to choose by, with the first seed; None before any has run."""
+    """The one with the highest metric on the set to choose by, with the first seed; None before any has run."""
     ran = [setting for setting in tries if 0 in values(setting)]
-    return max(ran, key=lambda setting: values(setting, split='tune')[0], default=None)
+    return max(ran, key=lambda setting: values(setting, split=TUNE)[0], default=None)
 
 
 @cache

@@ -1,0 +1,114 @@
+"""The methods of the shoot-out and their tries."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from benchmarks.study.setting import REPOSITORY
+from luminet_det.distillation.loss_setting import build_loss
+
+CONFIGS = REPOSITORY / 'configs'
+STUDENT, PAIR = 'resnet20', 'resnet20-resnet56'
+FACTORS = (0.25, 1, 4)  # on the published weights
+PLAIN, AND = 'plain', '+'
+# A chain of two runs.
+LEFT_OUT = ('takd',)
+# Both without a config of their own.
+UNPUBLISHED = {'mcld': dict(tap='logits', loss=dict(type='luminet_det.MCLDLoss'))}
+TOGETHER = ('luminet+reviewkd', 'luminet+crd')
+
+# Of the training images a quarter is used, and of these a fifth held out to choose by: 10,000 to train on.
+USED, HELD_OUT, IMAGES = 0.25, 0.2, 10_000
+EPOCHS, DROPS = 8, [5, 6, 7]
+FULL_IMAGES, FULL_EPOCHS = 50_000, 240  # of configs/cifar100
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The teacher of configs/cifar100_short, which has seen all training images."""
+
+    study, name, metric = 'teachers', 'resnet56', 'top1'
+
+    @property
+    def teacher(self) -> 'Teacher':
+        return self
+
+
+@dataclass(frozen=True)
+class Setting:
+    """ResNet-20 with a method's terms, all their weights times a factor.
+
+    Args:
+        method: The config's name before the pair, 'plain', a key of `UNPUBLISHED`, or two with a '+' between: the
+            first one's config with the other's terms added.
+        factor: On every term's `loss_weight`.
+    """
+
+    method: str
+    factor: float = 1
+
+    study, metric, teacher = 'classifier_shootout', 'top1', Teacher()
+
+    @property
+    def name(self) -> str:
+        return self.method if self.method == PLAIN else f'{self.method}_times-{self.factor:g}'
+
+    def build(self) -> Config:
+        """The whole config but for the images that are held out."""
+        first, *others = self.method.split(AND)
+        config = stock(first)
+        for added in map(stock, others):
+            config.model.distill += added.model.distill
+            config.custom_hooks += [hook for hook in added.custom_hooks if hook not in config.custom_hooks]
+        for term in config.model.get('distill', []):
+            term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor
+            if 'warmup' in term:
+                term.warmup = shorter(term.warmup)
+            if term.loss.type.endswith('CRDLoss'):
+                memory = build_loss(term.loss)
+                term.loss.num_samples = IMAGES
+                term.loss.num_negatives = round(memory.num_negatives * IMAGES / FULL_IMAGES)
+        config.train_dataloader.dataset.fraction = USED
+        config.train_cfg.update(max_epochs=EPOCHS, val_interval=EPOCHS)
+        config.param_scheduler.milestones = DROPS
+        config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1)
+        # The teacher's accuracy is known, and each start would measure it again.
+        config.custom_hooks = [hook for hook in config.custom_hooks if 'TeacherEvaluation' not in hook.type]
+        if 'teacher' in config.model and not config.model.teacher.get('trainable'):
+            config.model.teacher.update(
+                config='configs/cifar100_short/resnet56.py', checkpoint='work_dirs/cifar100_short/resnet56/epoch_10.pth'
+            )
+        return config
+
+
+def stock(method: str) -> Config:
+    """The config of a method as it is published, for 240 epochs of all images."""
+    if method == PLAIN:
+        return Config.fromfile(CONFIGS / 'cifar100' / f'{STUDENT}.py')
+    if method in UNPUBLISHED:
+        config = Config.fromfile(CONFIGS / '_base_' / 'cifar100_pairs' / f'{PAIR}.py')
+        config.model.distill = [UNPUBLISHED[method]]
+        return config
+    return Config.fromfile(_files()[method])
+
+
+def shorter(warmup: str) -> str:
+    """A published warm-up in proportion, one epoch at least."""
+    number, unit = warmup.split()
+    return f'{max(1, round(int(number) * EPOCHS / FULL_EPOCHS))} {unit}'
+
+
+def methods() -> list[str]:
+    """The names of all methods: those with a config for the pair, those without, and two together."""
+    return sorted([*(name for name in _files() if name not in LEFT_OUT), *UNPUBLISHED, *TOGETHER])
+
+
+def tries(method: str) -> list[Setting]:
+    """The three tries of a method."""
+    return [Setting(method, factor) for factor in FACTORS]
+
+
+def _files() -> dict[str, Path]:
+    found = (CONFIGS / 'cifar100').rglob(f'*_{PAIR}.py')
+    return {path.stem.removesuffix(f'_{PAIR}'): path for path in found}

@@ -1,0 +1,37 @@
+"""What a study trains, and where its results are."""
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RESULTS = REPOSITORY / 'benchmarks' / 'results'
+TUNE, REPORT = 'tune', 'report'  # what settings are chosen by, and what is reported
+
+
+class Setting(Protocol):
+    """What a study trains.
+
+    Attributes:
+        study: Name of the study, and of the folder of its results.
+        name: Unique within the study, and a file name.
+        metric: Of its scores the one to choose by.
+        teacher: The setting whose first seed teaches all students.
+    """
+
+    study: str
+    name: str
+    metric: str
+    teacher: 'Setting'
+
+
+def result_file(setting: Setting, seed: int) -> Path:
+    return RESULTS / setting.study / f'{setting.name}-{seed}.json'
+
+
+@cache
+def commit() -> str:
+    """The commit that is checked out."""
+    command = ['git', '-C', str(REPOSITORY), 'rev-parse', '--short=12', 'HEAD']
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,172 @@
+"""The classifiers' shoot-out: each method as published but for the schedule, the images and one factor."""
+
+import itertools
+import json
+
+import pytest
+from mmengine.config import Config
+
+from benchmarks.classifier_shootout import run
+from benchmarks.classifier_shootout.settings import (
+    DROPS,
+    EPOCHS,
+    FACTORS,
+    HELD_OUT,
+    IMAGES,
+    PLAIN,
+    TOGETHER,
+    UNPUBLISHED,
+    USED,
+    Setting,
+    Teacher,
+    methods,
+    shorter,
+    stock,
+    tries,
+)
+from benchmarks.classifier_shootout.tables import CLASSIFIERS
+from benchmarks.study import found, queue, setting
+from luminet_det.classification.data.subset import stratified
+from luminet_det.distillation.loss_setting import build_loss
+
+METHODS = methods()
+ALONE = [name for name in METHODS if name not in TOGETHER]
+
+
+def without(config, *keys):
+    flat = config.to_dict()
+    for key in keys:
+        *path, last = key.split('.')
+        inner = flat
+        for part in path:
+            inner = inner[part]
+        inner.pop(last, None)
+    return flat
+
+
+@pytest.mark.parametrize('method', [PLAIN, *ALONE])
+def test_a_try_is_the_published_config_for_a_shorter_time_with_its_weights_times_the_factor(method):
+    published, tried = stock(method), Setting(method, 4).build()
+    for own, other in zip(tried.model.get('distill', []), published.model.get('distill', []), strict=True):
+        assert own.loss.loss_weight == pytest.approx(4 * build_loss(other.loss).loss_weight)
+        assert own.get('warmup') == (shorter(other.warmup) if 'warmup' in other else None)
+        for term in (own, other):
+            term.pop('warmup', None)
+            for key in ('loss_weight', 'num_samples', 'num_negatives'):
+                term.loss.pop(key, None)
+    changed = (
+        'train_dataloader.dataset.fraction',
+        'train_cfg',
+        'param_scheduler.milestones',
+        'default_hooks.checkpoint',
+        'custom_hooks',
+    )
+    heard = ('model.teacher.config', 'model.teacher.checkpoint') if method not in (PLAIN, 'dml') else ()
+    assert without(tried, *changed, *heard) == without(published, *changed, *heard)
+    assert (tried.train_cfg.max_epochs, tried.param_scheduler.milestones) == (EPOCHS, DROPS)
+
+
+def test_every_method_of_the_pair_is_in_with_as_many_tries():
+    configs = {
+        path.stem.partition('_resnet20-')[0] for path in run.REPOSITORY.glob('configs/cifar100/**/*-resnet56.py')
+    }
+    assert {*METHODS} == (configs - {'takd', 'kd_resnet32-resnet56'}) | {*UNPUBLISHED, *TOGETHER}
+    names = [setting.name for method in METHODS for setting in tries(method)]
+    assert len({*names}) == len(names) == len(METHODS) * len(FACTORS)
+
+
+@pytest.mark.parametrize('method', TOGETHER)
+def test_two_together_have_the_terms_and_hooks_of_both(method):
+    first, second = method.split('+')
+    both = [term.loss.type for term in Setting(method).build().model.distill]
+    assert both == [term.loss.type for one in (first, second) for term in stock(one).model.distill]
+    hooks = {hook.type for hook in Setting(method).build().custom_hooks}
+    assert hooks == {hook.type for one in (first, second) for hook in Setting(one).build().custom_hooks}
+
+
+def test_crd_remembers_the_images_of_the_part_and_draws_as_large_a_share_of_them():
+    (term,) = Setting('crd').build().model.distill
+    labels = [label for label in range(100) for _ in range(500)]
+    assert term.loss.num_samples == len(stratified(labels, USED, HELD_OUT)) == IMAGES
+    assert term.loss.num_negatives / IMAGES == pytest.approx(16384 / 50000, abs=1e-4)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(setting, 'RESULTS', tmp_path / 'results')
+    monkeypatch.setattr(found, 'RESULTS', tmp_path / 'results')
+    monkeypatch.setattr(run, 'WORK', tmp_path / 'work')
+    weights = tmp_path / 'teacher' / 'epoch_10.pth'
+    weights.parent.mkdir()
+    weights.write_bytes(b'weights')
+    monkeypatch.setattr(run, 'TEACHER', weights.parent)
+    found._runs.cache_clear()
+    yield tmp_path
+    found._runs.cache_clear()
+
+
+@pytest.fixture
+def trained(folder, monkeypatch):
+    """What was trained; the accuracy is that of the weight, 40 % and 10 points more for each seed on the test set."""
+    calls = []
+
+    def train(command, **_):
+        config = Config.fromfile(command[2])
+        options = dict(itertools.pairwise(command))
+        calls.append((config, options))
+        seed = int(options['--seed'])
+        held, test = {'accuracy/top1': 30.0, 'accuracy/top5': 60.0}, {'accuracy/top1': 40.0 + 10 * seed}
+        content = dict(
+            train_images=IMAGES, epochs=EPOCHS, iterations=9, batch_size=64, seconds=1.0, versions={}, hardware='CPU'
+        )
+        content |= dict(
+            history=[held], metrics=dict(last=held, best=held), test=dict(last=test | {'accuracy/top5': 70})
+        )
+        with open(f'{options["--work-dir"]}/result.json', 'w') as file:
+            json.dump(content, file)
+
+    monkeypatch.setattr(run.subprocess, 'run', train)
+    monkeypatch.setattr(run, 'commit', lambda: 'abc')
+    return calls
+
+
+def test_a_run_is_scored_on_the_images_held_out_to_choose_by_and_on_the_test_images(trained, folder):
+    content = run.finish(Setting('kd', 4), 1)
+    ((config, options),) = trained
+    assert (options['--val-split'], options['--seed']) == (str(HELD_OUT), '1')
+    assert config.model.distill[0].loss.loss_weight == pytest.approx(3.6)
+    assert content['scores'] == dict(tune=dict(top1=0.3, top5=0.6), report=dict(top1=0.5, top5=0.7))
+    assert found.values(Setting('kd', 4)) == {1: pytest.approx(50)}
+    assert run.finish(Setting('kd', 4), 1) == content
+    assert len(trained) == 1
+    assert str(folder) not in json.dumps(content)
+
+
+def test_the_teacher_has_no_score_to_choose_by_since_it_has_seen_the_held_out_images(trained):
+    assert run.finish(Teacher(), 0)['scores'].keys() == {'report'}
+
+
+def test_what_failed_does_not_keep_the_others_from_being_trained(trained, monkeypatch):
+    wanted = [(Setting('kd'), 0), (Setting('at'), 0)]
+    train = run.train
+
+    def full(path, *rest):
+        if 'kd' in path.name:
+            raise OSError('full')
+        return train(path, *rest)
+
+    monkeypatch.setattr(run, 'train', full)
+    with pytest.raises(SystemExit, match='kd_times-1 0: full'):
+        queue.work_off(queue.missing(wanted), run.finish, 1)
+    assert queue.missing(wanted) == wanted[:1]
+
+
+def test_the_table_has_what_won_first_and_what_a_step_costs(trained):
+    for seed in range(3):
+        run.finish(Setting(PLAIN), seed)
+        run.finish(Setting('crd', 0.25), seed)
+    run.finish(Setting('kd'), 0)
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in CLASSIFIERS.results().splitlines()[2:4]]
+    assert rows[0][:4] == ['CRD', '0.25', '3', '50.00 ± 10.00']
+    assert rows[1][:4] == ['KD', '1', '1', '40.00']
+    assert rows[0][7] == f'{CLASSIFIERS.cost["crd"]:.2f}'
