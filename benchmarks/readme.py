@@ -195,6 +195,7 @@ TABLES = {
         for name in ('statistics', 'detached', 'background', 'absent', 'eps', 'tau', 'warmup')
     },
     'roi study parts': roi_study.parts,
+    'roi study offsets': roi_study.offsets,
     'shootout': DETECTORS.results,
     'shootout search': DETECTORS.search,
     'classifier shootout': CLASSIFIERS.results,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import get_box_tensor
+from mmengine.logging import MessageHub
 from torch import Tensor
 from torchvision.ops import box_iou
 
@@ -16,7 +17,7 @@ from luminet_det.losses.rows import ClassRowLoss, softmax_kl
 from luminet_det.registry import MODELS
 
 STATISTICS = ('step', 'window', 'teacher')
-PARTS = ('both', 'mean', 'deviation', 'scale')
+PARTS = ('both', 'mean', 'deviation', 'scale', 'centre', 'none')
 NEAR = 0.3  # IoU with a ground truth box
 MOMENTUM = 0.1  # of the teacher's running estimate
 
@@ -24,6 +25,9 @@ MOMENTUM = 0.1  # of the teacher's running estimate
 @MODELS.register_module()
 class StudiedLumiNetLoss(ClassRowLoss):
     """`luminet_det.LumiNetLoss` by autograd; with the defaults it is that loss.
+
+    Logs `share_offset`, the part of the squared gradient by the student's logits (K, C) that is the same for all rows,
+    K * |mean of rows|**2 / |gradient|**2: what only moves each class's offset. Of independent rows it would be 1 / K.
 
     Args:
         tau: Temperature.
@@ -38,7 +42,8 @@ class StudiedLumiNetLoss(ClassRowLoss):
         detached: Whether no gradient flows through the student's mean and variance.
         parts: Which of LumiNet's two steps are taken: `'both'`; `'mean'`, each class's mean is taken off and all are
             divided by one deviation; `'deviation'`, each class is divided by its own and keeps its mean; `'scale'`,
-            neither, all logits of a network are divided by one deviation: KD at a temperature of its own for each.
+            neither, all logits of a network are divided by one deviation: KD at a temperature of its own for each;
+            `'centre'`, the means are taken off and nothing is divided; `'none'`, KD on the logits as they are.
         num_classes: Columns, background included.
     """
 
@@ -71,6 +76,9 @@ class StudiedLumiNetLoss(ClassRowLoss):
             self.register_buffer('steps', torch.zeros((), dtype=torch.long))
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+        if student.requires_grad and len(student):
+            student = student.view_as(student)
+            student.register_hook(log_offset)
         (own, own_scale), (other, other_scale) = self._statistics(student, teacher)
         student, teacher = (student - own) * own_scale, (teacher - other) * other_scale
         counted = torch.ones(student.shape[1], dtype=torch.bool, device=student.device)
@@ -101,11 +109,13 @@ class StudiedLumiNetLoss(ClassRowLoss):
         return found
 
     def _kept(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        if self.parts in ('deviation', 'scale', 'none'):
+            mean = torch.zeros_like(mean)
+        if self.parts in ('centre', 'none'):
+            return mean, torch.ones_like(variance)
         if self.parts in ('mean', 'scale'):
             # The rows' mean square about the classes' means, the same for all of them.
             variance = variance.mean().expand_as(variance)
-        if self.parts in ('deviation', 'scale'):
-            mean = torch.zeros_like(mean)
         return mean, torch.rsqrt(variance + self.eps)
 
     def _windowed(self, logits: Tensor, place: int) -> tuple[Tensor, Tensor]:
@@ -123,6 +133,14 @@ class StudiedLumiNetLoss(ClassRowLoss):
             now = torch.stack([teacher.mean(0), teacher.var(0, unbiased=False)]).to(self.running)
             self.running.lerp_(now, MOMENTUM if self.steps else 1.0)
             self.steps += 1
+
+
+def log_offset(gradient: Tensor) -> None:
+    """Log the part of a gradient (K, C) that all rows have in common."""
+    whole = gradient.square().sum()
+    if whole > 0:
+        share = len(gradient) * gradient.mean(0).square().sum() / whole
+        MessageHub.get_current_instance().update_scalar('train/share_offset', share.item())
 
 
 @MODELS.register_module()

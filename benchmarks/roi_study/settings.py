@@ -116,6 +116,11 @@ def tried(method: str) -> list[Setting]:
     return found
 
 
+# Between KD and LumiNet.
+STEPS_TAKEN = ('scale', 'deviation', 'centre', 'mean')
+# KD, for what its gradient does to offsets.
+OF_OFFSETS = (luminet(parts='none'), luminet(parts='none', rois='foreground', loss_weight=1))
+
 # Each with the settings that answer it.
 QUESTIONS = {
     'rows': [
@@ -149,7 +154,7 @@ QUESTIONS = {
         *(luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)),
         *(Setting('kd', dict(tau=tau, loss_weight=weight)) for tau in (2, 4) for weight in (1, 4, 16)),
     ],
-    'parts': [BASE, *(luminet(parts=parts) for parts in ('mean', 'deviation', 'scale'))],
+    'parts': [BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *OF_OFFSETS],
     'warmup': [luminet(warmup=steps) for steps in (100, 400)],
     'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],
     'batch': [Setting(of.method, of.term, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],

@@ -2,15 +2,17 @@
 
 from statistics import fmean
 
-from benchmarks.digits_study.run import Teacher
+from benchmarks.digits_study.run import STEPS, Teacher
 from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
     BASE,
     KD,
     KD_FOREGROUND,
     LOSSES,
+    OF_OFFSETS,
     PLAIN,
     QUESTIONS,
+    STEPS_TAKEN,
     TAUS,
     TRIED,
     WEIGHTS,
@@ -18,8 +20,9 @@ from benchmarks.roi_study.settings import (
     luminet,
     tried,
 )
-from benchmarks.study.found import best_of, difference, gap_closed, spread_of, values
+from benchmarks.study.found import best_of, difference, gap_closed, logged, spread_of, values
 from luminet_det.published.markdown import table
+from luminet_det.published.spread import spread
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
 WORDS = dict(loss_weight='weight', rois='rows')
@@ -43,7 +46,7 @@ def question(name: str) -> str:
 
 def parts() -> str:
     """From the student alone by way of KD to LumiNet, one step after the other."""
-    steps = [PLAIN, KD, KD_FOREGROUND, *(luminet(parts=parts) for parts in ('scale', 'deviation', 'mean')), BASE]
+    steps = [PLAIN, KD, KD_FOREGROUND, *(luminet(parts=parts) for parts in STEPS_TAKEN), BASE]
     lines = [
         [
             said(setting),
@@ -56,6 +59,17 @@ def parts() -> str:
         for setting in steps
     ]
     return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
+
+
+def offsets() -> str:
+    """The part of the gradient by the logits that only moves each class's offset, over the thirds of the training."""
+    thirds = [range(1, STEPS // 3 + 1), range(STEPS // 3 + 1, 2 * STEPS // 3 + 1), range(2 * STEPS // 3 + 1, STEPS + 1)]
+    lines = []
+    for setting, title in zip(OF_OFFSETS, (said(KD), said(KD_FOREGROUND)), strict=True):
+        of_seeds = logged(setting, 'share_offset')
+        cells = [spread([100 * v for of in of_seeds.values() for step, v in of.items() if step in t]) for t in thirds]
+        lines.append([title, *cells])
+    return table(['percent of the squared gradient', *(f'steps {t[0]} to {t[-1]}' for t in thirds)], lines)
 
 
 def rows() -> str:

@@ -25,6 +25,12 @@ def values(setting: Setting, of: Metric = None, split: str = REPORT) -> dict[int
     return {seed: POINTS * value for seed, value in picked.items() if value is not None}
 
 
+def logged(setting: Setting, key: str) -> dict[int, dict[int, float]]:
+    """What the runs have logged of something, by seed and step."""
+    runs = _runs(setting.study).get(setting.name, {})
+    return {seed: {line['step']: line[key] for line in run['curve'] if key in line} for seed, run in runs.items()}
+
+
 def mean(setting: Setting, of: Metric = None) -> float | None:
     """Over the seeds, on the reported set; None without a run."""
     found = values(setting, of)

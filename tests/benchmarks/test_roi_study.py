@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from pycocotools.coco import COCO
 
 from benchmarks.digits_study import scenes
 from benchmarks.digits_study.scores import score
-from benchmarks.roi_study.perception import StudiedLumiNetLoss, near_rows
+from benchmarks.roi_study.perception import StudiedLumiNetLoss, log_offset, near_rows
 from benchmarks.roi_study.settings import QUESTIONS
 from luminet_det.detection.roi_taps import RoIs
-from luminet_det.losses import LumiNetLoss
+from luminet_det.losses import KDLoss, LumiNetLoss
 
 ROWS, COLUMNS = 24, 11
 
@@ -76,6 +77,36 @@ def test_parts_decide_whether_the_loss_is_blind_to_a_classs_offset_and_scale(log
     assert torch.isclose(loss(student * scales, teacher, target), value) == to_scales
     # One scale for all is lost on each of them.
     torch.testing.assert_close(loss(2 * student, teacher, target), value)
+
+
+def test_with_no_part_it_is_kd_and_with_the_means_alone_kd_blind_to_offsets(logits):
+    student, teacher, target = logits
+    torch.testing.assert_close(studied(logits, parts='none'), KDLoss(loss_weight=4)(student, teacher))
+    centred = [each - each.mean(0) for each in (student, teacher)]
+    torch.testing.assert_close(studied(logits, parts='centre'), KDLoss(loss_weight=4)(*centred))
+    offsets = torch.linspace(-3, 3, COLUMNS)
+    moved = studied((student + offsets, teacher, target), parts='centre')
+    torch.testing.assert_close(moved, studied(logits, parts='centre'))
+
+
+@pytest.mark.parametrize(
+    ('gradient', 'share'),
+    [
+        ([[1.0, -1.0], [1.0, -1.0]], 1.0),
+        ([[1.0, -1.0], [-1.0, 1.0]], 0.0),
+        ([[2.0, -2.0], [0.0, 0.0]], 0.5),
+    ],
+)
+def test_the_share_of_an_offset_is_what_all_rows_have_in_common(gradient, share):
+    log_offset(torch.tensor(gradient))
+    assert MessageHub.get_current_instance().get_scalar('train/share_offset').current() == pytest.approx(share)
+
+
+@pytest.mark.parametrize(('parts', 'moves'), [('none', True), ('scale', True), ('centre', False), ('both', False)])
+def test_only_a_loss_that_sees_offsets_has_a_share_of_them(logits, parts, moves):
+    studied(logits, parts=parts).backward()
+    logged = MessageHub.get_current_instance().get_scalar('train/share_offset').current()
+    assert (logged > 1e-3) == moves
 
 
 def test_a_window_has_the_statistics_of_all_rows_in_it(logits):
