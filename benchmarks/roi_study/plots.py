@@ -6,12 +6,11 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from benchmarks.digits_study.run import Teacher
-from benchmarks.roi_study.settings import LOSSES, PLAIN, TRIED, WEIGHTS, Setting, tried
+from benchmarks.roi_study.settings import LOSSES, PLAIN, SHOWN, Setting, tried
 from benchmarks.roi_study.tables import TITLES
 from benchmarks.study.found import best_of, mean, values
 
 COLOURS = dict(kd='tab:orange', dkd='tab:green', lskd='tab:purple', luminet='tab:blue')
-SHOWN = sorted({*WEIGHTS, *(weight for weights in TRIED.values() for weight in weights)})
 STYLES = dict(all='-', balanced='--', near='-.', foreground=':')
 Line = tuple[str, str, str, list[tuple[float, list[float]]]]  # label, colour, style, AP of the seeds at each weight
 

@@ -96,8 +96,10 @@ KD = Setting('kd', dict(tau=1, loss_weight=4))
 KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
 WEIGHTS = (1, 4, 16, 64)
+BEYOND = (0.25, 256, 1024)  # where a term hardly speaks, and where it drowns the others
 # Of the foreground, where there are fewer rows, less is enough.
 TAUS, TRIED = (1, 2), dict(all=(1, 4, 16), foreground=(0.25, 1, 4))
+SHOWN = sorted({*WEIGHTS, *BEYOND, *(weight for weights in TRIED.values() for weight in weights)})
 
 
 def tried(method: str) -> list[Setting]:
@@ -132,6 +134,12 @@ QUESTIONS = {
             for rows in ({}, dict(rois='foreground'))
             for weight in WEIGHTS
         ),
+        *(
+            of
+            for weight in BEYOND
+            for of in (luminet(loss_weight=weight), Setting('kd', dict(tau=1, loss_weight=weight)))
+        ),
+        luminet(rois='foreground', loss_weight=256),
     ],
     'statistics': [
         BASE,

@@ -12,10 +12,10 @@ from benchmarks.roi_study.settings import (
     OF_OFFSETS,
     PLAIN,
     QUESTIONS,
+    SHOWN,
     STEPS_TAKEN,
     TAUS,
     TRIED,
-    WEIGHTS,
     Setting,
     luminet,
     tried,
@@ -81,10 +81,11 @@ def rows() -> str:
         ('kd', 'foreground'),
     ]:
         term = {} if which == 'all' else dict(rois=which)
-        settings = [Setting(method, dict(tau=1, loss_weight=weight) | term) for weight in WEIGHTS]
-        lines.append([TITLES[method], which, *(spread_of(setting) for setting in settings)])
+        settings = [Setting(method, dict(tau=1, loss_weight=weight) | term) for weight in SHOWN]
+        cells = [spread_of(of) if of in QUESTIONS['rows'] or values(of) else '' for of in settings]
+        lines.append([TITLES[method], which, *cells])
     alone = f'Student alone: {spread_of(PLAIN)}. Teacher: {spread_of(Teacher())}.'
-    return table(['', 'rows', *(f'weight {weight}' for weight in WEIGHTS)], lines) + f'\n\n{alone}'
+    return table(['', 'rows', *(f'weight {weight}' for weight in SHOWN)], lines) + f'\n\n{alone}'
 
 
 def tries() -> str:
