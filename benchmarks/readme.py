@@ -189,6 +189,7 @@ TABLES = {
     'roi study beside ap': roi_study.beside_ap,
     'roi study rows': roi_study.rows,
     'roi study batches': roi_study.batches,
+    'roi study lengths': roi_study.lengths,
     'roi study few': roi_study.few,
     **{
         f'roi study {name}': partial(roi_study.question, name)

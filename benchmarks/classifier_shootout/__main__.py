@@ -10,9 +10,10 @@ again; what was cut short resumes.
 import argparse
 
 from benchmarks.classifier_shootout.run import finish
-from benchmarks.classifier_shootout.settings import PLAIN, Setting, Teacher, methods, tries
+from benchmarks.classifier_shootout.settings import ASSISTANT, CHAIN, PLAIN, Setting, Teacher, methods
+from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.study import queue
-from benchmarks.study.found import best_of
+from benchmarks.study.found import SEARCHED, forget
 
 
 def main() -> None:
@@ -23,19 +24,28 @@ def main() -> None:
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
     args = parser.parse_args()
-    if args.search:
-        settings, seeds = [setting for name in args.only for setting in tries(name)], [0]
-    else:
-        best = [best_of(tries(name)) for name in args.only]
-        if None in best:
-            parser.error(f'no try of {args.only[best.index(None)]} has run; begin with --search')
-        settings, seeds = [Setting(PLAIN), *best], args.seeds
-    missing = queue.missing((setting, seed) for seed in seeds for setting in settings)
-    if args.dry_run:
+    while args.search:
+        wanted = [(setting, SEARCHED) for name in args.only for setting in CLASSIFIERS.searched(name)[1]]
+        work_off(wanted, args.jobs, args.dry_run)
+        if args.dry_run or not wanted:
+            return
+        forget()
+    best = [CLASSIFIERS.best(name) for name in args.only]
+    if None in best:
+        parser.error(f'no try of {args.only[best.index(None)]} has run; begin with --search')
+    work_off([(setting, seed) for seed in args.seeds for setting in (Setting(PLAIN), *best)], args.jobs, args.dry_run)
+
+
+def work_off(wanted: list[queue.Run], jobs: int, dry: bool) -> None:
+    missing = queue.missing(wanted)
+    if dry:
         print(queue.listed(missing))
         return
+    # Before the students, several of which would begin with it.
     finish(Teacher(), 0)
-    queue.work_off(missing, finish, args.jobs)
+    if any(setting.method == CHAIN for setting, _ in missing):
+        finish(Setting(ASSISTANT), 0)
+    queue.work_off(missing, finish, jobs)
 
 
 if __name__ == '__main__':

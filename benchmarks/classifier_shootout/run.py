@@ -1,17 +1,20 @@
 """One run of the shoot-out: trained, scored on held-out and on test images, and kept as one JSON file."""
 
-import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-from benchmarks.classifier_shootout.settings import HELD_OUT, PLAIN, Setting, Teacher
-from benchmarks.study.setting import REPORT, REPOSITORY, TUNE, commit, result_file
+from mmengine.config import Config
+
+from benchmarks.classifier_shootout.settings import HELD_OUT, PLAIN, STOCK, Setting, Teacher
+from benchmarks.study.kept import commit, read, resolved, weights_digest
+from benchmarks.study.setting import REPORT, TUNE, result_file
+from benchmarks.study.train import ONE_AT_A_TIME, train
+from luminet_det.classification import DistillClassifier
 
 WORK = Path('work_dirs')
-TEACHER = WORK / 'cifar100_short' / 'resnet56'  # where the students' configs look for its weights
+# Where the students' configs look for its weights.
+TEACHER, EPOCHS = WORK / 'cifar100_short' / 'resnet56', 10
+COPIED = ('train_images', 'epochs', 'iterations', 'batch_size', 'history', 'seconds', 'versions', 'hardware')
 
 
 def finish(setting: Setting | Teacher, seed: int) -> dict:
@@ -19,62 +22,45 @@ def finish(setting: Setting | Teacher, seed: int) -> dict:
 
     Raises:
         CalledProcessError: The training failed.
+        RuntimeError: There is a result of other options under this name.
     """
     kept = result_file(setting, seed)
-    if kept.is_file():
-        return json.loads(kept.read_text())
-    content = taught(setting, seed) if isinstance(setting, Setting) else of_teacher(setting)
+    with ONE_AT_A_TIME:
+        config = setting.build()
+        options = resolved(config.model.get('distill', []), DistillClassifier.taps)
+        if content := read(kept, distill=options):
+            return content
+    run = dict(setting=setting.name, seed=seed, distill=options, commit=commit())
+    if isinstance(setting, Teacher):
+        found = trained(STOCK, TEACHER, seed)
+        # It has learnt the images that students are chosen by.
+        scores = {REPORT: _shares(found['metrics']['last'])}
+    else:
+        found = trained(written(setting, config, seed), WORK / setting.study / kept.stem, seed, '--val-split', HELD_OUT)
+        scores = {TUNE: _shares(found['metrics']['last']), REPORT: _shares(found['test']['last'])}
+        teaches = setting.method != PLAIN and not config.model.teacher.get('trainable')
+        run['teacher'] = weights_digest(Path(config.model.teacher.checkpoint)) if teaches else None
+    run |= dict(ce_weight=config.model.get('ce_weight', 1.0), rate=config.optim_wrapper.optimizer.lr, scores=scores)
+    run |= {key: found[key] for key in COPIED}
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(content, indent=1) + '\n')
-    return content
+    kept.write_text(json.dumps(run, indent=1) + '\n')
+    return run
 
 
-def taught(setting: Setting, seed: int) -> dict:
-    """Train a student."""
-    config = setting.build()
-    folder = WORK / setting.study / f'{setting.name}-{seed}'
-    path = folder.parent / 'configs' / f'{folder.name}.py'
+def written(setting: Setting, config: Config, seed: int) -> Path:
+    """A run's whole config as a file."""
+    path = WORK / setting.study / 'configs' / f'{result_file(setting, seed).stem}.py'
     path.parent.mkdir(parents=True, exist_ok=True)
     config.dump(path)
-    found = train(path, folder, seed, '--val-split', str(HELD_OUT))
-    scores = {TUNE: _shares(found['metrics']['last']), REPORT: _shares(found['test']['last'])}
-    teaches = setting.method != PLAIN and not config.model.teacher.get('trainable')
-    weights = REPOSITORY / TEACHER / 'epoch_10.pth'
-    return dict(
-        setting=setting.name,
-        seed=seed,
-        ce_weight=config.model.get('ce_weight', 1.0),
-        distill=config.model.get('distill', []),
-        rate=config.optim_wrapper.optimizer.lr,
-        teacher=hashlib.sha256(weights.read_bytes()).hexdigest()[:16] if teaches else None,
-        scores=scores,
-        **_of_run(found),
-    )
+    return path
 
 
-def of_teacher(setting: Teacher) -> dict:
-    """Train the teacher; it has learnt all images that a student may be chosen by."""
-    found = train(REPOSITORY / 'configs' / 'cifar100_short' / 'resnet56.py', TEACHER, 0)
-    return dict(setting=setting.name, seed=0, scores={REPORT: _shares(found['metrics']['last'])}, **_of_run(found))
-
-
-def train(config: Path, folder: Path, seed: int, *options: str) -> dict:
+def trained(config: Path, folder: Path, seed: int, *options) -> dict:
     """The result.json of a run in bf16, after training if there is none."""
     result = folder / 'result.json'
     if not result.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(folder), '--amp', *options]
-        command += ['--seed', str(seed), '--resume', 'auto']
-        # One thread adds up in one order: the scores are the same on any number of cores.
-        environment = {'OMP_NUM_THREADS': '1', **os.environ}
-        with (folder / 'output.txt').open('a') as output:
-            subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=True)
+        train(config, folder, seed, '--amp', *map(str, options))
     return json.loads(result.read_text())
-
-
-def _of_run(found: dict) -> dict:
-    kept = ('train_images', 'epochs', 'iterations', 'batch_size', 'history', 'seconds', 'versions', 'hardware')
-    return {key: found[key] for key in kept} | dict(commit=commit())
 
 
 def _shares(metrics: dict[str, float]) -> dict[str, float]:

@@ -6,14 +6,14 @@ from pathlib import Path
 from mmengine.config import Config
 
 from benchmarks.study.setting import REPOSITORY
+from benchmarks.study.shootout import FACTORS
 from luminet_det.distillation.loss_setting import build_loss
 
 CONFIGS = REPOSITORY / 'configs'
 STUDENT, PAIR = 'resnet20', 'resnet20-resnet56'
-FACTORS = (0.25, 1, 4)  # on the published weights
-PLAIN, AND = 'plain', '+'
-# A chain of two runs.
-LEFT_OUT = ('takd',)
+STOCK = CONFIGS / 'cifar100_short' / 'resnet56.py'  # the teacher
+PLAIN, AND, CHAIN, ASSISTANT = 'plain', '+', 'takd', 'takd_assistant'
+BETWEEN = 'kd_resnet32-resnet56'  # the config of TAKD's assistant
 # Both without a config of their own.
 UNPUBLISHED = {'mcld': dict(tap='logits', loss=dict(type='luminet_det.MCLDLoss'))}
 TOGETHER = ('luminet+reviewkd', 'luminet+crd')
@@ -34,14 +34,17 @@ class Teacher:
     def teacher(self) -> 'Teacher':
         return self
 
+    def build(self) -> Config:
+        return Config.fromfile(STOCK)
+
 
 @dataclass(frozen=True)
 class Setting:
     """ResNet-20 with a method's terms, all their weights times a factor.
 
     Args:
-        method: The config's name before the pair, 'plain', a key of `UNPUBLISHED`, or two with a '+' between: the
-            first one's config with the other's terms added.
+        method: The config's name before the pair, 'plain', a key of `UNPUBLISHED`, 'takd_assistant', or two with a
+            '+' between: the first one's config with the other's terms added.
         factor: On every term's `loss_weight`.
     """
 
@@ -75,7 +78,10 @@ class Setting:
         config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1)
         # The teacher's accuracy is known, and each start would measure it again.
         config.custom_hooks = [hook for hook in config.custom_hooks if 'TeacherEvaluation' not in hook.type]
-        if 'teacher' in config.model and not config.model.teacher.get('trainable'):
+        if self.method == CHAIN:
+            folder = f'work_dirs/{self.study}/{Setting(ASSISTANT).name}-0'
+            config.model.teacher.update(config=str(_assistant()), checkpoint=f'{folder}/epoch_{EPOCHS}.pth')
+        elif 'teacher' in config.model and not config.model.teacher.get('trainable'):
             config.model.teacher.update(
                 config='configs/cifar100_short/resnet56.py', checkpoint='work_dirs/cifar100_short/resnet56/epoch_10.pth'
             )
@@ -90,7 +96,7 @@ def stock(method: str) -> Config:
         config = Config.fromfile(CONFIGS / '_base_' / 'cifar100_pairs' / f'{PAIR}.py')
         config.model.distill = [UNPUBLISHED[method]]
         return config
-    return Config.fromfile(_files()[method])
+    return Config.fromfile(_assistant() if method == ASSISTANT else _files()[method])
 
 
 def shorter(warmup: str) -> str:
@@ -101,12 +107,16 @@ def shorter(warmup: str) -> str:
 
 def methods() -> list[str]:
     """The names of all methods: those with a config for the pair, those without, and two together."""
-    return sorted([*(name for name in _files() if name not in LEFT_OUT), *UNPUBLISHED, *TOGETHER])
+    return sorted([*_files(), *UNPUBLISHED, *TOGETHER])
 
 
 def tries(method: str) -> list[Setting]:
-    """The three tries of a method."""
+    """What may be tried of a method, from the least weight to the largest."""
     return [Setting(method, factor) for factor in FACTORS]
+
+
+def _assistant() -> Path:
+    return CONFIGS / 'cifar100' / CHAIN / f'{BETWEEN}.py'
 
 
 def _files() -> dict[str, Path]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from benchmarks.digits_study.run import DATA, STUDIED, Teacher, finish
+from benchmarks.digits_study.run import DATA, STUDIED, finish, heard_by
 from benchmarks.digits_study.scenes import prepare
 from benchmarks.study import queue
+from benchmarks.study.found import SEARCHED
 from luminet_det.quickstart.digits import prepare_digits
 
 
@@ -22,5 +23,7 @@ def work_off(wanted: Iterable[queue.Run], jobs: int, dry: bool = False) -> None:
         return
     prepare_digits(DATA)
     prepare(STUDIED)
-    queue.work_off([(Teacher(uneven), 0) for uneven in sorted({setting.uneven for setting, _ in missing})], finish, 1)
+    # Before the students, several of which would begin with it.
+    for teacher in {heard.name: heard for heard in (heard_by(setting) for setting, _ in missing)}.values():
+        queue.work_off([(teacher, SEARCHED)], finish, 1)
     queue.work_off(missing, finish, jobs)

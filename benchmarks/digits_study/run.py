@@ -6,8 +6,6 @@ import io
 import json
 import os
 import platform
-import subprocess
-import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +16,11 @@ from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scenes import SPLITS, images_of
 from benchmarks.digits_study.scores import score
-from benchmarks.study.setting import REPOSITORY, Setting, commit, result_file
+from benchmarks.study.kept import commit, read, resolved, weights_digest
+from benchmarks.study.setting import REPOSITORY, Setting, result_file
+from benchmarks.study.train import ONE_AT_A_TIME, train
 from luminet_det.quickstart import runs
+from luminet_det.registry import MODELS
 
 QUICKSTART = REPOSITORY / 'configs' / 'quickstart'
 DATA, STUDIED = Path('data/digits'), Path('data/digits_study')
@@ -69,45 +70,48 @@ def finish(setting: DigitsSetting, seed: int) -> dict:
 
     Raises:
         CalledProcessError: The training failed.
+        RuntimeError: There is a result of other options, data or teacher under this name.
     """
     kept = result_file(setting, seed)
-    if kept.is_file():
-        return json.loads(kept.read_text())
-    config = setting.build()
-    # Every student listens to one teacher.
-    teacher = finish(Teacher(setting.uneven), 0) if listens(config) else None
+    with ONE_AT_A_TIME:
+        config = setting.build()
+        options = resolved(config.model.get('distill', []), getattr(MODELS.get(config.model.type), 'taps', {}))
+        data = data_fingerprint()
+        if content := read(kept, distill=options, data=data):
+            return content
+    run = dict(setting=setting.name, seed=seed, distill=options, data=data, commit=commit())
+    heard = heard_by(setting) if listens(config) else None
+    if heard:
+        finish(heard, 0)
+        run['teacher'] = weights_digest(weights(heard))
     folder = WORK / setting.study / kept.stem
-    path = write_config(setting, config, folder)
-    run = runs.Run(path, QUICKSTART / setting.stock, folder, seed, {'log_level': 'INFO'}, (data_fingerprint(),))
-    trained = trained_by(run)
-    content = dict(
-        setting=setting.name,
-        seed=seed,
-        config=f'configs/quickstart/{setting.stock}',
-        distill=config.model.get('distill', []),
-        images=config.train_dataloader.batch_size,
-        rate=config.optim_wrapper.optimizer.lr,
-        uneven=setting.uneven,
-        steps=trained['steps'],
-        seconds=trained['seconds'],
-        scores=scores(folder),
-        curve=curve(folder),
-        data=data_fingerprint(),
-        teacher=teacher and teacher['fingerprint'],
-        fingerprint=trained['fingerprint'],
-        commit=commit(),
-        versions={name: version(name) for name in ('torch', 'torchvision', 'mmdet', 'mmengine', 'luminet_det')},
-        hardware=f'one thread of {os.cpu_count()} {platform.machine()} cores',
-    )
+    with ONE_AT_A_TIME:
+        path = write_config(setting, config, folder)
+        planned = runs.Run(path, QUICKSTART / setting.stock, folder, seed, {'log_level': 'INFO'}, (data,))
+    trained = trained_by(planned)
+    with ONE_AT_A_TIME:
+        run |= dict(
+            config=f'configs/quickstart/{setting.stock}',
+            images=config.train_dataloader.batch_size,
+            rate=config.optim_wrapper.optimizer.lr,
+            uneven=setting.uneven,
+            steps=trained['steps'],
+            seconds=trained['seconds'],
+            scores=scores(folder),
+            curve=curve(folder),
+            fingerprint=trained['fingerprint'],
+            versions={name: version(name) for name in ('torch', 'torchvision', 'mmdet', 'mmengine', 'luminet_det')},
+            hardware=f'one thread of {os.cpu_count()} {platform.machine()} cores',
+        )
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(content, indent=1) + '\n')
-    return content
+    kept.write_text(json.dumps(run, indent=1) + '\n')
+    return run
 
 
 def trained_by(run: runs.Run) -> dict:
     """What the quickstart keeps of a run; of one that ends in a detector without a detection steps and seconds only."""
     try:
-        return runs.finish(run, train)
+        return runs.finish(run, lambda run: train(run.config, run.work_dir, run.seed))
     except RuntimeError:
         predictions = run.work_dir / f'{PREDICTIONS}.bbox.json'
         if not run.checkpoint.is_file() or not predictions.is_file() or json.loads(predictions.read_text()):
@@ -120,11 +124,20 @@ def listens(config: Config) -> bool:
     return bool(config.model.get('distill')) and not config.model.teacher.get('trainable')
 
 
+def heard_by(setting: DigitsSetting) -> DigitsSetting:
+    """Whom a student listens to: the teacher, or an assistant that the teacher has taught."""
+    return getattr(setting, 'assistant', setting.teacher)
+
+
+def weights(setting: DigitsSetting) -> Path:
+    """The checkpoint of a teacher's first seed."""
+    return WORK / setting.study / f'{setting.name}-0' / f'iter_{STEPS}.pth'
+
+
 def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:
     """Write the whole config of a run that will live in a folder, beside that folder."""
     if listens(config):
-        weights = WORK / 'teachers' / f'{Teacher(setting.uneven).name}-0' / f'iter_{STEPS}.pth'
-        config.model.teacher.checkpoint = str(weights)
+        config.model.teacher.checkpoint = str(weights(heard_by(setting)))
     if setting.uneven:
         train_set = config.train_dataloader.dataset
         train_set.data_root, train_set.ann_file = f'{STUDIED}/', 'annotations/uneven.json'
@@ -139,16 +152,6 @@ def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:
     return path
 
 
-def train(run: runs.Run) -> None:
-    """Run tools/train.py with the benchmarks in sight."""
-    command = [sys.executable, 'tools/train.py', str(run.config), '--work-dir', str(run.work_dir)]
-    command += ['--seed', str(run.seed), '--resume', 'auto']
-    # One thread adds up in one order: the scores are the same on any number of cores.
-    environment = {'OMP_NUM_THREADS': '1', **os.environ, 'PYTHONPATH': str(REPOSITORY)}
-    with (run.work_dir / 'output.txt').open('a') as output:
-        subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=True)
-
-
 def scores(folder: Path) -> dict[str, dict]:
     """Of each set, what the predictions in a run's folder score."""
     predictions = json.loads((folder / f'{PREDICTIONS}.bbox.json').read_text())
@@ -156,10 +159,10 @@ def scores(folder: Path) -> dict[str, dict]:
 
 
 def curve(folder: Path) -> list[dict]:
-    """Every 50 steps, the losses' means over them."""
+    """Every 50 steps, the means over them of losses and gradient norm; of the rest, the last step's."""
     logs = sorted(folder.glob('*/vis_data/scalars.json'))
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    kept = ('loss', 'raw_', 'share_', 'gradient_share_', 'agreement', 'step')
+    kept = ('loss', 'grad_norm', 'raw_', 'share_', 'gradient_share_', 'agreement', 'step')
     return [
         {key: round(value, 5) for key, value in line.items() if key.startswith(kept)}
         for line in lines

@@ -25,7 +25,7 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
 
     Returns:
         AP, AP50, AP75, AP_small (area below 32**2 pixels), AP_medium, AP_of_class by name, all 0 to 1; D-ECE, the
-        expected calibration error of detections (`calibration_error`).
+        expected calibration error of detections, and their overconfidence (`calibration`).
     """
     if not predictions:
         # pycocotools takes no empty list.
@@ -33,6 +33,7 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
             **dict.fromkeys(NAMES, 0.0),
             'AP_of_class': {c['name']: 0.0 for c in truth.cats.values()},
             'D-ECE': None,
+            'overconfidence': None,
         }
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth, truth.loadRes(list(predictions)), 'bbox')
@@ -47,14 +48,19 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
         truth.cats[category]['name']: round(float(precision[:, :, place].mean()), 4)
         for place, category in enumerate(evaluation.params.catIds)
     }
-    return {**found, 'AP_of_class': of_class, 'D-ECE': calibration_error(evaluation)}
+    error, surplus = calibration(evaluation)
+    return {**found, 'AP_of_class': of_class, 'D-ECE': error, 'overconfidence': surplus}
 
 
-def calibration_error(evaluation: COCOeval) -> float | None:
-    """Expected calibration error of detections with a score of 0.3 or more, 0 to 1; None without any.
+def calibration(evaluation: COCOeval) -> tuple[float | None, float | None]:
+    """Calibration of the detections with a score of 0.3 or more; None without any.
 
-    In each of 15 bins of the score, the difference between its mean and the part of the detections that are right: of
-    the class of a box that no surer one has matched, with an IoU of 0.5 or more. Weighted by the number of detections.
+    A detection is right with an IoU of 0.5 or more with a box of its class that no surer one has matched.
+
+    Returns:
+        The expected calibration error, 0 to 1: in each of 15 bins of the score, the difference between its mean and
+        the part of the detections that are right, weighted by the number of detections; and the overconfidence, -1 to
+        1, the mean score less the part that are right.
 
     Source: Küppers et al., "Multivariate Confidence Calibration for Object Detection", CVPR Workshops 2020, by the
     score alone.
@@ -66,7 +72,7 @@ def calibration_error(evaluation: COCOeval) -> float | None:
     sure = scores >= CONFIDENT
     scores, right = scores[sure], right[sure]
     if not len(scores):
-        return None
+        return None, None
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
     gaps = [abs(scores[bins == place].sum() - right[bins == place].sum()) for place in np.unique(bins)]
-    return round(float(sum(gaps) / len(scores)), 4)
+    return round(float(sum(gaps) / len(scores)), 4), round(float(scores.mean() - right.mean()), 4)

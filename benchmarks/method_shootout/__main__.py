@@ -9,8 +9,9 @@ Two to four minutes a run. What is done is not done again; what was cut short re
 import argparse
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.method_shootout.settings import PLAIN, Setting, alone, methods, tries
-from benchmarks.study.found import best_of
+from benchmarks.method_shootout.settings import PLAIN, Setting, alone, methods
+from benchmarks.method_shootout.tables import DETECTORS
+from benchmarks.study.found import SEARCHED, forget
 
 
 def main() -> None:
@@ -21,10 +22,13 @@ def main() -> None:
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
     args = parser.parse_args()
-    if args.search:
-        work_off(((setting, 0) for name in args.only for setting in tries(name)), args.jobs, args.dry_run)
-        return
-    best = [best_of(tries(name)) for name in args.only]
+    while args.search:
+        wanted = [(setting, SEARCHED) for name in args.only for setting in DETECTORS.searched(name)[1]]
+        work_off(wanted, args.jobs, args.dry_run)
+        if args.dry_run or not wanted:
+            return
+        forget()
+    best = [DETECTORS.best(name) for name in args.only]
     if None in best:
         parser.error(f'no try of {args.only[best.index(None)]} has run; begin with --search')
     settings = dict.fromkeys([Setting(PLAIN), *map(alone, args.only), *best])

@@ -9,14 +9,22 @@ from benchmarks.digits_study.run import QUICKSTART, Teacher
 from benchmarks.roi_study.settings import LOSSES
 from benchmarks.roi_study.settings import PLAIN as ALONE
 from benchmarks.roi_study.settings import Setting as Studied
+from benchmarks.study.shootout import FACTORS
 from luminet_det.distillation.loss_setting import build_loss
 
-FACTORS = (0.25, 1, 4)  # on the weights of configs/quickstart
-PLAIN = 'plain'
-# A chain of two runs.
-LEFT_OUT = ('takd',)
+PLAIN, CHAIN = 'plain', 'takd'
 # PKD takes equal widths, so its student's neck is wider.
 OF_OTHER_WIDTH = ('pkd',)
+
+
+class Assistant:
+    """The detector between teacher and student, which the teacher has taught by KD, at the config's weight."""
+
+    study, name, stock, metric = 'teachers', 'assistant', 'takd_assistant.py', 'AP'
+    teacher, uneven = Teacher(), False
+
+    def build(self) -> Config:
+        return Config.fromfile(QUICKSTART / self.stock)
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,11 @@ class Setting:
         return Studied(self.method, options | {key: value for key, value in term.loss.items() if key != 'type'})
 
     @property
+    def assistant(self) -> Teacher | Assistant:
+        """Whom the student listens to."""
+        return Assistant() if self.method == CHAIN else self.teacher
+
+    @property
     def study(self) -> str:
         return self.studied.study if self.studied else 'method_shootout'
 
@@ -69,12 +82,11 @@ class Setting:
 
 def methods() -> list[str]:
     """The names of all methods that configs/quickstart has a student of."""
-    names = [path.stem.removesuffix('_student') for path in sorted(QUICKSTART.glob('*_student.py'))]
-    return [name for name in names if name not in LEFT_OUT]
+    return [path.stem.removesuffix('_student') for path in sorted(QUICKSTART.glob('*_student.py'))]
 
 
 def tries(method: str) -> list[Setting]:
-    """The three tries of a method."""
+    """What may be tried of a method, from the least weight to the largest."""
     return [Setting(method, factor) for factor in FACTORS]
 
 

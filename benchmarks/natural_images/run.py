@@ -12,19 +12,17 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scores import score
 from benchmarks.natural_images.study import ROOT, Study, config_of
+from benchmarks.study.train import ONE_AT_A_TIME
 
 TRAIN = [sys.executable, str(ROOT / 'tools' / 'train.py')]
 RESULT, ASKED = 'result.json', 'asked.json'
 LEAST = 20  # seconds left for which a run is started: what is stopped before its first step has saved nothing
-
-ONE_AT_A_TIME = Lock()  # neither reading a config nor redirecting stdout is made for threads
 
 
 def finish(study: Study, method: str, seed: int, deadline: float = math.inf) -> bool:

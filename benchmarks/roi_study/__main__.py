@@ -4,15 +4,15 @@
     python -m benchmarks.roi_study --settings luminet_loss_weight-4_tau-1 plain --seeds 0 1 2 3 4
 
 Some two minutes a run. What is done is not done again; what was cut short resumes. `--chosen` is the setting of each
-method that `--questions methods` has found best.
+method that `--questions methods` has found best; that searches on beyond a weight that is best at an end.
 """
 
 import argparse
 from itertools import product
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.roi_study.settings import LOSSES, PLAIN, QUESTIONS, tried
-from benchmarks.study.found import best_of
+from benchmarks.roi_study.settings import LOSSES, PLAIN, QUESTIONS, searched
+from benchmarks.study.found import SEARCHED, best_of, forget
 
 
 def main() -> None:
@@ -32,8 +32,14 @@ def main() -> None:
             parser.error(f'no setting {", ".join(sorted(unknown))}; --dry-run lists them')
         settings = [known[name] for name in args.settings]
     if args.chosen:
-        settings = [PLAIN, *filter(None, (best_of(tried(method)) for method in LOSSES))]
+        settings = [PLAIN, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
     work_off(((setting, seed) for seed, setting in product(args.seeds, settings)), args.jobs, args.dry_run)
+    while not (args.settings or args.chosen or args.dry_run) and 'methods' in args.questions:
+        forget()
+        beyond = [(setting, SEARCHED) for method in LOSSES for setting in searched(method)[1]]
+        if not beyond:
+            break
+        work_off(beyond, args.jobs)
 
 
 if __name__ == '__main__':

@@ -7,13 +7,14 @@ from mmdet.structures import SampleList
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.logging import MessageHub
 from torch import Tensor
+from torch.nn.functional import one_hot
 from torchvision.ops import box_iou
 
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.detection.two_stage import DistillTwoStageDetector
 from luminet_det.distillation.terms import Term
-from luminet_det.losses.rows import ClassRowLoss, softmax_kl
+from luminet_det.losses.rows import ClassRowLoss, positive, softmax_kl
 from luminet_det.registry import MODELS
 
 STATISTICS = ('step', 'window', 'teacher')
@@ -27,7 +28,8 @@ class StudiedLumiNetLoss(ClassRowLoss):
     """`luminet_det.LumiNetLoss` by autograd; with the defaults it is that loss.
 
     Logs `share_offset`, the part of the squared gradient by the student's logits (K, C) that is the same for all rows,
-    K * |mean of rows|**2 / |gradient|**2: what only moves each class's offset. Of independent rows it would be 1 / K.
+    K * |mean of rows|**2 / |gradient|**2: what moves all rows of a class alike. Of independent rows it would be 1 / K.
+    `share_offset_of_labels` is that of cross-entropy on the same rows.
 
     Args:
         tau: Temperature.
@@ -63,9 +65,13 @@ class StudiedLumiNetLoss(ClassRowLoss):
         super().__init__(tau, loss_weight)
         if statistics not in STATISTICS:
             raise ValueError(f'statistics={statistics!r} is unknown; choose one of {", ".join(STATISTICS)}')
+        if statistics == 'teacher' and (parts != 'both' or detached):
+            raise ValueError(f"statistics='teacher' has no {parts=} or {detached=}: the student's own are not taken")
         if parts not in PARTS:
             raise ValueError(f'parts={parts!r} is unknown; choose one of {", ".join(PARTS)}')
-        self.eps, self.statistics, self.window, self.parts = eps, statistics, window, parts
+        if window < 1:
+            raise ValueError(f'window must be 1 or more steps, got {window=}')
+        self.eps, self.statistics, self.window, self.parts = positive('eps', eps), statistics, window, parts
         self.background, self.absent, self.detached = background, absent, detached
         if statistics == 'window':
             # Of the student and the teacher: number of rows, sum and sum of squares of each column.
@@ -79,6 +85,7 @@ class StudiedLumiNetLoss(ClassRowLoss):
         if student.requires_grad and len(student):
             student = student.view_as(student)
             student.register_hook(log_offset)
+            log_offset(student.detach().softmax(1) - one_hot(target, student.shape[1]), 'share_offset_of_labels')
         (own, own_scale), (other, other_scale) = self._statistics(student, teacher)
         student, teacher = (student - own) * own_scale, (teacher - other) * other_scale
         counted = torch.ones(student.shape[1], dtype=torch.bool, device=student.device)
@@ -135,12 +142,12 @@ class StudiedLumiNetLoss(ClassRowLoss):
             self.steps += 1
 
 
-def log_offset(gradient: Tensor) -> None:
+def log_offset(gradient: Tensor, name: str = 'share_offset') -> None:
     """Log the part of a gradient (K, C) that all rows have in common."""
     whole = gradient.square().sum()
     if whole > 0:
         share = len(gradient) * gradient.mean(0).square().sum() / whole
-        MessageHub.get_current_instance().update_scalar('train/share_offset', share.item())
+        MessageHub.get_current_instance().update_scalar(f'train/{name}', share.item())
 
 
 @MODELS.register_module()

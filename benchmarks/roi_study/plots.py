@@ -6,7 +6,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from benchmarks.digits_study.run import Teacher
-from benchmarks.roi_study.settings import LOSSES, PLAIN, SHOWN, Setting, tried
+from benchmarks.roi_study.settings import LOSSES, PLAIN, SHOWN, Setting, searched
 from benchmarks.roi_study.tables import TITLES
 from benchmarks.study.found import best_of, mean, values
 
@@ -17,16 +17,16 @@ Line = tuple[str, str, str, list[tuple[float, list[float]]]]  # label, colour, s
 
 def plots() -> dict[str, tuple[object, Callable[[], Figure]]]:
     """Of each plot what it shows, and a function that draws it."""
-    ends = [mean(PLAIN), mean(Teacher())]
+    ends = [list(values(PLAIN).values()), mean(Teacher())]
     by_rows = [
         line(f'{TITLES[method]}, {rows}', method, rows, dict(tau=1) | ({} if rows == 'all' else dict(rois=rows)))
         for method, rows in [*(('luminet', rows) for rows in STYLES), ('kd', 'all'), ('kd', 'foreground')]
     ]
     by_method = []
     for method in LOSSES:
-        best = best_of(tried(method))
+        best = best_of(searched(method)[0])
         if best is not None:
-            term = {key: value for key, value in best.term.items() if key != 'loss_weight'}
+            term = best.told()
             rows = term.get('rois', 'all')
             by_method.append(line(f'{TITLES[method]}, tau {term["tau"]}, {rows}', method, rows, term))
     titles = {
@@ -47,21 +47,22 @@ def line(label: str, method: str, rows: str, term: dict) -> Line:
     return label, COLOURS[method], STYLES[rows], [(weight, of) for weight, of in seeds if of]
 
 
-def weights_against_ap(title: str, lines: Sequence[Line], alone: float | None, teacher: float | None) -> Figure:
-    """A line a method or choice of rows: the mean over seeds, each seed a point; below the student alone it hurts."""
+def weights_against_ap(title: str, lines: Sequence[Line], alone: Sequence[float], teacher: float | None) -> Figure:
+    """A line a method or choice of rows: the mean over seeds, each seed a point; below all students alone it hurts."""
     figure = Figure(figsize=(7, 4.2), layout='constrained')
     axes = figure.subplots()
     for label, colour, style, points in (line for line in lines if line[3]):
         axes.plot([w for w, _ in points], [sum(of) / len(of) for _, of in points], style, color=colour, label=label)
         for weight, of in points:
             axes.plot([weight] * len(of), of, '.', color=colour, markersize=4)
-    for value, words in ((alone, 'student alone'), (teacher, 'teacher')):
-        if value is not None:
-            axes.axhline(value, color='grey', linewidth=1)
-            axes.text(SHOWN[0], value, f' {words}', color='grey', va='bottom')
-    if alone is not None:
-        axes.axhspan(0, alone, color='tab:red', alpha=0.08)
-        axes.text(SHOWN[-1], alone, 'here it hurts ', color='tab:red', va='top', ha='right')
+    if teacher is not None:
+        axes.axhline(teacher, color='grey', linewidth=1)
+        axes.text(SHOWN[0], teacher, ' teacher', color='grey', va='bottom')
+    if alone:
+        axes.axhspan(min(alone), max(alone), color='grey', alpha=0.25)
+        axes.text(SHOWN[0], max(alone), f' student alone, {len(alone)} seeds', color='grey', va='bottom')
+        axes.axhspan(0, min(alone), color='tab:red', alpha=0.08)
+        axes.text(SHOWN[-1], min(alone), 'here it hurts ', color='tab:red', va='top', ha='right')
     axes.set(xscale='log', xlabel='weight (times tau squared)', ylabel='AP', title=title, ylim=(0, None))
     axes.set_xlim(SHOWN[0] / 1.2, SHOWN[-1] * 1.2)
     axes.set_xticks(SHOWN, map(str, SHOWN))

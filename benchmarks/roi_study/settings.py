@@ -1,15 +1,18 @@
 """The settings that the study compares, by question."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmengine.config import Config
 
 from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher
+from benchmarks.study import search
 
 STUDENT = Path(__file__).parent / 'student.py'
 STUDIED = 'luminet_det.StudiedLumiNetLoss'
 BATCH, RATE, WARMUP = 8, 0.002, 50  # of configs/quickstart
+LONGER = 4  # times its steps
 LOSSES = dict(kd='KDLoss', dkd='DKDLoss', lskd='LSKDLoss', luminet='LumiNetLoss')
 
 
@@ -22,12 +25,14 @@ class Setting:
         term: Options of the term and settings of its loss, where they are not the method's own.
         batch: Images in a step. The run has as many images whatever it is.
         uneven: Whether to train on the set with few examples of three classes.
+        length: How many times as long to train.
     """
 
     method: str
     term: dict = field(default_factory=dict)
     batch: int = BATCH
     uneven: bool = False
+    length: int = 1
 
     study, stock, metric = 'roi_study', 'student.py', 'AP'
 
@@ -38,11 +43,16 @@ class Setting:
     @property
     def name(self) -> str:
         """Unique among settings, and a file name."""
-        recipe = ([f'batch-{self.batch}'] if self.batch != BATCH else []) + ['uneven'] * self.uneven
+        recipe = [f'batch-{self.batch}'] * (self.batch != BATCH) + ['uneven'] * self.uneven
+        recipe += [f'length-{self.length}'] * (self.length != 1)
         return '_'.join([self.method, *(f'{key}-{_shown(value)}' for key, value in sorted(self.term.items())), *recipe])
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    def told(self) -> dict:
+        """The term but for its weight."""
+        return {key: value for key, value in self.term.items() if key != 'loss_weight'}
 
     @property
     def distill(self) -> list[dict]:
@@ -50,7 +60,7 @@ class Setting:
         if self.method == 'plain':
             return []
         loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup')}
-        open_choice = loss.keys() & {'statistics', 'background', 'absent', 'detached', 'parts'}
+        open_choice = loss.keys() & {'statistics', 'window', 'background', 'absent', 'detached', 'parts'}
         kind = STUDIED if open_choice else f'luminet_det.{LOSSES[self.method]}'
         options = {key: value for key, value in self.term.items() if key in ('rois', 'warmup')}
         return [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
@@ -59,18 +69,21 @@ class Setting:
     def recipe(self) -> dict:
         """Config values of data and schedule, by dotted key."""
         share = BATCH / self.batch
-        steps = round(STEPS * share)
+        steps = round(STEPS * share * self.length)
         found = {
-            'train_dataloader.batch_size': self.batch,
             'train_cfg.max_iters': steps,
             'train_cfg.val_interval': steps,
-            'param_scheduler.0.end': round(WARMUP * share),
-            'param_scheduler.1.begin': round(WARMUP * share),
             'param_scheduler.1.end': steps,
-            # Adam's noise goes with the root of the batch.
-            'optim_wrapper.optimizer.lr': RATE / share**0.5,
         }
-        return found if self.batch != BATCH else {}
+        if self.batch != BATCH:
+            found |= {
+                'train_dataloader.batch_size': self.batch,
+                'param_scheduler.0.end': round(WARMUP * share),
+                'param_scheduler.1.begin': round(WARMUP * share),
+                # Adam's noise goes with the root of the batch.
+                'optim_wrapper.optimizer.lr': RATE / share**0.5,
+            }
+        return found
 
     def build(self) -> Config:
         """The config but for data and the teacher's weights."""
@@ -98,11 +111,29 @@ ROWS = ('all', 'balanced', 'foreground')
 WEIGHTS = (1, 4, 16, 64)
 BEYOND = (0.25, 256, 1024)  # where a term hardly speaks, and where it drowns the others
 # Of the foreground, where there are fewer rows, less is enough.
-TAUS, TRIED = (1, 2), dict(all=(1, 4, 16), foreground=(0.25, 1, 4))
+TAUS, TRIED, STEP = (1, 2), dict(all=(1, 4, 16), foreground=(0.25, 1, 4)), 4
 SHOWN = sorted({*WEIGHTS, *BEYOND, *(weight for weights in TRIED.values() for weight in weights)})
 
 
-def tried(method: str) -> list[Setting]:
+def searched(method: str) -> tuple[list[Setting], list[Setting]]:
+    """A method's tries, and which have still to run.
+
+    The first twelve; then, while the best has the least or the largest weight of those with its temperature and rows,
+    one beyond.
+    """
+    return search.searched(first_tries(method), beyond)
+
+
+def beyond(tries: Sequence[Setting], best: Setting) -> Setting | None:
+    weights = [of.term['loss_weight'] for of in tries if of.told() == best.told()]
+    weight = best.term['loss_weight']
+    if min(weights) < weight < max(weights):
+        return None
+    further = weight * STEP if weight == max(weights) else weight / STEP
+    return Setting(best.method, best.term | dict(loss_weight=further))
+
+
+def first_tries(method: str) -> list[Setting]:
     """The twelve tries of a method: each temperature, on all RoIs and on the foreground with three weights each.
 
     Weights go with tau squared. KD and LSKD have the factor in the loss; DKD, whose published form has it too, has
@@ -118,6 +149,8 @@ def tried(method: str) -> list[Setting]:
     return found
 
 
+# A class is missing from a step of 8 images now and then, from one of 2 nearly half of them.
+OF_TWO_IMAGES = [replace(of, batch=2) for of in (BASE, luminet(absent=False))]
 # Between KD and LumiNet.
 STEPS_TAKEN = ('scale', 'deviation', 'centre', 'mean')
 # KD, for what its gradient does to offsets.
@@ -145,6 +178,7 @@ QUESTIONS = {
         BASE,
         luminet(rois='foreground'),
         *(luminet(statistics=which) for which in ('window', 'teacher')),
+        *(luminet(statistics='window', window=steps) for steps in (2, 4)),
         *(luminet(statistics=which, rois='foreground') for which in ('window', 'teacher')),
     ],
     'background': [
@@ -157,7 +191,13 @@ QUESTIONS = {
         *(luminet(eps=eps) for eps in (1e-4, 1e-3, 1e-2, 1e-1, 1)),
         *(luminet(eps=eps, rois='foreground') for eps in (1e-3, 1e-1, 1)),
     ],
-    'absent': [luminet(absent=False), luminet(absent=False, rois='foreground')],
+    'absent': [
+        luminet(absent=False),
+        luminet(absent=False, rois='foreground'),
+        luminet(background=False, rois='foreground'),
+        luminet(absent=False, background=False, rois='foreground'),
+        *OF_TWO_IMAGES,
+    ],
     'tau': [
         *(luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)),
         *(Setting('kd', dict(tau=tau, loss_weight=weight)) for tau in (2, 4) for weight in (1, 4, 16)),
@@ -165,7 +205,8 @@ QUESTIONS = {
     'parts': [BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *OF_OFFSETS],
     'warmup': [luminet(warmup=steps) for steps in (100, 400)],
     'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],
-    'batch': [Setting(of.method, of.term, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
-    'methods': [PLAIN, *(setting for method in LOSSES for setting in tried(method))],
-    'few': [Setting(of.method, of.term, uneven=True) for of in (PLAIN, BASE, KD)],
+    'batch': [replace(of, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
+    'methods': [PLAIN, *(setting for method in LOSSES for setting in first_tries(method))],
+    'length': [replace(of, length=LONGER) for of in (PLAIN, BASE, KD_FOREGROUND)],
+    'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }

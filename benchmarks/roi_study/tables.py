@@ -1,13 +1,17 @@
 """The tables of docs/roi_study.md."""
 
+from dataclasses import replace
+from itertools import product
 from statistics import fmean
 
 from benchmarks.digits_study.run import STEPS, Teacher
 from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
     BASE,
+    BATCH,
     KD,
     KD_FOREGROUND,
+    LONGER,
     LOSSES,
     OF_OFFSETS,
     PLAIN,
@@ -15,14 +19,24 @@ from benchmarks.roi_study.settings import (
     SHOWN,
     STEPS_TAKEN,
     TAUS,
-    TRIED,
     Setting,
     luminet,
-    tried,
+    searched,
 )
-from benchmarks.study.found import best_of, difference, gap_closed, logged, spread_of, values
+from benchmarks.study.found import (
+    SEARCHED,
+    best_of,
+    counted,
+    difference,
+    gap_closed,
+    has_run,
+    logged,
+    spread_of,
+    values,
+)
+from benchmarks.study.setting import TUNE
 from luminet_det.published.markdown import table
-from luminet_det.published.spread import spread
+from luminet_det.published.spread import NOT_RUN, spread
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
 WORDS = dict(loss_weight='weight', rois='rows')
@@ -30,22 +44,19 @@ WORDS = dict(loss_weight='weight', rois='rows')
 
 def question(name: str) -> str:
     """The settings of a question with their AP, their difference to LumiNet's base setting, and the gap they close."""
-    settings = dict.fromkeys([BASE, *QUESTIONS[name]])
-    rows = [
-        [
-            said(setting),
-            str(len(values(setting))),
-            spread_of(setting),
-            difference(setting, BASE) if setting != BASE else '',
-            gap_closed(setting, PLAIN) if setting != PLAIN else '',
-        ]
-        for setting in settings
-    ]
-    return table(['', 'seeds', 'AP', 'to LumiNet, weight 4, all rows', 'gap closed'], rows)
+    lines = []
+    for setting in dict.fromkeys([BASE, *QUESTIONS[name]]):
+        # Of as many images a step.
+        base, plain = (replace(of, batch=setting.batch) for of in (BASE, PLAIN))
+        against = difference(setting, base) if setting != base else ''
+        closed = gap_closed(setting, plain) if setting != plain else ''
+        lines.append([said(setting), str(len(values(setting))), spread_of(setting), against, closed])
+    return table(['', 'seeds', 'AP', 'to LumiNet, weight 4, all rows', 'gap closed'], lines)
 
 
 def parts() -> str:
     """From the student alone by way of KD to LumiNet, one step after the other."""
+    scaled = luminet(parts='scale')
     steps = [PLAIN, KD, KD_FOREGROUND, *(luminet(parts=parts) for parts in STEPS_TAKEN), BASE]
     lines = [
         [
@@ -54,11 +65,12 @@ def parts() -> str:
             spread_of(setting),
             difference(setting, PLAIN) if setting != PLAIN else '',
             difference(setting, KD) if setting not in (PLAIN, KD) else '',
+            difference(setting, scaled) if setting not in (PLAIN, KD, KD_FOREGROUND, scaled) else '',
             gap_closed(setting, PLAIN) if setting != PLAIN else '',
         ]
         for setting in steps
     ]
-    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
+    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'to `scale`', 'gap closed'], lines)
 
 
 def offsets() -> str:
@@ -66,9 +78,10 @@ def offsets() -> str:
     thirds = [range(1, STEPS // 3 + 1), range(STEPS // 3 + 1, 2 * STEPS // 3 + 1), range(2 * STEPS // 3 + 1, STEPS + 1)]
     lines = []
     for setting, title in zip(OF_OFFSETS, (said(KD), said(KD_FOREGROUND)), strict=True):
-        of_seeds = logged(setting, 'share_offset')
-        cells = [spread([100 * v for of in of_seeds.values() for step, v in of.items() if step in t]) for t in thirds]
-        lines.append([title, *cells])
+        for key, whose in (('share_offset', title), ('share_offset_of_labels', 'cross-entropy on the same rows')):
+            of_seeds = logged(setting, key).values()
+            means = [[fmean(v for step, v in of.items() if step in third) for of in of_seeds] for third in thirds]
+            lines.append([whose, *(spread([100 * value for value in of_third]) for of_third in means)])
     return table(['percent of the squared gradient', *(f'steps {t[0]} to {t[-1]}' for t in thirds)], lines)
 
 
@@ -82,45 +95,54 @@ def rows() -> str:
     ]:
         term = {} if which == 'all' else dict(rois=which)
         settings = [Setting(method, dict(tau=1, loss_weight=weight) | term) for weight in SHOWN]
-        cells = [spread_of(of) if of in QUESTIONS['rows'] or values(of) else '' for of in settings]
+        cells = [counted(of) if of in QUESTIONS['rows'] or values(of) else '' for of in settings]
         lines.append([TITLES[method], which, *cells])
-    alone = f'Student alone: {spread_of(PLAIN)}. Teacher: {spread_of(Teacher())}.'
+    alone = f'Student alone: {counted(PLAIN)}. Teacher: {spread_of(Teacher())}.'
     return table(['', 'rows', *(f'weight {weight}' for weight in SHOWN)], lines) + f'\n\n{alone}'
 
 
 def tries() -> str:
-    """Of each method the AP of its twelve tries on the set that settings are chosen by, one seed."""
+    """Of each method the AP of its tries on the set that settings are chosen by, one seed."""
+    found = {(method, *place(of)): of for method in LOSSES for of in searched(method)[0]}
+    best = {method: best_of(searched(method)[0]) for method in LOSSES}
+    columns = sorted({key[2:] for key in found})
     lines = []
-    for method in LOSSES:
-        settings, chosen = iter(tried(method)), best_of(tried(method))
-        for tau in TAUS:
-            cells = []
-            for setting in (next(settings) for weights in TRIED.values() for _ in weights):
-                value = values(setting, split='tune').get(0)
-                text = 'not run' if value is None else f'{value:.1f}'
-                cells.append(f'**{text}**' if setting == chosen else text)
-            lines.append([TITLES[method], str(tau), *cells])
-    columns = [f'{rows}, weight {weight}' for rows, weights in TRIED.items() for weight in weights]
-    return table(['AP to choose by', 'tau', *columns], lines)
+    for method, tau in product(LOSSES, TAUS):
+        cells = []
+        for column in columns:
+            setting = found.get((method, tau, *column))
+            if setting is None:
+                cells.append('')
+                continue
+            text = f'{values(setting, split=TUNE)[SEARCHED]:.1f}' if has_run(setting) else NOT_RUN
+            cells.append(f'**{text}**' if setting == best[method] else text)
+        lines.append([TITLES[method], str(tau), *cells])
+    return table(['AP to choose by', 'tau', *(f'{rows}, weight {weight:g}' for rows, weight in columns)], lines)
+
+
+def place(setting: Setting) -> tuple[int, str, float]:
+    """Temperature, rows, and the weight that goes with tau squared."""
+    tau, weight = setting.term['tau'], setting.term['loss_weight']
+    return tau, setting.term.get('rois', 'all'), weight / tau**2 if setting.method == 'luminet' else weight
 
 
 def methods() -> str:
-    """The chosen setting of each method, over all seeds, on the set that was not chosen by."""
-    chosen = {method: best_of(tried(method)) for method in LOSSES}
+    """The chosen setting of each method, on the set and the seeds that were not chosen by."""
+    chosen = {method: best_of(searched(method)[0]) for method in LOSSES}
     lines = [[TITLES['teacher'], '', spread_of(Teacher()), '', '', '']]
-    lines.append([TITLES['plain'], str(len(values(PLAIN))), spread_of(PLAIN), '', '', ''])
+    lines.append([TITLES['plain'], str(len(values(PLAIN, fresh=True))), spread_of(PLAIN, fresh=True), '', '', ''])
     for method, setting in chosen.items():
         if setting is None:
-            lines.append([TITLES[method], '0', 'not run', '', '', ''])
+            lines.append([TITLES[method], '0', NOT_RUN, '', '', ''])
             continue
         lines.append(
             [
                 said(setting),
-                str(len(values(setting))),
-                spread_of(setting),
-                difference(setting, PLAIN),
-                difference(setting, chosen['kd']) if method != 'kd' and chosen['kd'] else '',
-                gap_closed(setting, PLAIN),
+                str(len(values(setting, fresh=True))),
+                spread_of(setting, fresh=True),
+                difference(setting, PLAIN, fresh=True),
+                difference(setting, chosen['kd'], fresh=True) if method != 'kd' and chosen['kd'] else '',
+                gap_closed(setting, PLAIN, fresh=True),
             ]
         )
     return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
@@ -128,10 +150,10 @@ def methods() -> str:
 
 def beside_ap() -> str:
     """What the chosen settings do to small objects and to calibration."""
-    settings = [Teacher(), PLAIN, *(best_of(tried(method)) for method in LOSSES)]
-    columns = ('AP50', 'AP75', 'AP_small', 'AP_medium', 'D-ECE')
+    settings = [Teacher(), PLAIN, *(best_of(searched(method)[0]) for method in LOSSES)]
+    columns = ('AP50', 'AP75', 'AP_small', 'AP_medium', 'D-ECE', 'overconfidence')
     lines = [
-        [said(setting), *(spread_of(setting, metric) for metric in columns)]
+        [said(setting), *(spread_of(setting, metric, fresh=setting != settings[0]) for metric in columns)]
         for setting in settings
         if setting is not None
     ]
@@ -159,9 +181,20 @@ def batches() -> str:
     """Each method at each number of images in a step."""
     lines = []
     for batch in (2, 4, 8, 16):
-        of = [Setting(setting.method, setting.term, batch=batch) for setting in (PLAIN, KD, BASE)]
-        lines.append([str(batch), *(spread_of(setting) for setting in of), difference(of[2], of[1])])
+        of = [replace(setting, batch=batch) for setting in (PLAIN, KD, BASE)]
+        lines.append([str(batch), *(counted(setting) for setting in of), difference(of[2], of[1])])
     return table(['images in a step', 'student alone', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
+
+
+def lengths() -> str:
+    """By how long they train."""
+    lines = []
+    for length in (1, LONGER):
+        plain, kd, base = (replace(setting, length=length) for setting in (PLAIN, KD_FOREGROUND, BASE))
+        cells = [counted(setting) for setting in (plain, kd, base)]
+        lines.append([str(STEPS * length), *cells, difference(base, plain), difference(base, kd)])
+    header = ['steps', 'student alone', said(KD_FOREGROUND), said(BASE), 'LumiNet to the student alone', 'to KD']
+    return table(header, lines)
 
 
 def said(setting: Setting | Teacher) -> str:
@@ -169,7 +202,11 @@ def said(setting: Setting | Teacher) -> str:
     if isinstance(setting, Teacher):
         return TITLES['teacher']
     return ', '.join(
-        [TITLES[setting.method], *(f'{WORDS.get(key, key)} {value}' for key, value in setting.term.items())]
+        [
+            TITLES[setting.method],
+            *(f'{WORDS.get(key, key)} {value}' for key, value in setting.term.items()),
+            *([f'{setting.batch} images'] if setting.batch != BATCH else []),
+        ]
     )
 
 

@@ -5,23 +5,26 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting
-from luminet_det.published.spread import paired_difference, spread
+from luminet_det.published.spread import FEWEST, paired_difference, spread
 
 POINTS = 100  # of AP or accuracy
+SEARCHED = 0  # the seed that settings are chosen by
 Metric = Callable[[dict], float] | str | None
 
 
-def values(setting: Setting, of: Metric = None, split: str = REPORT) -> dict[int, float]:
+def values(setting: Setting, of: Metric = None, split: str = REPORT, fresh: bool = False) -> dict[int, float]:
     """A metric, in points of 100, by seed.
 
     Args:
         setting: Of which runs.
         of: Name of the metric, or a function of a split's scores; None: the setting's own.
         split: Which scores.
+        fresh: Leave out the seed that settings are chosen by. A run that was chosen because it was lucky is lucky on
+            both sets.
     """
-    pick = of if callable(of) else lambda scores: scores[of or setting.metric]
+    pick = of if callable(of) else lambda scores: scores.get(of or setting.metric)
     found = _runs(setting.study).get(setting.name, {})
-    picked = {seed: pick(run['scores'][split]) for seed, run in found.items()}
+    picked = {seed: pick(run['scores'][split]) for seed, run in found.items() if not (fresh and seed == SEARCHED)}
     return {seed: POINTS * value for seed, value in picked.items() if value is not None}
 
 
@@ -31,27 +34,33 @@ def logged(setting: Setting, key: str) -> dict[int, dict[int, float]]:
     return {seed: {line['step']: line[key] for line in run['curve'] if key in line} for seed, run in runs.items()}
 
 
-def mean(setting: Setting, of: Metric = None) -> float | None:
+def mean(setting: Setting, of: Metric = None, fresh: bool = False) -> float | None:
     """Over the seeds, on the reported set; None without a run."""
-    found = values(setting, of)
+    found = values(setting, of, fresh=fresh)
     return sum(found.values()) / len(found) if found else None
 
 
-def spread_of(setting: Setting, of: Metric = None) -> str:
+def spread_of(setting: Setting, of: Metric = None, fresh: bool = False) -> str:
     """Mean ± sample sd over the seeds on the reported set, or 'not run'."""
-    return spread(list(values(setting, of).values()))
+    return spread(list(values(setting, of, fresh=fresh).values()))
 
 
-def difference(setting: Setting, other: Setting, of: Metric = None) -> str:
+def counted(setting: Setting, of: Metric = None) -> str:
+    """`spread_of` with the number of seeds where there are several."""
+    n = len(values(setting, of))
+    return spread_of(setting, of) + (f' (n = {n})' if n > 1 else '')
+
+
+def difference(setting: Setting, other: Setting, of: Metric = None, fresh: bool = False) -> str:
     """Mean difference by seed on the reported set, from three seeds on with its 95% interval."""
-    return paired_difference(values(setting, of), values(other, of))
+    return paired_difference(values(setting, of, fresh=fresh), values(other, of, fresh=fresh))
 
 
-def gap_closed(setting: Setting, plain: Setting) -> str:
-    """(distilled - student) / (teacher - student), of the means over the seeds that both have."""
-    teacher, own, alone = mean(setting.teacher), values(setting), values(plain)
+def gap_closed(setting: Setting, plain: Setting, fresh: bool = False) -> str:
+    """(distilled - student) / (teacher - student), of the means over the seeds that both have; '-' below three."""
+    teacher, own, alone = mean(setting.teacher), values(setting, fresh=fresh), values(plain, fresh=fresh)
     seeds = own.keys() & alone.keys()
-    if teacher is None or not seeds:
+    if teacher is None or len(seeds) < FEWEST:
         return '-'
     base, distilled = (sum(found[seed] for seed in seeds) / len(seeds) for found in (alone, own))
     return f'{(distilled - base) / (teacher - base):.0%}'
@@ -59,8 +68,18 @@ def gap_closed(setting: Setting, plain: Setting) -> str:
 
 def best_of(tries: Sequence[Setting]) -> Setting | None:
     """The one with the highest metric on the set to choose by, with the first seed; None before any has run."""
-    ran = [setting for setting in tries if 0 in values(setting)]
-    return max(ran, key=lambda setting: values(setting, split=TUNE)[0], default=None)
+    ran = [setting for setting in tries if has_run(setting)]
+    return max(ran, key=lambda setting: values(setting, split=TUNE)[SEARCHED], default=None)
+
+
+def has_run(setting: Setting) -> bool:
+    """Whether it has the seed that settings are chosen by."""
+    return SEARCHED in values(setting)
+
+
+def forget() -> None:
+    """Read the files again when they are asked for next."""
+    _runs.cache_clear()
 
 
 @cache

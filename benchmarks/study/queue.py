@@ -36,7 +36,7 @@ def work_off(runs: Sequence[Run], finish: Callable[[Setting, int], dict], jobs: 
         except (CalledProcessError, RuntimeError, OSError) as error:
             return f'{setting.name} {seed}: {error}'
         tune, report = (scores[split][setting.metric] for split in (TUNE, REPORT))
-        # Not to standard output, which pycocotools' scores are kept from for all threads at once.
+        # Standard output is pycocotools', whose tables are kept from it for all threads at once.
         print(f'{setting.name} {seed}: {setting.metric} tune {tune:.3f} report {report:.3f}', file=sys.stderr)
         return None
 

@@ -1,7 +1,5 @@
 """What a study trains, and where its results are."""
 
-import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -28,10 +26,3 @@ class Setting(Protocol):
 
 def result_file(setting: Setting, seed: int) -> Path:
     return RESULTS / setting.study / f'{setting.name}-{seed}.json'
-
-
-@cache
-def commit() -> str:
-    """The commit that is checked out."""
-    command = ['git', '-C', str(REPOSITORY), 'rev-parse', '--short=12', 'HEAD']
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -6,11 +6,15 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from benchmarks.study.found import best_of, difference, gap_closed, mean, spread_of, values
+from benchmarks.study.found import SEARCHED, best_of, difference, gap_closed, has_run, mean, spread_of, values
+from benchmarks.study.search import searched
 from benchmarks.study.setting import TUNE, Setting
 from luminet_det.published.markdown import table
+from luminet_det.published.spread import NOT_RUN
 
 REFERENCE = 'kd'
+FACTORS = (1 / 64, 1 / 16, 1 / 4, 1, 4, 16, 64)
+FIRST = range(2, 5)  # of these
 
 
 @dataclass(frozen=True)
@@ -19,68 +23,90 @@ class Shootout:
 
     Attributes:
         scored: The metric in words.
-        factors: Of each try that on the weights.
         titles: Methods as the literature names them.
         cost: Of a method's step over KD's, where it was measured.
-        tries: A method's tries, one for each factor.
+        tries: What may be tried of a method, one for each factor on its weights.
         alone: The student that a method is compared with.
     """
 
     scored: str
-    factors: Sequence[float]
     titles: Mapping[str, str]
     cost: Mapping[str, float]
     tries: Callable[[str], Sequence[Setting]]
     alone: Callable[[str], Setting]
 
     def results(self) -> str:
-        """Each method's best try over the seeds, highest first, with what its step costs."""
+        """Each method's best try on the seeds that it was not chosen by, highest first, with what its step costs."""
         reference = self.best(REFERENCE)
         lines = []
         for name, title in self.titles.items():
             best = self.best(name)
             if best is None:
-                lines.append((float('-inf'), [title, '', '0', 'not run', '', '', '', self.price(name)]))
+                lines.append((float('-inf'), [title, '', '0', NOT_RUN, '', '', '', self.price(name)]))
                 continue
+            # To another student than KD's a difference would say nothing of the method.
+            compares = reference and name != REFERENCE and self.alone(name) == self.alone(REFERENCE)
             cells = [
-                f'{self.factors[self.tries(name).index(best)]:g}',
-                str(len(values(best))),
-                spread_of(best),
-                difference(best, self.alone(name)),
-                difference(best, reference) if reference and name != REFERENCE else '',
-                gap_closed(best, self.alone(name)),
+                f'{FACTORS[self.tries(name).index(best)]:g}',
+                str(len(values(best, fresh=True))),
+                spread_of(best, fresh=True),
+                difference(best, self.alone(name), fresh=True),
+                difference(best, reference, fresh=True) if compares else '',
+                gap_closed(best, self.alone(name), fresh=True),
                 self.price(name),
             ]
-            lines.append((mean(best), [title, *cells]))
+            lines.append((mean(best, fresh=True) or 0, [title, *cells]))
         header = ['', 'weight times', 'seeds', self.scored, 'to its student alone', 'to KD', 'gap closed', 'step / KD']
         ordered = [line for _, line in sorted(lines, key=lambda line: line[0], reverse=True)]
         student = self.alone(REFERENCE)
-        ends = f'Student alone: {spread_of(student)}. Teacher: {spread_of(student.teacher)}.'
+        ends = f'Student alone: {spread_of(student, fresh=True)}. Teacher: {spread_of(student.teacher)}.'
         return f'{table(header, ordered)}\n\n{ends}'
 
     def search(self) -> str:
-        """The tries on the set to choose by, seed 0."""
+        """The tries on the set to choose by, with the first seed."""
+        tried = {name: self.searched(name)[0] for name in self.titles}
+        columns = sorted({self.tries(name).index(of) for name, settings in tried.items() for of in settings})
         lines = []
         for name, title in self.titles.items():
-            best, cells = self.best(name), []
-            for setting in self.tries(name):
-                value = values(setting, split=TUNE).get(0)
-                text = 'not run' if value is None else f'{value:.1f}'
-                cells.append(f'**{text}**' if setting == best else text)
-            lines.append([title, *cells])
-        return table([f'{self.scored} to choose by', *(f'weight times {factor:g}' for factor in self.factors)], lines)
+            cells = dict.fromkeys(columns, '')
+            for setting in tried[name]:
+                text = f'{values(setting, split=TUNE)[SEARCHED]:.1f}' if has_run(setting) else NOT_RUN
+                cells[self.tries(name).index(setting)] = f'**{text}**' if setting == self.best(name) else text
+            lines.append([title, *cells.values()])
+        header = [f'weight times {FACTORS[place]:g}' for place in columns]
+        return table([f'{self.scored} to choose by', *header], lines)
+
+    def searched(self, name: str) -> tuple[list[Setting], list[Setting]]:
+        """A method's tries, and which have still to run.
+
+        The first three; then, while the best has the least or the largest weight of all, one beyond.
+        """
+        possible = self.tries(name)
+
+        def beyond(tries: Sequence[Setting], best: Setting) -> Setting | None:
+            places = [possible.index(setting) for setting in tries]
+            place = possible.index(best)
+            further = place - 1 if place == min(places) else place + 1 if place == max(places) else None
+            return possible[further] if further is not None and 0 <= further < len(possible) else None
+
+        return searched([possible[place] for place in FIRST], beyond)
 
     def best(self, name: str) -> Setting | None:
-        return best_of(self.tries(name))
+        return best_of(self.searched(name)[0])
 
     def price(self, name: str) -> str:
-        return f'{self.cost[name]:.2f}' if name in self.cost else 'not run'
+        return f'{self.cost[name]:.2f}' if name in self.cost else NOT_RUN
 
     def plot(self, title: str) -> tuple[object, Callable[[], Figure]]:
         """What the plot of score against cost shows, and a function that draws it."""
-        ran = {name: self.best(name) for name in self.titles if name in self.cost and self.best(name)}
-        points = [(self.titles[name], self.cost[name], list(values(best).values())) for name, best in ran.items()]
-        ends = [mean(self.alone(REFERENCE)), mean(self.alone(REFERENCE).teacher)]
+        points = []
+        for name in self.titles:
+            # Another student than KD's has another step.
+            of = self.best(name) if self.alone(name) == self.alone(REFERENCE) else None
+            found = list(values(of, fresh=True).values()) if of else []
+            if found and name in self.cost:
+                points.append((self.titles[name], self.cost[name], found))
+        ends = [mean(self.alone(REFERENCE), fresh=True), mean(self.alone(REFERENCE).teacher)]
         return [title, points, ends], partial(price_against_score, title, self.scored, points, *ends)
 
 

@@ -2,17 +2,22 @@
 
 import itertools
 import json
+import subprocess
+from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
 
 from benchmarks.classifier_shootout import run
 from benchmarks.classifier_shootout.settings import (
+    ASSISTANT,
+    CHAIN,
+    CONFIGS,
     DROPS,
     EPOCHS,
-    FACTORS,
     HELD_OUT,
     IMAGES,
+    PAIR,
     PLAIN,
     TOGETHER,
     UNPUBLISHED,
@@ -26,6 +31,7 @@ from benchmarks.classifier_shootout.settings import (
 )
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.study import found, queue, setting
+from benchmarks.study.shootout import FACTORS
 from luminet_det.classification.data.subset import stratified
 from luminet_det.distillation.loss_setting import build_loss
 
@@ -66,13 +72,18 @@ def test_a_try_is_the_published_config_for_a_shorter_time_with_its_weights_times
     assert (tried.train_cfg.max_epochs, tried.param_scheduler.milestones) == (EPOCHS, DROPS)
 
 
-def test_every_method_of_the_pair_is_in_with_as_many_tries():
-    configs = {
-        path.stem.partition('_resnet20-')[0] for path in run.REPOSITORY.glob('configs/cifar100/**/*-resnet56.py')
-    }
-    assert {*METHODS} == (configs - {'takd', 'kd_resnet32-resnet56'}) | {*UNPUBLISHED, *TOGETHER}
+def test_every_method_of_the_pair_is_in_with_as_many_first_tries():
+    configs = {path.stem.partition('_resnet20-')[0] for path in (CONFIGS / 'cifar100').rglob(f'*_{PAIR}.py')}
+    assert {*METHODS} == configs | {*UNPUBLISHED, *TOGETHER}
     names = [setting.name for method in METHODS for setting in tries(method)]
     assert len({*names}) == len(names) == len(METHODS) * len(FACTORS)
+
+
+def test_the_chain_ends_in_a_student_of_the_assistant_that_the_teacher_has_taught():
+    assistant, student = Setting(ASSISTANT).build(), Setting(CHAIN).build()
+    assert assistant.model.teacher.checkpoint == Setting('kd').build().model.teacher.checkpoint
+    assert student.model.teacher.checkpoint == f'work_dirs/classifier_shootout/{ASSISTANT}_times-1-0/epoch_{EPOCHS}.pth'
+    assert Config.fromfile(student.model.teacher.config).model.network == assistant.model.network
 
 
 @pytest.mark.parametrize('method', TOGETHER)
@@ -95,14 +106,13 @@ def test_crd_remembers_the_images_of_the_part_and_draws_as_large_a_share_of_them
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(setting, 'RESULTS', tmp_path / 'results')
     monkeypatch.setattr(found, 'RESULTS', tmp_path / 'results')
-    monkeypatch.setattr(run, 'WORK', tmp_path / 'work')
-    weights = tmp_path / 'teacher' / 'epoch_10.pth'
-    weights.parent.mkdir()
+    monkeypatch.chdir(tmp_path)
+    weights = run.TEACHER / f'epoch_{run.EPOCHS}.pth'
+    weights.parent.mkdir(parents=True)
     weights.write_bytes(b'weights')
-    monkeypatch.setattr(run, 'TEACHER', weights.parent)
-    found._runs.cache_clear()
+    found.forget()
     yield tmp_path
-    found._runs.cache_clear()
+    found.forget()
 
 
 @pytest.fixture
@@ -111,6 +121,8 @@ def trained(folder, monkeypatch):
     calls = []
 
     def train(command, **_):
+        if command[0] == 'git':
+            return SimpleNamespace(stdout='abc')
         config = Config.fromfile(command[2])
         options = dict(itertools.pairwise(command))
         calls.append((config, options))
@@ -124,9 +136,9 @@ def trained(folder, monkeypatch):
         )
         with open(f'{options["--work-dir"]}/result.json', 'w') as file:
             json.dump(content, file)
+        return None
 
-    monkeypatch.setattr(run.subprocess, 'run', train)
-    monkeypatch.setattr(run, 'commit', lambda: 'abc')
+    monkeypatch.setattr(subprocess, 'run', train)
     return calls
 
 
@@ -161,12 +173,25 @@ def test_what_failed_does_not_keep_the_others_from_being_trained(trained, monkey
     assert queue.missing(wanted) == wanted[:1]
 
 
-def test_the_table_has_what_won_first_and_what_a_step_costs(trained):
-    for seed in range(3):
+def test_a_result_of_other_options_is_not_counted(trained, monkeypatch):
+    run.finish(Setting('kd', 4), 1)
+    path = setting.result_file(Setting('kd', 4), 1)
+    path.write_text(path.read_text().replace('"tau": 4.0', '"tau": 2.0'))
+    with pytest.raises(
+        RuntimeError, match=r"kd_times-4-1.json is of a run with distill=.*'tau': 2.0.* delete the file"
+    ):
+        run.finish(Setting('kd', 4), 1)
+
+
+def test_the_table_has_what_won_first_on_seeds_that_it_was_not_chosen_by(trained):
+    for seed in range(4):
         run.finish(Setting(PLAIN), seed)
+    for factor in (0.25, 1, 4):
+        run.finish(Setting('crd', factor), 0)
+        run.finish(Setting('kd', factor), 0)
+    for seed in (1, 2, 3):
         run.finish(Setting('crd', 0.25), seed)
-    run.finish(Setting('kd'), 0)
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in CLASSIFIERS.results().splitlines()[2:4]]
-    assert rows[0][:4] == ['CRD', '0.25', '3', '50.00 ± 10.00']
-    assert rows[1][:4] == ['KD', '1', '1', '40.00']
+    assert rows[0][:4] == ['CRD', '0.25', '3', '60.00 ± 10.00']
+    assert rows[1][:4] == ['KD', '0.25', '0', 'not run']
     assert rows[0][7] == f'{CLASSIFIERS.cost["crd"]:.2f}'

@@ -4,11 +4,12 @@ import pytest
 from mmengine.config import Config
 
 from benchmarks.digits_study.run import QUICKSTART, Teacher, listens, write_config
-from benchmarks.method_shootout.settings import FACTORS, PLAIN, Setting, alone, methods, tries
+from benchmarks.method_shootout.settings import PLAIN, Assistant, Setting, alone, methods, tries
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study import settings as roi_study
 from benchmarks.study import found
 from benchmarks.study.setting import result_file
+from benchmarks.study.shootout import FACTORS
 from luminet_det.distillation.loss_setting import build_loss
 
 METHODS = methods()
@@ -20,16 +21,17 @@ def test_a_try_is_the_methods_config_with_its_weights_times_the_factor(method):
     for own, other in zip(changed.model.distill, stock.model.distill, strict=True):
         assert own.loss.pop('loss_weight') == pytest.approx(4 * build_loss(other.loss).loss_weight)
         other.loss.pop('loss_weight', None)
-    if Setting(method, 4).studied:  # the study's student knows more rows, and its losses are imported
+    if Setting(method, 4).studied:  # the study's student knows more rows, imports its losses, and logs means
         assert changed.model.type == 'luminet_det.StudiedDetector'
         changed.model.type = stock.model.type
+        changed.log_processor.pop('mean_pattern')
         stock.custom_imports = dict(imports=['benchmarks.roi_study.perception'])
     assert changed.to_dict() == stock.to_dict()
 
 
 def test_a_run_of_the_roi_study_is_not_made_again():
     assert Setting(PLAIN).studied == roi_study.PLAIN
-    assert [setting.studied for setting in tries('luminet')] == [roi_study.luminet(loss_weight=n) for n in (1, 4, 16)]
+    assert [of.studied for of in tries('luminet')[2:5]] == [roi_study.luminet(loss_weight=n) for n in (1, 4, 16)]
     assert result_file(Setting('kd', 1), 0) == result_file(roi_study.KD, 0)
     assert Setting('fgd').studied is None
 
@@ -68,10 +70,11 @@ def runs(monkeypatch):
 
     monkeypatch.setattr(found, '_runs', lambda study: kept.get(study, {}))
     add(Teacher(), 0.6)
-    add(Setting(PLAIN), 0.2, 0.22, 0.18)
-    add(Setting('kd', 1), 0.3, 0.33, 0.27)
-    add(Setting('kd', 4), 0.29)
-    add(Setting('luminet', 4), 0.4, 0.44, 0.39)
+    add(Setting(PLAIN), 0.1, 0.2, 0.22, 0.18)
+    for factor, seeds in [(0.25, [0.2]), (1, [0.35, 0.3, 0.33, 0.27]), (4, [0.29])]:
+        add(Setting('kd', factor), *seeds)
+    for factor, seeds in [(0.25, [0.3]), (1, [0.35]), (4, [0.45, 0.4, 0.44, 0.39]), (16, [0.2])]:
+        add(Setting('luminet', factor), *seeds)
     return add
 
 
@@ -82,7 +85,7 @@ def rows(table):
     return {line[0]: line[1:] for line in cells}
 
 
-def test_the_table_has_each_methods_best_first_what_won_and_at_last_what_has_not_run(runs):
+def test_the_table_has_each_methods_best_by_fresh_seeds_first_what_won_and_at_last_what_has_not_run(runs):
     table = rows(DETECTORS.results())
     assert list(table)[2:4] == ['LumiNet', 'KD']
     assert table['LumiNet'][:3] == ['4', '3', '41.00 ± 2.65']
@@ -93,5 +96,24 @@ def test_the_table_has_each_methods_best_first_what_won_and_at_last_what_has_not
     assert table['FGD'][2] == 'not run'
 
 
+def test_a_search_goes_on_beyond_a_weight_that_is_best_at_an_end(runs):
+    assert DETECTORS.searched('kd')[1] == []
+    assert DETECTORS.searched('luminet') == ([Setting('luminet', factor) for factor in (0.25, 1, 4, 16)], [])
+    assert DETECTORS.searched('fgd')[1] == [Setting('fgd', factor) for factor in (0.25, 1, 4)]
+    for factor, ap in [(0.25, 0.3), (1, 0.2), (4, 0.1)]:
+        runs(Setting('fgd', factor), ap)
+    assert DETECTORS.searched('fgd')[1] == [Setting('fgd', 1 / 16)]
+    # What ran for another reason is no try.
+    runs(Setting('kd', 64), 0.9)
+    assert DETECTORS.best('kd') == Setting('kd', 1)
+
+
+def test_the_student_of_the_chain_listens_to_the_assistant(tmp_path):
+    config = Config.fromfile(write_config(Setting('takd'), Setting('takd').build(), tmp_path / 'takd'))
+    assert config.model.teacher.checkpoint == 'work_dirs/teachers/assistant-0/iter_750.pth'
+    assistant = Config.fromfile(write_config(Assistant(), Assistant().build(), tmp_path / 'assistant'))
+    assert assistant.model.teacher.checkpoint == f'work_dirs/teachers/{Teacher().name}-0/iter_750.pth'
+
+
 def test_the_search_shows_the_tries_and_which_was_taken(runs):
-    assert rows(DETECTORS.search())['KD'] == ['not run', '**30.0**', '29.0']
+    assert rows(DETECTORS.search())['KD'] == ['20.0', '**35.0**', '29.0', '']

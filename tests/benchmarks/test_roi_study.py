@@ -1,6 +1,7 @@
 """The study's variants of LumiNet are what they are called, and its sets and scores are what the page says."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from pycocotools.coco import COCO
 
-from benchmarks.digits_study import scenes
+from benchmarks.digits_study import run, scenes
 from benchmarks.digits_study.scores import score
-from benchmarks.roi_study.perception import StudiedLumiNetLoss, log_offset, near_rows
-from benchmarks.roi_study.settings import QUESTIONS
+from benchmarks.roi_study.perception import StudiedDetector, StudiedLumiNetLoss, log_offset, near_rows
+from benchmarks.roi_study.settings import BASE, KD, PLAIN, QUESTIONS, Setting, first_tries, luminet, searched
+from benchmarks.study import found, kept, queue
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.losses import KDLoss, LumiNetLoss
 
@@ -244,7 +246,10 @@ def test_calibration_is_the_gap_between_score_and_precision():
         dict(image_id=i, category_id=0, bbox=box, score=0.8) for i, box in ((1, [0, 0, 40, 40]), (2, [60, 60, 30, 30]))
     ]
     # Half of what is said with 0.8 is right.
-    assert score(truth, guesses, [1, 2])['D-ECE'] == pytest.approx(0.3, abs=1e-4)
+    found = score(truth, guesses, [1, 2])
+    assert found['D-ECE'] == found['overconfidence'] == pytest.approx(0.3, abs=1e-4)
+    modest = score(truth, [guess | dict(score=0.4) for guess in guesses], [1, 2])
+    assert (modest['D-ECE'], modest['overconfidence']) == pytest.approx((0.1, -0.1), abs=1e-4)
     unsure = [guess | dict(score=0.2) for guess in guesses]
     assert score(truth, unsure, [1, 2])['D-ECE'] is None
 
@@ -252,4 +257,95 @@ def test_calibration_is_the_gap_between_score_and_precision():
 def test_the_studied_student_is_the_quickstarts():
     config = Config.fromfile('benchmarks/roi_study/student.py')
     stock = Config.fromfile('configs/quickstart/luminet_student.py')
-    assert {key for key in config.keys() | stock.keys() if config.get(key) != stock.get(key)} == {'custom_imports'}
+    changed = {key for key in config.keys() | stock.keys() if config.get(key) != stock.get(key)}
+    assert changed == {'custom_imports', 'log_processor'}
+    assert config.log_processor.pop('mean_pattern')
+    assert config.log_processor == stock.log_processor
+
+
+def test_a_search_goes_on_beyond_the_weight_that_is_best_at_an_end(monkeypatch):
+    runs = {}
+    monkeypatch.setattr(found, '_runs', lambda study: runs)
+
+    def ran(ap, **term):
+        setting = Setting('kd', dict(tau=1) | term)
+        runs[setting.name] = {0: dict(scores=dict(tune=dict(AP=ap), report=dict(AP=ap)))}
+        return setting
+
+    for setting in first_tries('kd'):
+        ran(0.3, **setting.term)
+    ran(0.4, loss_weight=4)
+    assert searched('kd') == (first_tries('kd'), [])
+    end = ran(0.5, loss_weight=16)
+    assert searched('kd')[1] == [Setting('kd', end.term | dict(loss_weight=64))]
+    ran(0.6, loss_weight=64)
+    ran(0.2, loss_weight=256)
+    assert [of.term['loss_weight'] for of in searched('kd')[0][-2:]] == [64, 256]
+    assert searched('kd')[1] == []
+    least = ran(0.9, loss_weight=0.25, rois='foreground')
+    assert searched('kd')[1] == [Setting('kd', least.term | dict(loss_weight=0.0625))]
+
+
+def test_a_result_says_every_option_and_is_counted_for_no_other(tmp_path):
+    (options,) = kept.resolved(luminet(rois='foreground').distill, StudiedDetector.taps)
+    assert options['rois'] == 'foreground'
+    assert options['loss'].items() >= dict(tau=1, loss_weight=4, eps=1e-5, use_sigmoid=False).items()
+    path = tmp_path / 'a.json'
+    assert kept.read(path, distill=[options]) is None
+    path.write_text(json.dumps(dict(distill=[options], data='abc')))
+    assert kept.read(path, distill=[options], data='abc')['data'] == 'abc'
+    with pytest.raises(RuntimeError, match=r"a.json is of a run with data='abc', and now it would have 'def'"):
+        kept.read(path, distill=[options], data='def')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'words'),
+    [
+        (dict(statistics='teacher', parts='mean'), "statistics='teacher' has no parts='mean'"),
+        (dict(statistics='teacher', detached=True), 'detached=True'),
+        (dict(statistics='window', window=0), 'window=0'),
+        (dict(eps=-1), 'eps'),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        StudiedLumiNetLoss(**settings)
+
+
+def test_a_seed_that_was_chosen_by_is_not_reported_and_a_gap_needs_three(monkeypatch):
+    def runs(*of_seeds):
+        return {seed: dict(scores=dict(report=dict(AP=ap))) for seed, ap in enumerate(of_seeds)}
+
+    study = {'plain': runs(0.1, 0.2, 0.2, 0.2), BASE.name: runs(0.9, 0.4, 0.4, 0.4), KD.name: runs(0.3, 0.3)}
+    monkeypatch.setattr(found, '_runs', lambda name: dict(even=runs(0.6)) if name == 'teachers' else study)
+    assert found.values(BASE, fresh=True) == {seed: pytest.approx(40) for seed in (1, 2, 3)}
+    assert found.gap_closed(BASE, PLAIN, fresh=True) == '50%'
+    assert found.gap_closed(KD, PLAIN) == '-'
+    assert found.difference(BASE, PLAIN, fresh=True).startswith('+20.00 (')
+
+
+def test_several_runs_at_a_time_are_scored_one_after_the_other(tmp_path, monkeypatch):
+    # pycocotools writes into the annotations that it is given.
+    inside, most = [], []
+
+    def scores(folder):
+        inside.append(folder)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.remove(folder)
+        return {split: dict(AP=0.5) for split in ('tune', 'report')}
+
+    fakes = dict(
+        scores=scores,
+        curve=lambda folder: [],
+        trained_by=lambda run: dict(steps=1, seconds=1, fingerprint=''),
+        data_fingerprint=lambda: 'abc',
+        commit=lambda: 'def',
+        result_file=lambda setting, seed: tmp_path / f'{seed}.json',
+        WORK=tmp_path,
+    )
+    for name, fake in fakes.items():
+        monkeypatch.setattr(run, name, fake)
+    monkeypatch.setattr(queue, 'result_file', fakes['result_file'])
+    queue.work_off([(PLAIN, seed) for seed in range(4)], run.finish, jobs=4)
+    assert (len(most), max(most)) == (4, 1)

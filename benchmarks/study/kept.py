@@ -1,0 +1,62 @@
+"""What a result file says of its run, so that it is counted for no other one."""
+
+import hashlib
+import inspect
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.study.setting import REPOSITORY
+from luminet_det.distillation.taps import Tap
+from luminet_det.distillation.terms import Term
+
+OPTIONS = 'distill'
+
+
+def resolved(distill: list[dict], taps: Mapping[str, Tap]) -> list[dict]:
+    """A config's terms with every setting written out, also those left at their defaults."""
+    found = []
+    for setting in distill:
+        term = Term.from_setting(setting, taps)
+        parameters = inspect.signature(type(term.loss).__init__).parameters
+        chosen = {name: parameter.default for name, parameter in parameters.items() if name not in ('self', 'kwargs')}
+        chosen |= setting['loss']
+        # An eps or a rate that depends on others is None in the signature.
+        chosen |= {name: getattr(term.loss, name, None) for name, value in chosen.items() if value is None}
+        schedule = {name: setting[name] for name in ('warmup', 'stop') if name in setting}
+        found.append(dict(tap=term.tap, **term.options, **schedule, loss=chosen))
+    return json.loads(json.dumps(found))
+
+
+def read(path: Path, **expected: object) -> dict | None:
+    """The content of a result file; None without one.
+
+    Raises:
+        RuntimeError: The file is of a run with other options, data or teacher, and would be counted for this one.
+    """
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text())
+    for key, value in expected.items():
+        if content.get(key) != value:
+            raise RuntimeError(
+                f'{path.name} is of a run with {key}={content.get(key)!r}, and now it would have {value!r}: delete the '
+                'file to train again, or undo what has changed.'
+            )
+    return content
+
+
+def weights_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def commit() -> str:
+    """The commit that is checked out, with '-dirty' where code differs from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(['git', '-C', str(REPOSITORY), *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    changed = git('status', '--porcelain', '--untracked-files=no', '--', '*.py')
+    return git('rev-parse', '--short=12', 'HEAD') + ('-dirty' if changed else '')

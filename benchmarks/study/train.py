@@ -1,0 +1,26 @@
+"""tools/train.py for a study: one core, its output in a file."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Lock
+
+from benchmarks.study.setting import REPOSITORY
+
+ONE_AT_A_TIME = Lock()  # neither reading a config nor redirecting standard output is made for threads
+
+
+def train(config: Path, folder: Path, seed: int, *options: str) -> None:
+    """Train a config in a folder, going on from the last checkpoint there; the benchmarks' modules can be imported.
+
+    Raises:
+        CalledProcessError: The training failed; `output.txt` in the folder says why.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(folder), *options]
+    command += ['--seed', str(seed), '--resume', 'auto']
+    # One thread adds up in one order: the scores are the same on any number of cores.
+    environment = os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
+    with (folder / 'output.txt').open('a') as output:
+        subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=True)
