@@ -12,16 +12,20 @@ from mmcv.transforms import Compose
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
+from benchmarks.roi_study.settings import searched
+from benchmarks.study.found import best_of
+from benchmarks.study.kept import resolved
+from luminet_det.detection.two_stage import DistillTwoStageDetector
 from tests import pairs
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'voc07_small'
 CONFIGS = sorted(FOLDER.glob('*.py'))
 REVIEW = dict(tap='neck', loss=dict(type='luminet_det.ReviewKDLoss', loss_weight=1.2))
-LUMINET = dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=1, loss_weight=4))
-DKD = dict(type='luminet_det.DKDLoss', tau=1, target_weight=1, non_target_weight=0.25)
+LUMINET = dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=2, loss_weight=16))
+DKD = dict(type='luminet_det.DKDLoss', tau=2, target_weight=1, non_target_weight=0.25)
 TERMS = dict(
-    kd=[dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.KDLoss', tau=1, loss_weight=1))],
-    dkd=[dict(tap='roi_cls', rois='all', loss=DKD)],
+    kd=[dict(tap='roi_cls', rois='foreground', loss=dict(type='luminet_det.KDLoss', tau=1, loss_weight=1))],
+    dkd=[dict(tap='roi_cls', rois='foreground', loss=DKD)],
     luminet=[LUMINET],
     reviewkd=[REVIEW],
     reviewkd_luminet=[REVIEW, LUMINET],
@@ -85,6 +89,12 @@ def test_a_row_distils_what_it_is_named_after(method):
     model = parsed(method).model
     assert model.get('distill') == TERMS.get(method)
     assert model.type == ('luminet_det.DistillTwoStageDetector' if method in TERMS else 'FasterRCNN')
+
+
+@pytest.mark.parametrize('method', ['kd', 'dkd', 'luminet'])
+def test_the_settings_on_logits_are_those_that_the_study_found_best(method):
+    best, taps = best_of(searched(method)[0]), DistillTwoStageDetector.taps
+    assert resolved(parsed(method).model.distill, taps) == resolved(best.distill, taps)
 
 
 @every_student

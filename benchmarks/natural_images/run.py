@@ -70,7 +70,7 @@ def train(study: Study, method: str, seed: int, folder: Path, deadline: float) -
     command = [*TRAIN, str(config_of(method)), '--work-dir', str(folder), '--seed', str(seed), '--resume']
     command += [*['--amp'] * study.amp, '--cfg-options', *study.changes(method, seed)]
     # Several runs share the cores; the work is the GPU's.
-    environment = {'OMP_NUM_THREADS': '1', **os.environ}
+    environment = os.environ | {'OMP_NUM_THREADS': '1'}
     with (folder / 'output.txt').open('a') as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:

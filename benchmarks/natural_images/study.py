@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs' / 'voc07_small'
 RESULTS = ROOT / 'benchmarks' / 'results' / 'natural_images'
 WORK = ROOT / 'work_dirs' / 'natural_images'
-TEACHER, PLAIN = 'teacher', 'plain'
-METHODS = (PLAIN, 'kd', 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet')
+TEACHER, PLAIN, KD = 'teacher', 'plain', 'kd'
+METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet')
 EPOCHS, REHEARSED = 72, 4  # of the configs, of a rehearsal
 VALIDATED = 6  # every so many epochs
 

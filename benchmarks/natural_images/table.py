@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from statistics import mean
 
 from benchmarks.natural_images import study
 from luminet_det.published.markdown import table
@@ -33,7 +34,8 @@ def natural_images() -> str:
 
 
 def _table(epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
-    head = [f'{epochs} epochs', 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored', 'AP to R18 alone, by seed']
+    head = [f'{epochs} epochs', 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored']
+    head += ['AP to R18 alone, by seed', 'to KD, by seed', 'gap closed']
     rows = []
     for method, title in TITLES.items():
         of_seed = found.get(method, {})
@@ -41,7 +43,11 @@ def _table(epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
         cells = [_percent(one[f'coco/bbox_mAP{which}'] for one in last) for which in ('', '_50', '_75')]
         cells.append(_percent(run['without_difficult']['AP'] for run in of_seed.values()))
         taught = method not in (study.TEACHER, study.PLAIN)
-        rows.append([title, *cells, _gain(of_seed, found.get(study.PLAIN, {})) if taught else ''])
+        plain, kd, teacher = (found.get(other, {}) for other in (study.PLAIN, study.KD, study.TEACHER))
+        cells.append(_gain(of_seed, plain) if taught else '')
+        cells.append(_gain(of_seed, kd) if taught and method != study.KD else '')
+        cells.append(_gap(of_seed, plain, teacher) if taught else '')
+        rows.append([title, *cells])
     return table(head, rows)
 
 
@@ -49,12 +55,24 @@ def _percent(values) -> str:
     return spread([100 * value for value in values])
 
 
+def _gap(ours: Mapping[int, dict], alone: Mapping[int, dict], teacher: Mapping[int, dict]) -> str:
+    """(distilled - student) / (teacher - student), of the seeds that both students have."""
+    seeds = ours.keys() & alone.keys()
+    if not seeds or not teacher:
+        return NOT_RUN
+    own, base = (mean(_ap(runs[seed]) for seed in seeds) for runs in (ours, alone))
+    gap = mean(map(_ap, teacher.values())) - base
+    return f'{(own - base) / gap:.0%}' if gap > 0 else '-'
+
+
+def _ap(run: dict) -> float:
+    return 100 * run['metrics']['last']['coco/bbox_mAP']
+
+
 def _gain(ours: Mapping[int, dict], alone: Mapping[int, dict]) -> str:
     if not ours:
         return NOT_RUN
-    return paired_difference(*(
-        {seed: 100 * run['metrics']['last']['coco/bbox_mAP'] for seed, run in runs.items()} for runs in (ours, alone)
-    ))  # fmt: skip
+    return paired_difference(*({seed: _ap(run) for seed, run in runs.items()} for runs in (ours, alone)))
 
 
 def _command(epochs: int) -> str:

@@ -1,4 +1,4 @@
-"""DKD on the RoI logits with the settings of its authors' detection code: T = 1, weights 1 and 0.25.
+"""DKD on the RoI logits: tau 2, weights 1 and 0.25, on the foreground, its best on the digits (docs/roi_study.md).
 
 python tools/train.py configs/voc07_small/dkd_r18-faster-rcnn-r50_fpn_gn_72e_voc07_small.py
 """
@@ -9,8 +9,8 @@ model = dict(
     distill=[
         dict(
             tap='roi_cls',
-            rois='all',
-            loss=dict(type='luminet_det.DKDLoss', tau=1.0, target_weight=1.0, non_target_weight=0.25),
+            rois='foreground',
+            loss=dict(type='luminet_det.DKDLoss', tau=2.0, target_weight=1.0, non_target_weight=0.25),
         ),
     ]
 )

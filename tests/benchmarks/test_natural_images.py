@@ -249,7 +249,7 @@ def row(title, text):
 
 def test_what_was_not_run_is_said_with_the_command(results):
     text = table.natural_images()
-    assert row('LumiNet', text) == ['not run'] * 5
+    assert row('LumiNet', text) == ['not run'] * 7
     assert '`python -m benchmarks.natural_images --amp --minutes 8.5`' in text
 
 
@@ -257,12 +257,14 @@ def test_the_table_has_mean_spread_and_the_gain_by_seed(results):
     for seed in (0, 1):
         results('plain', seed, 0.20 + seed / 100)
         results('luminet', seed, 0.22 + seed / 100)
+    results('kd', 1, 0.22)
     results('teacher', 0, 0.3)
     text = table.natural_images()
-    assert row('teacher, R50', text) == ['30.00', '30.00', '30.00', '31.00', '']
-    assert row('LumiNet', text) == ['22.50 ± 0.71'] * 3 + ['23.50 ± 0.71', '+2.00 (n = 2)']
+    assert row('teacher, R50', text) == ['30.00', '30.00', '30.00', '31.00', '', '', '']
+    assert row('LumiNet', text) == ['22.50 ± 0.71'] * 3 + ['23.50 ± 0.71', '+2.00 (n = 2)', '+1.00 (n = 1)', '21%']
     assert row('R18 alone', text)[-1] == ''
-    assert row('KD', text) == ['not run'] * 5
+    assert row('KD', text)[4:] == ['+1.00 (n = 1)', '', '11%']
+    assert row('DKD', text) == ['not run'] * 7
     assert 'What was not run' in text
 
 
