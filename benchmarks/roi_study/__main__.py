@@ -1,7 +1,8 @@
 """Train what the study compares: benchmarks/results/roi_study has a file for each run, made if it is missing.
 
     python -m benchmarks.roi_study --questions rows eps --seeds 0 1 --jobs 2
-    python -m benchmarks.roi_study --settings luminet_loss_weight-4_tau-1 plain --seeds 0 1 2 3 4
+    python -m benchmarks.roi_study --claims --seeds 0 1 2 3 4
+    python -m benchmarks.roi_study --chosen --seeds 1 2 3 4 5
 
 Some two minutes a run. What is done is not done again; what was cut short resumes. `--chosen` is the setting of each
 method that `--questions methods` has found best; that searches on beyond a weight that is best at an end.
@@ -11,7 +12,7 @@ import argparse
 from itertools import product
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.roi_study.settings import LOSSES, PLAIN, QUESTIONS, searched
+from benchmarks.roi_study.settings import CLAIMS, LOSSES, PLAIN, QUESTIONS, searched
 from benchmarks.study.found import SEARCHED, best_of, forget
 
 
@@ -21,6 +22,7 @@ def main() -> None:
     which.add_argument('--questions', nargs='+', choices=QUESTIONS, default=list(QUESTIONS))
     which.add_argument('--settings', nargs='+', help='only these, by their names')
     which.add_argument('--chosen', action='store_true', help="the student alone and each method's best")
+    which.add_argument('--claims', action='store_true', help='what a claim of docs/roi_study.md rests on')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
@@ -31,10 +33,12 @@ def main() -> None:
         if unknown := set(args.settings) - known.keys():
             parser.error(f'no setting {", ".join(sorted(unknown))}; --dry-run lists them')
         settings = [known[name] for name in args.settings]
+    if args.claims:
+        settings = CLAIMS
     if args.chosen:
         settings = [PLAIN, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
     work_off(((setting, seed) for seed, setting in product(args.seeds, settings)), args.jobs, args.dry_run)
-    while not (args.settings or args.chosen or args.dry_run) and 'methods' in args.questions:
+    while not (args.settings or args.claims or args.chosen or args.dry_run) and 'methods' in args.questions:
         forget()
         beyond = [(setting, SEARCHED) for method in LOSSES for setting in searched(method)[1]]
         if not beyond:

@@ -210,3 +210,5 @@ QUESTIONS = {
     'length': [replace(of, length=LONGER) for of in (PLAIN, BASE, KD_FOREGROUND)],
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
+# What a claim of the page rests on.
+CLAIMS = [PLAIN, KD, KD_FOREGROUND, BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *QUESTIONS['few']]
