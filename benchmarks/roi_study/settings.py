@@ -211,4 +211,5 @@ QUESTIONS = {
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
 # What a claim of the page rests on.
-CLAIMS = [PLAIN, KD, KD_FOREGROUND, BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *QUESTIONS['few']]
+A_QUARTER = (luminet(loss_weight=1), luminet(tau=2, loss_weight=4))  # of the weight that each temperature goes with
+CLAIMS = [PLAIN, KD, KD_FOREGROUND, BASE, *A_QUARTER, *(luminet(parts=parts) for parts in STEPS_TAKEN)]
