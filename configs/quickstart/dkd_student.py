@@ -2,4 +2,12 @@
 
 _base_ = './luminet_student.py'
 
-model = dict(distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.DKDLoss', tau=1.0, non_target_weight=0.25))])
+model = dict(
+    distill=[
+        dict(
+            tap='roi_cls',
+            rois='foreground',
+            loss=dict(type='luminet_det.DKDLoss', tau=2.0, non_target_weight=0.25),
+        )
+    ]
+)

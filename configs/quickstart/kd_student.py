@@ -2,4 +2,4 @@
 
 _base_ = './luminet_student.py'
 
-model = dict(distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.KDLoss', tau=1.0, loss_weight=4.0))])
+model = dict(distill=[dict(tap='roi_cls', rois='foreground', loss=dict(type='luminet_det.KDLoss', tau=1.0))])

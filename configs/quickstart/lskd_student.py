@@ -2,4 +2,4 @@
 
 _base_ = './luminet_student.py'
 
-model = dict(distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.LSKDLoss', tau=2.0, loss_weight=1.0))])
+model = dict(distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.LSKDLoss', tau=1.0, loss_weight=16.0))])

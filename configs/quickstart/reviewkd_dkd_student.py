@@ -5,6 +5,10 @@ _base_ = './luminet_student.py'
 model = dict(
     distill=[
         dict(tap='neck', loss=dict(type='luminet_det.ReviewKDLoss', loss_weight=1.0)),
-        dict(tap='roi_cls', loss=dict(type='luminet_det.DKDLoss', tau=1.0, non_target_weight=0.25)),
+        dict(
+            tap='roi_cls',
+            rois='foreground',
+            loss=dict(type='luminet_det.DKDLoss', tau=2.0, non_target_weight=0.25),
+        ),
     ]
 )

@@ -31,8 +31,10 @@ def test_a_try_is_the_methods_config_with_its_weights_times_the_factor(method):
 
 def test_a_run_of_the_roi_study_is_not_made_again():
     assert Setting(PLAIN).studied == roi_study.PLAIN
-    assert [of.studied for of in tries('luminet')[2:5]] == [roi_study.luminet(loss_weight=n) for n in (1, 4, 16)]
-    assert result_file(Setting('kd', 1), 0) == result_file(roi_study.KD, 0)
+    assert [of.studied for of in tries('luminet')[2:5]] == [
+        roi_study.luminet(tau=2, loss_weight=n) for n in (4, 16, 64)
+    ]
+    assert result_file(Setting('kd', 1), 0) == result_file(roi_study.KD_FOREGROUND, 0)
     assert Setting('fgd').studied is None
 
 

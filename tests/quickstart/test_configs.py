@@ -5,6 +5,11 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from benchmarks.roi_study.settings import LOSSES, searched
+from benchmarks.study.found import best_of
+from benchmarks.study.kept import resolved
+from luminet_det.detection.two_stage import DistillTwoStageDetector
+
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'quickstart'
 NAMES = sorted(path.stem for path in CONFIGS.glob('*.py'))
 
@@ -60,3 +65,11 @@ def test_the_teacher_of_the_config_is_what_the_teacher_run_leaves():
     assert Path(teacher.config).samefile(CONFIGS / 'teacher.py')
     steps = Config.fromfile(CONFIGS / 'teacher.py').train_cfg.max_iters
     assert teacher.checkpoint == f'work_dirs/quickstart/teacher/iter_{steps}.pth'
+
+
+@pytest.mark.parametrize('name', ['kd', 'dkd', 'lskd', 'luminet', 'reviewkd_dkd', 'reviewkd_luminet', 'luminet_boxes'])
+def test_methods_on_the_logits_have_what_the_study_found_best(name):
+    method = next(part for part in reversed(name.split('_')) if part in LOSSES)
+    best, taps = best_of(searched(method)[0]), DistillTwoStageDetector.taps
+    terms = resolved(Config.fromfile(CONFIGS / f'{name}_student.py').model.distill, taps)
+    assert resolved(best.distill, taps)[0] in terms
