@@ -196,7 +196,8 @@ TABLES = {
         for name in ('statistics', 'detached', 'background', 'absent', 'eps', 'tau', 'warmup')
     },
     'roi study parts': roi_study.parts,
-    'roi study offsets': roi_study.offsets,
+    'roi study gradients': roi_study.gradients,
+    'roi study foreground': roi_study.foreground,
     'shootout': DETECTORS.results,
     'shootout search': DETECTORS.search,
     'classifier shootout': CLASSIFIERS.results,

@@ -1,6 +1,7 @@
 """LumiNet with every choice open that the paper leaves open on RoIs; the library has those that the study chose."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from mmdet.structures import SampleList
@@ -27,9 +28,8 @@ MOMENTUM = 0.1  # of the teacher's running estimate
 class StudiedLumiNetLoss(ClassRowLoss):
     """`luminet_det.LumiNetLoss` by autograd; with the defaults it is that loss.
 
-    Logs `share_offset`, the part of the squared gradient by the student's logits (K, C) that is the same for all rows,
-    K * |mean of rows|**2 / |gradient|**2: what moves all rows of a class alike. Of independent rows it would be 1 / K.
-    `share_offset_of_labels` is that of cross-entropy on the same rows.
+    Logs of each step's gradient by the student's logits (K, C) what `log_gradient` says, and as
+    `share_offset_of_labels` how much of cross-entropy's on the same rows is an offset.
 
     Args:
         tau: Temperature.
@@ -51,8 +51,8 @@ class StudiedLumiNetLoss(ClassRowLoss):
 
     def __init__(
         self,
-        tau: float = 1.0,
-        loss_weight: float = 4.0,
+        tau: float = 2.0,
+        loss_weight: float = 16.0,
         eps: float = 1e-5,
         statistics: str = 'step',
         window: int = 16,
@@ -84,8 +84,8 @@ class StudiedLumiNetLoss(ClassRowLoss):
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
         if student.requires_grad and len(student):
             student = student.view_as(student)
-            student.register_hook(log_offset)
-            log_offset(student.detach().softmax(1) - one_hot(target, student.shape[1]), 'share_offset_of_labels')
+            student.register_hook(partial(log_gradient, target != student.shape[1] - 1))
+            log('share_offset_of_labels', offset(student.detach().softmax(1) - one_hot(target, student.shape[1])))
         (own, own_scale), (other, other_scale) = self._statistics(student, teacher)
         student, teacher = (student - own) * own_scale, (teacher - other) * other_scale
         counted = torch.ones(student.shape[1], dtype=torch.bool, device=student.device)
@@ -142,12 +142,28 @@ class StudiedLumiNetLoss(ClassRowLoss):
             self.steps += 1
 
 
-def log_offset(gradient: Tensor, name: str = 'share_offset') -> None:
-    """Log the part of a gradient (K, C) that all rows have in common."""
-    whole = gradient.square().sum()
-    if whole > 0:
-        share = len(gradient) * gradient.mean(0).square().sum() / whole
-        MessageHub.get_current_instance().update_scalar(f'train/{name}', share.item())
+def log_gradient(foreground: Tensor, gradient: Tensor) -> None:
+    """Log where a gradient (K, C) is, of rows of which some are `foreground` (K,).
+
+    `share_offset`: the part of its square that all rows have in common; `share_foreground`: the part on rows of the
+    foreground, `share_foreground_rows` being their part of the rows; `share_rows`: the effective number of rows,
+    (sum of squares)**2 / sum of fourth powers of the rows' norms, over K.
+    """
+    of_rows = gradient.square().sum(1)
+    if (whole := of_rows.sum()) > 0:
+        log('share_offset', offset(gradient))
+        log('share_foreground', of_rows[foreground].sum() / whole)
+        log('share_foreground_rows', foreground.float().mean())
+        log('share_rows', whole.square() / of_rows.square().sum() / len(gradient))
+
+
+def offset(gradient: Tensor) -> Tensor:
+    """The part of a gradient's square that all rows have in common: K * |mean of rows|**2 / |gradient|**2."""
+    return len(gradient) * gradient.mean(0).square().sum() / gradient.square().sum()
+
+
+def log(name: str, value: Tensor) -> None:
+    MessageHub.get_current_instance().update_scalar(f'train/{name}', value.item())
 
 
 @MODELS.register_module()

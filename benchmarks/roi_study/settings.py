@@ -106,6 +106,7 @@ def luminet(**term) -> Setting:
 PLAIN = Setting('plain')
 BASE = luminet()
 KD = Setting('kd', dict(tau=1, loss_weight=4))
+FOREGROUND = luminet(rois='foreground')
 KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
 WEIGHTS = (1, 4, 16, 64)
@@ -153,8 +154,13 @@ def first_tries(method: str) -> list[Setting]:
 OF_TWO_IMAGES = [replace(of, batch=2) for of in (BASE, luminet(absent=False))]
 # Between KD and LumiNet.
 STEPS_TAKEN = ('scale', 'deviation', 'centre', 'mean')
-# KD, for what its gradient does to offsets.
-OF_OFFSETS = (luminet(parts='none'), luminet(parts='none', rois='foreground', loss_weight=1))
+# KD and LumiNet once more, by the study's loss, which logs where their gradients are.
+WATCHED = (
+    luminet(parts='none'),
+    luminet(parts='both'),
+    luminet(parts='none', rois='foreground', loss_weight=1),
+    luminet(parts='both', rois='foreground'),
+)
 
 # Each with the settings that answer it.
 QUESTIONS = {
@@ -202,7 +208,7 @@ QUESTIONS = {
         *(luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)),
         *(Setting('kd', dict(tau=tau, loss_weight=weight)) for tau in (2, 4) for weight in (1, 4, 16)),
     ],
-    'parts': [BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *OF_OFFSETS],
+    'parts': [BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *WATCHED],
     'warmup': [luminet(warmup=steps) for steps in (100, 400)],
     'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],
     'batch': [replace(of, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
@@ -212,4 +218,4 @@ QUESTIONS = {
 }
 # What a claim of the page rests on.
 A_QUARTER = (luminet(loss_weight=1), luminet(tau=2, loss_weight=4))  # of the weight that each temperature goes with
-CLAIMS = [PLAIN, KD, KD_FOREGROUND, BASE, *A_QUARTER, *(luminet(parts=parts) for parts in STEPS_TAKEN)]
+CLAIMS = [PLAIN, KD, KD_FOREGROUND, BASE, *A_QUARTER, FOREGROUND, *(luminet(parts=parts) for parts in STEPS_TAKEN)]

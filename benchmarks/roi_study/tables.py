@@ -9,16 +9,17 @@ from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
     BASE,
     BATCH,
+    FOREGROUND,
     KD,
     KD_FOREGROUND,
     LONGER,
     LOSSES,
-    OF_OFFSETS,
     PLAIN,
     QUESTIONS,
     SHOWN,
     STEPS_TAKEN,
     TAUS,
+    WATCHED,
     Setting,
     luminet,
     searched,
@@ -36,7 +37,7 @@ from benchmarks.study.found import (
 )
 from benchmarks.study.setting import TUNE
 from luminet_det.published.markdown import table
-from luminet_det.published.spread import NOT_RUN, spread
+from luminet_det.published.spread import NOT_RUN
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
 WORDS = dict(loss_weight='weight', rois='rows')
@@ -57,7 +58,7 @@ def question(name: str) -> str:
 def parts() -> str:
     """From the student alone by way of KD to LumiNet, one step after the other."""
     scaled = luminet(parts='scale')
-    steps = [PLAIN, KD, KD_FOREGROUND, *(luminet(parts=parts) for parts in STEPS_TAKEN), BASE]
+    steps = [PLAIN, KD, *(luminet(parts=parts) for parts in STEPS_TAKEN), BASE]
     lines = [
         [
             said(setting),
@@ -65,7 +66,7 @@ def parts() -> str:
             spread_of(setting),
             difference(setting, PLAIN) if setting != PLAIN else '',
             difference(setting, KD) if setting not in (PLAIN, KD) else '',
-            difference(setting, scaled) if setting not in (PLAIN, KD, KD_FOREGROUND, scaled) else '',
+            difference(setting, scaled) if setting not in (PLAIN, KD, scaled) else '',
             gap_closed(setting, PLAIN) if setting != PLAIN else '',
         ]
         for setting in steps
@@ -73,16 +74,29 @@ def parts() -> str:
     return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'to `scale`', 'gap closed'], lines)
 
 
-def offsets() -> str:
-    """The part of the gradient by the logits that only moves each class's offset, over the thirds of the training."""
-    thirds = [range(1, STEPS // 3 + 1), range(STEPS // 3 + 1, 2 * STEPS // 3 + 1), range(2 * STEPS // 3 + 1, STEPS + 1)]
+def gradients() -> str:
+    """Where the gradients by the logits are."""
+    columns = {
+        'share_foreground_rows': 'rows of the foreground',
+        'share_foreground': 'of the gradient on them',
+        'share_rows': 'effective rows',
+        'share_offset': 'offset',
+        'share_offset_of_labels': 'offset of cross-entropy',
+    }
     lines = []
-    for setting, title in zip(OF_OFFSETS, (said(KD), said(KD_FOREGROUND)), strict=True):
-        for key, whose in (('share_offset', title), ('share_offset_of_labels', 'cross-entropy on the same rows')):
-            of_seeds = logged(setting, key).values()
-            means = [[fmean(v for step, v in of.items() if step in third) for of in of_seeds] for third in thirds]
-            lines.append([whose, *(spread([100 * value for value in of_third]) for of_third in means)])
-    return table(['percent of the squared gradient', *(f'steps {t[0]} to {t[-1]}' for t in thirds)], lines)
+    for setting, title in zip(WATCHED, (KD, BASE, KD_FOREGROUND, FOREGROUND), strict=True):
+        means = [[100 * fmean(of.values()) for of in logged(setting, key).values() if of] for key in columns]
+        lines.append([said(title), *(f'{fmean(of):.1f}' if of else NOT_RUN for of in means)])
+    return table(['percent, mean over the training', *columns.values()], lines)
+
+
+def foreground() -> str:
+    """KD and LumiNet on the same rows, all and those of the foreground alone."""
+    lines = []
+    for kd, luminet_ in ((KD, BASE), (KD_FOREGROUND, FOREGROUND)):
+        cells = [counted(PLAIN), counted(kd), counted(luminet_), difference(luminet_, kd)]
+        lines.append([kd.term.get('rois', 'all'), *cells])
+    return table(['rows', 'student alone', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
 
 
 def rows() -> str:

@@ -28,7 +28,7 @@ class Term:
 
     Args:
         tap: Where student and teacher are compared, e.g. `'roi_cls'`.
-        loss: Config of the loss, e.g. `dict(type='luminet_det.LumiNetLoss', tau=1.0, loss_weight=4.0)`.
+        loss: Config of the loss, e.g. `dict(type='luminet_det.LumiNetLoss', tau=2.0, loss_weight=16.0)`.
         warmup: Length of the linear ramp from 0 to the full weight: iterations (`500`) or `'5 epochs'`. In
             epochs the weight is constant within an epoch, as in LumiNet's code: min(epoch / warmup, 1), the
             first epoch being 1.

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 from benchmarks.digits_study import run, scenes
 from benchmarks.digits_study.scores import score
-from benchmarks.roi_study.perception import StudiedDetector, StudiedLumiNetLoss, log_offset, near_rows
+from benchmarks.roi_study.perception import StudiedDetector, StudiedLumiNetLoss, log_gradient, near_rows
 from benchmarks.roi_study.settings import BASE, KD, PLAIN, QUESTIONS, Setting, first_tries, luminet, searched
 from benchmarks.study import found, kept, queue
 from luminet_det.detection.roi_taps import RoIs
@@ -83,37 +83,41 @@ def test_parts_decide_whether_the_loss_is_blind_to_a_classs_offset_and_scale(log
 
 def test_with_no_part_it_is_kd_and_with_the_means_alone_kd_blind_to_offsets(logits):
     student, teacher, target = logits
-    torch.testing.assert_close(studied(logits, parts='none'), KDLoss(loss_weight=4)(student, teacher))
+    torch.testing.assert_close(studied(logits, tau=1, parts='none'), KDLoss(loss_weight=16)(student, teacher))
     centred = [each - each.mean(0) for each in (student, teacher)]
-    torch.testing.assert_close(studied(logits, parts='centre'), KDLoss(loss_weight=4)(*centred))
+    torch.testing.assert_close(studied(logits, tau=1, parts='centre'), KDLoss(loss_weight=16)(*centred))
     offsets = torch.linspace(-3, 3, COLUMNS)
     moved = studied((student + offsets, teacher, target), parts='centre')
     torch.testing.assert_close(moved, studied(logits, parts='centre'))
 
 
+def logged(name):
+    return MessageHub.get_current_instance().get_scalar(f'train/{name}').current()
+
+
 @pytest.mark.parametrize(
-    ('gradient', 'share'),
+    ('gradient', 'offset', 'on_foreground', 'rows'),
     [
-        ([[1.0, -1.0], [1.0, -1.0]], 1.0),
-        ([[1.0, -1.0], [-1.0, 1.0]], 0.0),
-        ([[2.0, -2.0], [0.0, 0.0]], 0.5),
+        ([[1.0, -1.0], [1.0, -1.0]], 1.0, 0.5, 1.0),
+        ([[1.0, -1.0], [-1.0, 1.0]], 0.0, 0.5, 1.0),
+        ([[2.0, -2.0], [0.0, 0.0]], 0.5, 1.0, 0.5),
     ],
 )
-def test_the_share_of_an_offset_is_what_all_rows_have_in_common(gradient, share):
-    log_offset(torch.tensor(gradient))
-    assert MessageHub.get_current_instance().get_scalar('train/share_offset').current() == pytest.approx(share)
+def test_a_gradient_is_told_by_what_rows_have_in_common_and_by_where_it_is(gradient, offset, on_foreground, rows):
+    log_gradient(torch.tensor([True, False]), torch.tensor(gradient))
+    found = [logged(f'share_{name}') for name in ('offset', 'foreground', 'rows', 'foreground_rows')]
+    assert found == pytest.approx([offset, on_foreground, rows, 0.5])
 
 
 @pytest.mark.parametrize(('parts', 'moves'), [('none', True), ('scale', True), ('centre', False), ('both', False)])
 def test_only_a_loss_that_sees_offsets_has_a_share_of_them(logits, parts, moves):
     studied(logits, parts=parts).backward()
-    logged = MessageHub.get_current_instance().get_scalar('train/share_offset').current()
-    assert (logged > 1e-3) == moves
+    assert (logged('share_offset') > 1e-3) == moves
 
 
 def test_a_window_has_the_statistics_of_all_rows_in_it(logits):
     student, teacher, target = (each.detach() for each in logits)
-    loss = StudiedLumiNetLoss(statistics='window', window=2)
+    loss = StudiedLumiNetLoss(tau=1, loss_weight=4, statistics='window', window=2)
     parts = [slice(0, 8), slice(8, 16), slice(16, 24)]
     for rows in parts:
         found = loss(student[rows], teacher[rows], target[rows])

@@ -103,7 +103,7 @@ def test_the_loss_equals_the_reference_with_the_published_weight(student, teache
 
 def test_the_defaults_are_those_for_detection():
     loss = LumiNetLoss()
-    assert (loss.tau, loss.loss_weight, loss.eps, loss.sync) == (1.0, 4.0, 1e-5, False)
+    assert (loss.tau, loss.loss_weight, loss.eps, loss.sync) == (2.0, 16.0, 1e-5, False)
     assert LumiNetLoss(use_sigmoid=True).eps == 1.0
     assert LumiNetLoss(use_sigmoid=True, eps=1e-3).eps == 1e-3
 
@@ -131,7 +131,7 @@ def test_the_gradient_flows_through_the_students_statistics():
 
         return loss
 
-    gradient = gradient_of(LumiNetLoss(), student, teacher)
+    gradient = gradient_of(LumiNetLoss(tau=1.0, loss_weight=4.0), student, teacher)
     attached = gradient_of(with_statistics_of(lambda logits: logits), student, teacher)
     detached = gradient_of(with_statistics_of(torch.Tensor.detach), student, teacher)
     torch.testing.assert_close(gradient, attached)

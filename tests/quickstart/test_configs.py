@@ -73,3 +73,9 @@ def test_methods_on_the_logits_have_what_the_study_found_best(name):
     best, taps = best_of(searched(method)[0]), DistillTwoStageDetector.taps
     terms = resolved(Config.fromfile(CONFIGS / f'{name}_student.py').model.distill, taps)
     assert resolved(best.distill, taps)[0] in terms
+
+
+def test_the_defaults_of_luminet_are_what_the_study_found_best():
+    best, taps = best_of(searched('luminet')[0]), DistillTwoStageDetector.taps
+    by_default = [dict(tap='roi_cls', loss=dict(type='luminet_det.LumiNetLoss'))]
+    assert resolved(best.distill, taps) == resolved(by_default, taps)
