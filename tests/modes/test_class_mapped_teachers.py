@@ -55,7 +55,7 @@ def test_the_student_hears_its_classes_gathered_by_hand(monkeypatch, coco_teache
     gathered = torch.cat(said)[:, columns]
     ((student, teacher_rows),) = heard
     assert torch.equal(teacher_rows, gathered)
-    loss = LumiNetLoss(loss_weight=4.0, use_sigmoid=kind == 'single_stage')
+    loss = LumiNetLoss(tau=1.0, loss_weight=4.0, use_sigmoid=kind == 'single_stage')
     assert losses['loss_luminet'].item() == pytest.approx(loss(student, gathered).item(), rel=1e-5)
 
 

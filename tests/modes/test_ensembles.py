@@ -35,7 +35,7 @@ def test_the_loss_is_against_the_mean_of_the_logits(kind, teachers):
     student, _ = calls['luminet'][0]
     first, second = (rows for ((_, rows),) in alone)
     assert not torch.allclose(first, second)
-    loss = LumiNetLoss(loss_weight=4.0, use_sigmoid=kind == 'single_stage')
+    loss = LumiNetLoss(tau=1.0, loss_weight=4.0, use_sigmoid=kind == 'single_stage')
     assert losses['loss_luminet'].item() == pytest.approx(loss(student, (first + second) / 2).item(), rel=1e-5)
     assert losses['loss_luminet'] != loss(student, first)
 

@@ -160,4 +160,4 @@ def _together(said: list[Outputs]) -> Outputs:
 
 def _loss(model: Classifier) -> LumiNetLoss:
     losses = [term.loss for term in getattr(model, 'terms', ())]
-    return next((loss for loss in losses if isinstance(loss, LumiNetLoss)), LumiNetLoss())
+    return next((loss for loss in losses if isinstance(loss, LumiNetLoss)), LumiNetLoss(tau=1.0))
