@@ -152,8 +152,8 @@ def first_tries(method: str) -> list[Setting]:
 
 # A class is missing from a step of 8 images now and then, from one of 2 nearly half of them.
 OF_TWO_IMAGES = [replace(of, batch=2) for of in (BASE, luminet(absent=False))]
-# Between KD and LumiNet.
-STEPS_TAKEN = ('scale', 'deviation', 'centre', 'mean')
+# From KD to LumiNet; 'both' is LumiNet once more, by autograd and so with another rounding.
+STEPS_TAKEN = ('scale', 'deviation', 'centre', 'mean', 'both')
 # KD and LumiNet once more, by the study's loss, which logs where their gradients are.
 WATCHED = (
     luminet(parts='none'),
