@@ -37,7 +37,7 @@ from benchmarks.study.found import (
 )
 from benchmarks.study.setting import TUNE
 from luminet_det.published.markdown import table
-from luminet_det.published.spread import NOT_RUN
+from luminet_det.published.spread import NOT_RUN, paired_difference
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
 WORDS = dict(loss_weight='weight', rois='rows')
@@ -91,12 +91,14 @@ def gradients() -> str:
 
 
 def foreground() -> str:
-    """KD and LumiNet on the same rows, all and those of the foreground alone."""
-    lines = []
-    for kd, luminet_ in ((KD, BASE), (KD_FOREGROUND, FOREGROUND)):
-        cells = [counted(PLAIN), counted(kd), counted(luminet_), difference(luminet_, kd)]
+    """KD and LumiNet on the same rows, all and those of the foreground alone, and by how much the lead differs."""
+    lines, leads = [], []
+    for kd, base in ((KD, BASE), (KD_FOREGROUND, FOREGROUND)):
+        cells = [counted(kd), counted(base), difference(base, kd)]
         lines.append([kd.term.get('rois', 'all'), *cells])
-    return table(['rows', 'student alone', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
+        leads.append({seed: value - values(kd)[seed] for seed, value in values(base).items() if seed in values(kd)})
+    lines.append(['all less foreground', '', '', paired_difference(*leads)])
+    return table(['rows', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
 
 
 def rows() -> str:
