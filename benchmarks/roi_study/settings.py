@@ -218,4 +218,8 @@ QUESTIONS = {
 }
 # What a claim of the page rests on.
 A_QUARTER = (luminet(loss_weight=1), luminet(tau=2, loss_weight=4))  # of the weight that each temperature goes with
-CLAIMS = [PLAIN, KD, KD_FOREGROUND, BASE, *A_QUARTER, FOREGROUND, *(luminet(parts=parts) for parts in STEPS_TAKEN)]
+CLAIMS = [
+    *(PLAIN, KD, KD_FOREGROUND, BASE, FOREGROUND, luminet(background=False)),
+    *A_QUARTER,
+    *(luminet(parts=parts) for parts in STEPS_TAKEN),
+]
