@@ -104,7 +104,7 @@ def classes(repeats: int) -> list[dict]:
 def _loss(rows: int, columns: int) -> Callable[[], None]:
     """LumiNetLoss forward and backward; the logits themselves are not counted, their gradient is."""
     student, teacher = torch.randn(rows, columns, requires_grad=True), torch.randn(rows, columns)
-    loss = LumiNetLoss()
+    loss = LumiNetLoss(tau=1.0, loss_weight=4.0)
 
     def run() -> None:
         loss(student, teacher).backward()
@@ -170,7 +170,7 @@ def small_batch(rows: int, columns: int = 81, whole: int = 4096) -> dict:
 
     def gradient(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         student = student.requires_grad_()
-        return torch.autograd.grad(LumiNetLoss()(student, teacher) * len(student), student)[0]
+        return torch.autograd.grad(LumiNetLoss(tau=1.0, loss_weight=4.0)(student, teacher) * len(student), student)[0]
 
     parts = [gradient(*part) for part in zip(student.split(rows), teacher.split(rows), strict=True)]
     deviation = teacher.std(0, correction=0)

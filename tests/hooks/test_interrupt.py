@@ -42,6 +42,8 @@ def meta(folder, iteration):
 def interrupting(monkeypatch):
     """A hook that takes no signals from the process that tests it."""
     monkeypatch.setattr(signal, 'signal', lambda number, handler: signal.default_int_handler)
+    # Tests that run in the background of a script are born with SIGINT ignored.
+    monkeypatch.setattr(signal, 'getsignal', lambda number: signal.default_int_handler)
     return InterruptHook(command='again')
 
 
