@@ -14,8 +14,8 @@ import json
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
 
+from luminet_det.published.spread import spread
 from luminet_det.quickstart.digits import STAMP
 from luminet_det.quickstart.runs import Run, finish
 from tools.quickstart import train
@@ -96,12 +96,8 @@ def table(cells: list[dict]) -> str:
     lines = ['| loss | rows | weight | warm-up | eps | AP |', '|---|---|---|---|---|---|']
     for term in dict.fromkeys(cell['term'] for cell in cells):
         settings = ['none', '-', '-', '-', '-'] if term == 'none' else term.split(':')
-        lines.append(f'| {" | ".join(settings)} | {spread([c["AP"] for c in cells if c["term"] == term])} |')
+        lines.append(f'| {" | ".join(settings)} | {spread([c["AP"] for c in cells if c["term"] == term], digits=3)} |')
     return '\n'.join(lines) + '\n'
-
-
-def spread(values: list[float]) -> str:
-    return f'{mean(values):.3f}' + (f' ± {stdev(values):.3f}' if len(values) > 1 else '')
 
 
 if __name__ == '__main__':

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from statistics import mean, stdev
 from typing import NamedTuple
 
 from benchmarks.method_cost.__main__ import PUBLISHED
@@ -102,7 +101,9 @@ def detectors() -> str:
     runs = json.loads((RESULTS / 'digits_methods.json').read_text())['runs']
     measured = {name: [run['AP'] for run in runs if run['method'] == name] for name in DETECTION}
     header = ['published AP, COCO, R18 ← R101', "measured AP, the quickstart's digits"]
-    cells = {name: [published.get(_row(method), '-'), _mean(measured[name])] for name, method in DETECTION.items()}
+    cells = {
+        name: [published.get(_row(method), '-'), spread(measured[name], digits=3)] for name, method in DETECTION.items()
+    }
     return _table(DETECTION, _cost()['detectors'], header, cells, with_published=False)
 
 
@@ -168,12 +169,6 @@ def _costs(found: dict | None) -> list[str]:
 
 def _row(method: Method) -> str:
     return method.title if method.published is None else method.published
-
-
-def _mean(values: list[float]) -> str:
-    if not values:
-        return NOT_RUN
-    return f'{mean(values):.3f}' + (f' ± {stdev(values):.3f}' if len(values) > 1 else '')
 
 
 def _cost() -> dict:

@@ -7,7 +7,7 @@ Three to eight minutes a run on a core, and half an hour for the teacher if ther
 again; what was cut short resumes.
 """
 
-from benchmarks.classifier_shootout.run import finish
+from benchmarks.classifier_shootout.run import finish, kept, ready
 from benchmarks.classifier_shootout.settings import ASSISTANT, CHAIN, Setting, Teacher
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.study import command_line, queue
@@ -15,14 +15,14 @@ from benchmarks.study import command_line, queue
 
 def work_off(wanted: list[queue.Run], jobs: int, dry: bool) -> None:
     """Train what has no result yet."""
-    missing = queue.missing(wanted)
     if dry:
-        print(queue.listed(missing))
+        print(queue.listed(queue.missing(wanted)))
         return
+    missing = queue.missing(wanted, kept)
     # Before the students, several of which would begin with it.
-    finish(Teacher(), 0)
+    ready(Teacher())
     if any(setting.method == CHAIN for setting, _ in missing):
-        finish(Setting(ASSISTANT), 0)
+        ready(Setting(ASSISTANT))
     queue.work_off(missing, finish, jobs)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from benchmarks.classifier_shootout.settings import HELD_OUT, PLAIN, STOCK, Setting, Teacher
+from benchmarks.classifier_shootout.settings import HELD_OUT, STOCK, Setting, Teacher, assistant_weights
+from benchmarks.study.found import SEARCHED
 from benchmarks.study.kept import commit, read, resolved, weights_digest
 from benchmarks.study.setting import REPORT, TUNE, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, train
@@ -13,7 +14,7 @@ from luminet_det.classification import DistillClassifier
 
 WORK = Path('work_dirs')
 # Where the students' configs look for its weights.
-TEACHER, EPOCHS = WORK / 'cifar100_short' / 'resnet56', 10
+TEACHER = WORK / 'cifar100_short' / 'resnet56'
 COPIED = ('train_images', 'epochs', 'iterations', 'batch_size', 'history', 'seconds', 'versions', 'hardware')
 
 
@@ -22,28 +23,64 @@ def finish(setting: Setting | Teacher, seed: int) -> dict:
 
     Raises:
         CalledProcessError: The training failed.
-        RuntimeError: There is a result of other options under this name.
+        RuntimeError: There is a result of other options or another teacher under this name.
     """
-    kept = result_file(setting, seed)
+    return kept(setting, seed) or made(setting, seed)
+
+
+def kept(setting: Setting | Teacher, seed: int) -> dict | None:
+    """The result if there is one.
+
+    Raises:
+        RuntimeError: It is of other options or another teacher.
+    """
+    if not result_file(setting, seed).is_file():
+        return None
     with ONE_AT_A_TIME:
         config = setting.build()
-        options = resolved(config.model.get('distill', []), DistillClassifier.taps)
-        if content := read(kept, distill=options):
-            return content
-    run = dict(setting=setting.name, seed=seed, distill=options, commit=commit())
+        expected = dict(distill=options(config))
+        if (weights := heard(config)) and weights.is_file():
+            expected['teacher'] = weights_digest(weights)
+        return read(result_file(setting, seed), **expected)
+
+
+def ready(teacher: Setting | Teacher) -> None:
+    """Train a teacher unless its weights are here; result files come without them."""
+    weights = TEACHER / 'epoch_10.pth' if isinstance(teacher, Teacher) else Path(assistant_weights())
+    if not (weights.is_file() and kept(teacher, SEARCHED)):
+        made(teacher, SEARCHED)
+
+
+def options(config: Config) -> list[dict]:
+    """A config's terms, every setting written out."""
+    return resolved(config.model.get('distill', []), DistillClassifier.taps)
+
+
+def heard(config: Config) -> Path | None:
+    """The weights of whom a student listens to; None of nobody and of peers."""
+    teacher = config.model.get('teacher')
+    return Path(teacher.checkpoint) if teacher and not teacher.get('trainable') else None
+
+
+def made(setting: Setting | Teacher, seed: int) -> dict:
+    """Train, score, and keep the result."""
+    file = result_file(setting, seed)
+    with ONE_AT_A_TIME:
+        config = setting.build()
+        run = dict(setting=setting.name, seed=seed, distill=options(config), commit=commit())
     if isinstance(setting, Teacher):
         found = trained(STOCK, TEACHER, seed)
         # It has learnt the images that students are chosen by.
         scores = {REPORT: _shares(found['metrics']['last'])}
     else:
-        found = trained(written(setting, config, seed), WORK / setting.study / kept.stem, seed, '--val-split', HELD_OUT)
+        path = written(setting, config, seed)
+        found = trained(path, WORK / setting.study / file.stem, seed, '--val-split', HELD_OUT)
         scores = {TUNE: _shares(found['metrics']['last']), REPORT: _shares(found['test']['last'])}
-        teaches = setting.method != PLAIN and not config.model.teacher.get('trainable')
-        run['teacher'] = weights_digest(Path(config.model.teacher.checkpoint)) if teaches else None
+        run['teacher'] = weights_digest(heard(config)) if heard(config) else None
     run |= dict(ce_weight=config.model.get('ce_weight', 1.0), rate=config.optim_wrapper.optimizer.lr, scores=scores)
     run |= {key: found[key] for key in COPIED}
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(run, indent=1) + '\n')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(run, indent=1) + '\n')
     return run
 
 

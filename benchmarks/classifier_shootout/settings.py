@@ -79,8 +79,7 @@ class Setting:
         # The teacher's accuracy is known, and each start would measure it again.
         config.custom_hooks = [hook for hook in config.custom_hooks if 'TeacherEvaluation' not in hook.type]
         if self.method == CHAIN:
-            folder = f'work_dirs/{self.study}/{Setting(ASSISTANT).name}-0'
-            config.model.teacher.update(config=str(_assistant()), checkpoint=f'{folder}/epoch_{EPOCHS}.pth')
+            config.model.teacher.update(config=str(_assistant()), checkpoint=assistant_weights())
         elif 'teacher' in config.model and not config.model.teacher.get('trainable'):
             config.model.teacher.update(
                 config='configs/cifar100_short/resnet56.py', checkpoint='work_dirs/cifar100_short/resnet56/epoch_10.pth'
@@ -113,6 +112,12 @@ def methods() -> list[str]:
 def tries(method: str) -> list[Setting]:
     """What may be tried of a method, from the least weight to the largest."""
     return [Setting(method, factor) for factor in FACTORS]
+
+
+def assistant_weights() -> str:
+    """The checkpoint of TAKD's assistant."""
+    assistant = Setting(ASSISTANT)
+    return f'work_dirs/{assistant.study}/{assistant.name}-0/epoch_{EPOCHS}.pth'
 
 
 def _assistant() -> Path:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from benchmarks.digits_study.run import DATA, STUDIED, finish, heard_by
+from benchmarks.digits_study.run import DATA, STUDIED, finish, heard_by, kept, ready
 from benchmarks.digits_study.scenes import prepare
 from benchmarks.study import queue
-from benchmarks.study.found import SEARCHED
 from luminet_det.quickstart.digits import prepare_digits
 
 
@@ -17,13 +16,14 @@ def work_off(wanted: Iterable[queue.Run], jobs: int, dry: bool = False) -> None:
         jobs: Runs at a time, a core each.
         dry: Print what would be trained, and stop.
     """
-    missing = queue.missing(wanted)
+    wanted = list(wanted)
     if dry:
-        print(queue.listed(missing))
+        print(queue.listed(queue.missing(wanted)))
         return
     prepare_digits(DATA)
     prepare(STUDIED)
+    missing = queue.missing(wanted, kept)
     # Before the students, several of which would begin with it.
     for teacher in {heard.name: heard for heard in (heard_by(setting) for setting, _ in missing)}.values():
-        queue.work_off([(teacher, SEARCHED)], finish, 1)
+        ready(teacher)
     queue.work_off(missing, finish, jobs)

@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scenes import SPLITS, images_of
 from benchmarks.digits_study.scores import score
+from benchmarks.study.found import SEARCHED
 from benchmarks.study.kept import commit, read, resolved, weights_digest
 from benchmarks.study.setting import REPOSITORY, Setting, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, train
@@ -72,19 +73,47 @@ def finish(setting: DigitsSetting, seed: int) -> dict:
         CalledProcessError: The training failed.
         RuntimeError: There is a result of other options, data or teacher under this name.
     """
-    kept = result_file(setting, seed)
+    return kept(setting, seed) or made(setting, seed)
+
+
+def kept(setting: DigitsSetting, seed: int) -> dict | None:
+    """The result if there is one.
+
+    Raises:
+        RuntimeError: It is of other options, data or teacher.
+    """
+    if not result_file(setting, seed).is_file():
+        return None
     with ONE_AT_A_TIME:
         config = setting.build()
-        options = resolved(config.model.get('distill', []), getattr(MODELS.get(config.model.type), 'taps', {}))
+        expected = dict(distill=options(config), data=data_fingerprint())
+        if listens(config) and weights(heard_by(setting)).is_file():
+            expected['teacher'] = weights_digest(weights(heard_by(setting)))
+        return read(result_file(setting, seed), **expected)
+
+
+def ready(teacher: DigitsSetting) -> None:
+    """Train a teacher unless its weights are here; result files come without them."""
+    if not (weights(teacher).is_file() and kept(teacher, SEARCHED)):
+        made(teacher, SEARCHED)
+
+
+def options(config: Config) -> list[dict]:
+    """A config's terms, every setting written out."""
+    return resolved(config.model.get('distill', []), getattr(MODELS.get(config.model.type), 'taps', {}))
+
+
+def made(setting: DigitsSetting, seed: int) -> dict:
+    """Train, score, and keep the result."""
+    file = result_file(setting, seed)
+    with ONE_AT_A_TIME:
+        config = setting.build()
         data = data_fingerprint()
-        if content := read(kept, distill=options, data=data):
-            return content
-    run = dict(setting=setting.name, seed=seed, distill=options, data=data, commit=commit())
-    heard = heard_by(setting) if listens(config) else None
-    if heard:
-        finish(heard, 0)
-        run['teacher'] = weights_digest(weights(heard))
-    folder = WORK / setting.study / kept.stem
+        run = dict(setting=setting.name, seed=seed, distill=options(config), data=data, commit=commit())
+    if listens(config):
+        ready(heard_by(setting))
+        run['teacher'] = weights_digest(weights(heard_by(setting)))
+    folder = WORK / setting.study / file.stem
     with ONE_AT_A_TIME:
         path = write_config(setting, config, folder)
         planned = runs.Run(path, QUICKSTART / setting.stock, folder, seed, {'log_level': 'INFO'}, (data,))
@@ -103,8 +132,8 @@ def finish(setting: DigitsSetting, seed: int) -> dict:
             versions={name: version(name) for name in ('torch', 'torchvision', 'mmdet', 'mmengine', 'luminet_det')},
             hardware=f'one thread of {os.cpu_count()} {platform.machine()} cores',
         )
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(run, indent=1) + '\n')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(run, indent=1) + '\n')
     return run
 
 

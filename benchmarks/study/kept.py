@@ -5,13 +5,13 @@ import inspect
 import json
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from benchmarks.study.setting import REPOSITORY
+from luminet_det.compat import checkpoints
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.terms import Term
-
-OPTIONS = 'distill'
 
 
 def resolved(distill: list[dict], taps: Mapping[str, Tap]) -> list[dict]:
@@ -47,8 +47,13 @@ def read(path: Path, **expected: object) -> dict | None:
     return content
 
 
+@cache
 def weights_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    """Of a checkpoint's weights, whatever else is in the file."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(checkpoints.load(path)['state_dict'].items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def commit() -> str:

@@ -10,9 +10,18 @@ from benchmarks.study.setting import REPORT, TUNE, Setting, result_file
 Run = tuple[Setting, int]  # with its seed
 
 
-def missing(wanted: Iterable[Run]) -> list[Run]:
-    """Those without a result file; says how many."""
-    found = [(setting, seed) for setting, seed in wanted if not result_file(setting, seed).is_file()]
+def has_file(setting: Setting, seed: int) -> bool:
+    return result_file(setting, seed).is_file()
+
+
+def missing(wanted: Iterable[Run], kept: Callable[[Setting, int], object] = has_file) -> list[Run]:
+    """Those without a result; says how many.
+
+    Args:
+        wanted: Settings with their seeds.
+        kept: Gives the result of a run if there is one, and raises if it is of another run than its name says.
+    """
+    found = [(setting, seed) for setting, seed in wanted if not kept(setting, seed)]
     print(f'{len(found)} runs', flush=True)
     return found
 

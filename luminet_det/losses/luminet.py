@@ -56,10 +56,10 @@ class LumiNetLoss(ClassRowLoss):
 
     Args:
         tau: Temperature; perceptions are divided by it before they become probabilities. Published: 4 or 8
-            (CIFAR-100), 0.7 (ImageNet). The default of this and of the weight is what a study on RoIs found best
-            (docs/roi_study.md); dense heads were tried at tau 1 with weights of 0.1 to 4.
-        loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet). It goes with
-            tau squared: at tau 1 the default would be 4.
+            (CIFAR-100), 0.7 (ImageNet). Default: 2, which a study on RoIs found best (docs/roi_study.md); with
+            `use_sigmoid` 1, at which dense heads were tried.
+        loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet). Default: 4
+            times the default of tau squared.
         eps: Added to each class's variance. Larger damps classes whose logits hardly vary. Default: 1e-5, as the
             authors' code has it; with `use_sigmoid` 1. A dense head begins with all logits near one prior, and
             divided by that small a deviation their gradient drowns the focal loss (benchmarks/results/dense_grid.md).
@@ -72,13 +72,16 @@ class LumiNetLoss(ClassRowLoss):
 
     def __init__(
         self,
-        tau: float = 2.0,
-        loss_weight: float = 16.0,
+        tau: float | None = None,
+        loss_weight: float | None = None,
         eps: float | None = None,
         sync: bool = False,
         use_sigmoid: bool = False,
     ) -> None:
-        super().__init__(tau, loss_weight, use_sigmoid)
+        default = 1.0 if use_sigmoid else 2.0
+        super().__init__(
+            default if tau is None else tau, 4 * default**2 if loss_weight is None else loss_weight, use_sigmoid
+        )
         self.eps = positive('eps', (1.0 if use_sigmoid else 1e-5) if eps is None else eps)
         self.sync = flag('sync', sync)
 

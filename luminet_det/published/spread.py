@@ -9,12 +9,12 @@ CONFIDENCE = 0.95
 FEWEST = 3  # pairs that an interval is given for
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 2) -> str:
     """Write mean ± sample sd, the mean alone of a single value, 'not run' of none."""
     if not values:
         return NOT_RUN
-    text = f'{mean(values):.2f}'
-    return text if len(values) == 1 else f'{text} ± {stdev(values):.2f}'
+    text = f'{mean(values):.{digits}f}'
+    return text if len(values) == 1 else f'{text} ± {stdev(values):.{digits}f}'
 
 
 def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> str:

@@ -6,6 +6,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from benchmarks.classifier_shootout import run
@@ -31,6 +32,7 @@ from benchmarks.classifier_shootout.settings import (
 )
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.study import found, queue, setting
+from benchmarks.study.kept import weights_digest
 from benchmarks.study.shootout import FACTORS
 from luminet_det.classification.data.subset import stratified
 from luminet_det.distillation.loss_setting import build_loss
@@ -107,9 +109,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(setting, 'RESULTS', tmp_path / 'results')
     monkeypatch.setattr(found, 'RESULTS', tmp_path / 'results')
     monkeypatch.chdir(tmp_path)
-    weights = run.TEACHER / f'epoch_{run.EPOCHS}.pth'
+    weights = run.TEACHER / 'epoch_10.pth'
     weights.parent.mkdir(parents=True)
-    weights.write_bytes(b'weights')
+    torch.save(dict(state_dict=dict(weight=torch.ones(2))), weights)
     found.forget()
     yield tmp_path
     found.forget()
@@ -181,6 +183,26 @@ def test_a_result_of_other_options_is_not_counted(trained, monkeypatch):
         RuntimeError, match=r"kd_times-4-1.json is of a run with distill=.*'tau': 2.0.* delete the file"
     ):
         run.finish(Setting('kd', 4), 1)
+
+
+def test_a_result_of_another_teacher_is_not_counted(trained, folder):
+    wanted = [(Setting('kd', 4), 1), (Setting(PLAIN), 1)]
+    queue.work_off(wanted, run.finish, 1)
+    assert queue.missing(wanted, run.kept) == []
+    weights_digest.cache_clear()
+    torch.save(dict(state_dict=dict(weight=torch.zeros(2))), run.TEACHER / 'epoch_10.pth')
+    with pytest.raises(RuntimeError, match='kd_times-4-1.json is of a run with teacher='):
+        queue.missing(wanted, run.kept)
+
+
+def test_a_teacher_whose_result_came_without_its_weights_is_trained(trained, folder):
+    run.finish(Teacher(), 0)
+    run.ready(Teacher())
+    assert len(trained) == 1
+    (run.TEACHER / 'epoch_10.pth').unlink()
+    (run.TEACHER / 'result.json').unlink()
+    run.ready(Teacher())
+    assert len(trained) == 2
 
 
 def test_the_table_has_what_won_first_on_seeds_that_it_was_not_chosen_by(trained):

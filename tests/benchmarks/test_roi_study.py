@@ -13,8 +13,9 @@ from pycocotools.coco import COCO
 from benchmarks.digits_study import run, scenes
 from benchmarks.digits_study.scores import score
 from benchmarks.roi_study.perception import StudiedDetector, StudiedLumiNetLoss, log_gradient, near_rows
-from benchmarks.roi_study.settings import BASE, KD, PLAIN, QUESTIONS, Setting, first_tries, luminet, searched
+from benchmarks.roi_study.settings import BASE, KD, LOSSES, PLAIN, QUESTIONS, Setting, first_tries, luminet, searched
 from benchmarks.study import found, kept, queue
+from benchmarks.study.setting import RESULTS
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.losses import KDLoss, LumiNetLoss
 
@@ -353,3 +354,20 @@ def test_several_runs_at_a_time_are_scored_one_after_the_other(tmp_path, monkeyp
     monkeypatch.setattr(queue, 'result_file', fakes['result_file'])
     queue.work_off([(PLAIN, seed) for seed in range(4)], run.finish, jobs=4)
     assert (len(most), max(most)) == (4, 1)
+
+
+def test_every_kept_result_is_of_the_options_that_its_setting_has():
+    of_name = {setting.name: setting for question in QUESTIONS.values() for setting in question}
+    of_name |= {setting.name: setting for method in LOSSES for setting in searched(method)[0]}
+    for path in (RESULTS / 'roi_study').glob('*.json'):
+        content = json.loads(path.read_text())
+        if setting := of_name.get(content['setting']):
+            assert content['distill'] == kept.resolved(setting.distill, StudiedDetector.taps), path.name
+
+
+def test_a_digest_is_of_the_weights_alone(tmp_path):
+    paths = [tmp_path / f'{name}.pth' for name in ('one', 'same', 'other')]
+    for path, value, noise in zip(paths, (1.0, 1.0, 2.0), ('a', 'b', 'a'), strict=True):
+        torch.save(dict(state_dict=dict(weight=torch.full((3,), value)), meta=dict(noise=noise)), path)
+    one, same, other = map(kept.weights_digest, paths)
+    assert one == same != other
