@@ -59,11 +59,7 @@ class Setting:
 
     def build(self) -> Config:
         """The whole config but for the images that are held out."""
-        first, *others = self.method.split(AND)
-        config = stock(first)
-        for added in map(stock, others):
-            config.model.distill += added.model.distill
-            config.custom_hooks += [hook for hook in added.custom_hooks if hook not in config.custom_hooks]
+        config = together(*map(stock, self.method.split(AND)))
         for term in config.model.get('distill', []):
             term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor
             if 'warmup' in term:
@@ -96,6 +92,14 @@ def stock(method: str) -> Config:
         config.model.distill = [UNPUBLISHED[method]]
         return config
     return Config.fromfile(_assistant() if method == ASSISTANT else _files()[method])
+
+
+def together(config: Config, *others: Config) -> Config:
+    """The first config with the others' terms added."""
+    for other in others:
+        config.model.distill += other.model.distill
+        config.custom_hooks += [hook for hook in other.custom_hooks if hook not in config.custom_hooks]
+    return config
 
 
 def shorter(warmup: str) -> str:

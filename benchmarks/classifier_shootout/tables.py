@@ -1,8 +1,8 @@
 """The classifiers' half of docs/method_shootout.md."""
 
 from benchmarks.classifier_shootout.settings import AND, PLAIN, Setting, methods, tries
-from benchmarks.methods_table import CLASSIFIERS as NAMED
-from benchmarks.methods_table import step_costs
+from benchmarks.methods import CLASSIFIERS as NAMED
+from benchmarks.methods import step_costs
 from benchmarks.study.shootout import Shootout
 
 CLASSIFIERS = Shootout(

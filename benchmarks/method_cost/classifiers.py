@@ -1,4 +1,4 @@
-"""Steps of every method of configs/cifar100 for resnet8x4 <- resnet32x4."""
+"""Steps of every method of configs/cifar100 for resnet8x4 <- resnet32x4, and of two methods together."""
 
 import tempfile
 from pathlib import Path
@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 
+from benchmarks.classifier_shootout.settings import AND, TOGETHER, together
 from benchmarks.method_cost.step import Step
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'cifar100'
@@ -15,12 +16,16 @@ PAIR = 'resnet8x4-resnet32x4'
 IMAGES = 50_000
 
 
-def configs() -> dict[str, Path]:
+def configs() -> dict[str, Config]:
     """The config of each method, by the method's name: those of one folder a method, and the first ones beside them."""
     found = [*CONFIGS.glob(f'*_{PAIR}.py'), *CONFIGS.glob(f'*/*_{PAIR}.py')]
     by_name = {path.stem.removesuffix(f'_{PAIR}'): path for path in sorted(found)}
     # A step with an assistant is one of KD.
-    return {name: path for name, path in by_name.items() if path.parent in (CONFIGS, CONFIGS / name) and name != 'takd'}
+    paths = {
+        name: path for name, path in by_name.items() if path.parent in (CONFIGS, CONFIGS / name) and name != 'takd'
+    }
+    groups = {name: [name] for name in paths} | {name: name.split(AND) for name in TOGETHER}
+    return {name: together(*(Config.fromfile(paths[part]) for part in parts)) for name, parts in groups.items()}
 
 
 def steps(device: torch.device, batch_size: int) -> dict[str, Step]:
@@ -33,11 +38,10 @@ def steps(device: torch.device, batch_size: int) -> dict[str, Step]:
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / 'teacher.pth'
         torch.save(dict(state_dict=MODELS.build(teacher).state_dict()), weights)
-        return {name: _step(path, teacher, weights, device, batch_size) for name, path in configs().items()}
+        return {name: _step(config, teacher, weights, device, batch_size) for name, config in configs().items()}
 
 
-def _step(path: Path, teacher: dict, weights: Path, device: torch.device, batch_size: int) -> Step:
-    cfg = Config.fromfile(path)
+def _step(cfg: Config, teacher: dict, weights: Path, device: torch.device, batch_size: int) -> Step:
     if cfg.model.teacher.get('trainable'):
         cfg.model.teacher.config = teacher
     else:

@@ -1,7 +1,7 @@
 """The detectors' half of docs/method_shootout.md."""
 
 from benchmarks.method_shootout.settings import alone, methods, tries
-from benchmarks.methods_table import DETECTION, step_costs
+from benchmarks.methods import DETECTION, step_costs
 from benchmarks.study.shootout import Shootout
 
 DETECTORS = Shootout(

@@ -49,7 +49,7 @@ class Shootout:
             cells = [
                 f'{FACTORS[self.tries(name).index(best)]:g}',
                 str(len(values(best, fresh=True))),
-                spread_of(best, fresh=True),
+                self.score(name),
                 difference(best, self.alone(name), fresh=True),
                 difference(best, reference, fresh=True) if compares else '',
                 gap_closed(best, self.alone(name), fresh=True),
@@ -93,6 +93,11 @@ class Shootout:
 
     def best(self, name: str) -> Setting | None:
         return best_of(self.searched(name)[0])
+
+    def score(self, name: str) -> str:
+        """Of its best try, on the seeds that it was not chosen by."""
+        best = self.best(name) if name in self.titles else None
+        return spread_of(best, fresh=True) if best else NOT_RUN
 
     def price(self, name: str) -> str:
         return f'{self.cost[name]:.2f}' if name in self.cost else NOT_RUN

@@ -56,10 +56,10 @@ class LumiNetLoss(ClassRowLoss):
 
     Args:
         tau: Temperature; perceptions are divided by it before they become probabilities. Published: 4 or 8
-            (CIFAR-100), 0.7 (ImageNet). Default: 2, which a study on RoIs found best (docs/roi_study.md); with
-            `use_sigmoid` 1, at which dense heads were tried.
-        loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet). Default: 4
-            times the default of tau squared.
+            (CIFAR-100), 0.7 (ImageNet). Default: 2, with `use_sigmoid` 1.
+        loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet). Default:
+            16, with `use_sigmoid` 1. These defaults are what was found best on RoIs (docs/roi_study.md) and on dense
+            heads (configs/digits/README.md).
         eps: Added to each class's variance. Larger damps classes whose logits hardly vary. Default: 1e-5, as the
             authors' code has it; with `use_sigmoid` 1. A dense head begins with all logits near one prior, and
             divided by that small a deviation their gradient drowns the focal loss (benchmarks/results/dense_grid.md).
@@ -78,9 +78,9 @@ class LumiNetLoss(ClassRowLoss):
         sync: bool = False,
         use_sigmoid: bool = False,
     ) -> None:
-        default = 1.0 if use_sigmoid else 2.0
+        best_tau, best_weight = (1.0, 1.0) if use_sigmoid else (2.0, 16.0)
         super().__init__(
-            default if tau is None else tau, 4 * default**2 if loss_weight is None else loss_weight, use_sigmoid
+            best_tau if tau is None else tau, best_weight if loss_weight is None else loss_weight, use_sigmoid
         )
         self.eps = positive('eps', (1.0 if use_sigmoid else 1e-5) if eps is None else eps)
         self.sync = flag('sync', sync)

@@ -1,14 +1,13 @@
 """What a step of each method costs beside KD's stays within what is published, and the page says how they rank."""
 
-import json
-
 import pytest
 
 from benchmarks import methods_table
 from benchmarks.method_cost.__main__ import PUBLISHED
-from benchmarks.methods_table import CLASSIFIERS, DETECTION, RESULTS, Method, allowed, order_of_steps
+from benchmarks.methods import CLASSIFIERS, DETECTION, Method, costs
+from benchmarks.methods_table import allowed, order_of_steps
 
-COST = json.loads((RESULTS / 'method_cost.json').read_text())['classifiers']
+COST = costs('classifiers')
 
 
 def taken(**ratios):

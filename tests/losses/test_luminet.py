@@ -105,7 +105,7 @@ def test_the_defaults_are_those_for_detection():
     loss = LumiNetLoss()
     assert (loss.tau, loss.loss_weight, loss.eps, loss.sync) == (2.0, 16.0, 1e-5, False)
     dense = LumiNetLoss(use_sigmoid=True)
-    assert (dense.tau, dense.loss_weight, dense.eps) == (1.0, 4.0, 1.0)
+    assert (dense.tau, dense.loss_weight, dense.eps) == (1.0, 1.0, 1.0)
     assert LumiNetLoss(use_sigmoid=True, eps=1e-3).eps == 1e-3
 
 

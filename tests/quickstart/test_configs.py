@@ -5,6 +5,7 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study.settings import LOSSES, searched
 from benchmarks.study.found import best_of
 from benchmarks.study.kept import resolved
@@ -23,9 +24,9 @@ def pipelines(config):
     return [config[f'{split}_dataloader'].dataset.pipeline for split in ('train', 'val', 'test')]
 
 
-def test_teacher_student_assistant_and_twenty_one_ways_to_distil_are_there():
+def test_teacher_student_assistant_and_twenty_two_ways_to_distil_are_there():
     assert {'kd_student', 'luminet_student', 'student', 'teacher'} < set(NAMES)
-    assert len(NAMES) == 24
+    assert len(NAMES) == 25
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -67,12 +68,20 @@ def test_the_teacher_of_the_config_is_what_the_teacher_run_leaves():
     assert teacher.checkpoint == f'work_dirs/quickstart/teacher/iter_{steps}.pth'
 
 
-@pytest.mark.parametrize('name', ['kd', 'dkd', 'lskd', 'luminet', 'reviewkd_dkd', 'reviewkd_luminet', 'luminet_boxes'])
+@pytest.mark.parametrize(
+    'name', ['kd', 'dkd', 'lskd', 'luminet', 'reviewkd_dkd', 'reviewkd_luminet', 'fgfi_luminet', 'luminet_boxes']
+)
 def test_methods_on_the_logits_have_what_the_study_found_best(name):
     method = next(part for part in reversed(name.split('_')) if part in LOSSES)
     best, taps = best_of(searched(method)[0]), DistillTwoStageDetector.taps
     terms = resolved(Config.fromfile(CONFIGS / f'{name}_student.py').model.distill, taps)
     assert resolved(best.distill, taps)[0] in terms
+
+
+def test_fgfi_beside_luminet_has_what_the_shootout_found_best_for_it_alone():
+    best, taps = DETECTORS.best('fgfi'), DistillTwoStageDetector.taps
+    terms = resolved(Config.fromfile(CONFIGS / 'fgfi_luminet_student.py').model.distill, taps)
+    assert resolved(best.build().model.distill, taps)[0] in terms
 
 
 def test_the_defaults_of_luminet_are_what_the_study_found_best():
