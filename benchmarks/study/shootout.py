@@ -12,7 +12,7 @@ from benchmarks.study.setting import TUNE, Setting
 from luminet_det.published.markdown import table
 from luminet_det.published.spread import NOT_RUN
 
-REFERENCE = 'kd'
+REFERENCES = ('kd', 'luminet')  # what all others are compared with; both have the same student
 FACTORS = (1 / 64, 1 / 16, 1 / 4, 1, 4, 16, 64)
 FIRST = range(2, 5)  # of these
 
@@ -37,28 +37,26 @@ class Shootout:
 
     def results(self) -> str:
         """Each method's best try on the seeds that it was not chosen by, highest first, with what its step costs."""
-        reference = self.best(REFERENCE)
         lines = []
         for name, title in self.titles.items():
             best = self.best(name)
             if best is None:
-                lines.append((float('-inf'), [title, '', '0', NOT_RUN, '', '', '', self.price(name)]))
+                lines.append((float('-inf'), [title, '', '0', NOT_RUN, '', '', '', '', self.price(name)]))
                 continue
-            # To another student than KD's a difference would say nothing of the method.
-            compares = reference and name != REFERENCE and self.alone(name) == self.alone(REFERENCE)
             cells = [
                 f'{FACTORS[self.tries(name).index(best)]:g}',
                 str(len(values(best, fresh=True))),
                 self.score(name),
                 difference(best, self.alone(name), fresh=True),
-                difference(best, reference, fresh=True) if compares else '',
+                *(self.compared(name, reference) for reference in REFERENCES),
                 gap_closed(best, self.alone(name), fresh=True),
                 self.price(name),
             ]
             lines.append((mean(best, fresh=True) or 0, [title, *cells]))
-        header = ['', 'weight times', 'seeds', self.scored, 'to its student alone', 'to KD', 'gap closed', 'step / KD']
+        to = ['to its student alone', *(f'to {self.titles[reference]}' for reference in REFERENCES)]
+        header = ['', 'weight times', 'seeds', self.scored, *to, 'gap closed', 'step / KD']
         ordered = [line for _, line in sorted(lines, key=lambda line: line[0], reverse=True)]
-        student = self.alone(REFERENCE)
+        student = self.alone(REFERENCES[0])
         ends = f'Student alone: {spread_of(student, fresh=True)}. Teacher: {spread_of(student.teacher)}.'
         return f'{table(header, ordered)}\n\n{ends}'
 
@@ -94,6 +92,13 @@ class Shootout:
     def best(self, name: str) -> Setting | None:
         return best_of(self.searched(name)[0])
 
+    def compared(self, name: str, reference: str) -> str:
+        """The difference of two methods' best tries, where both have the same student."""
+        best, other = self.best(name), self.best(reference)
+        if name == reference or other is None or self.alone(name) != self.alone(reference):
+            return ''
+        return difference(best, other, fresh=True)
+
     def score(self, name: str) -> str:
         """Of its best try, on the seeds that it was not chosen by."""
         best = self.best(name) if name in self.titles else None
@@ -104,14 +109,14 @@ class Shootout:
 
     def plot(self, title: str) -> tuple[object, Callable[[], Figure]]:
         """What the plot of score against cost shows, and a function that draws it."""
-        points = []
+        points, student = [], self.alone(REFERENCES[0])
         for name in self.titles:
             # Another student than KD's has another step.
-            of = self.best(name) if self.alone(name) == self.alone(REFERENCE) else None
+            of = self.best(name) if self.alone(name) == student else None
             found = list(values(of, fresh=True).values()) if of else []
             if found and name in self.cost:
                 points.append((self.titles[name], self.cost[name], found))
-        ends = [mean(self.alone(REFERENCE), fresh=True), mean(self.alone(REFERENCE).teacher)]
+        ends = [mean(student, fresh=True), mean(student.teacher)]
         return [title, points, ends], partial(price_against_score, title, self.scored, points, *ends)
 
 

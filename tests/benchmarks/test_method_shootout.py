@@ -92,9 +92,11 @@ def test_the_table_has_each_methods_best_by_fresh_seeds_first_what_won_and_at_la
     assert list(table)[2:4] == ['LumiNet', 'KD']
     assert table['LumiNet'][:3] == ['4', '3', '41.00 ± 2.65']
     assert table['LumiNet'][3].startswith('+21.00 (')
-    assert table['LumiNet'][5] == '52%'
+    assert table['LumiNet'][4].startswith('+11.00 (')
+    assert table['LumiNet'][5:7] == ['', '52%']
     assert table['KD'][:2] == ['1', '3']
     assert table['KD'][4] == ''
+    assert table['KD'][5].startswith('-11.00 (')
     assert table['FGD'][2] == 'not run'
 
 
