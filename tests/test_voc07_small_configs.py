@@ -29,6 +29,7 @@ TERMS = dict(
     luminet=[LUMINET],
     reviewkd=[REVIEW],
     reviewkd_luminet=[REVIEW, LUMINET],
+    fgfi_luminet=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.04)), LUMINET],
 )
 CLASSES = [
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
@@ -190,9 +191,8 @@ def test_a_config_takes_a_step_on_thin_nets(method, thin_teacher):
     total = pairs.total(detector, losses)
     total.backward()
     assert total.isfinite()
-    assert len([name for name in losses if name.startswith(('loss_kd', 'loss_dkd', 'loss_lumi', 'loss_review'))]) == (
-        len(TERMS.get(method, ()))
-    )
+    of_terms = ('loss_kd', 'loss_dkd', 'loss_lumi', 'loss_review', 'loss_fgfi')
+    assert len([name for name in losses if name.startswith(of_terms)]) == len(TERMS.get(method, ()))
     trained = {name: p.grad for name, p in detector.named_parameters() if p.requires_grad}
     assert not [name for name, gradient in trained.items() if gradient is None]
     assert all(torch.isfinite(gradient).all() for gradient in trained.values())

@@ -10,7 +10,7 @@ CONFIGS = ROOT / 'configs' / 'voc07_small'
 RESULTS = ROOT / 'benchmarks' / 'results' / 'natural_images'
 WORK = ROOT / 'work_dirs' / 'natural_images'
 TEACHER, PLAIN, KD = 'teacher', 'plain', 'kd'
-METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet')
+METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet', 'fgfi_luminet')
 EPOCHS, REHEARSED = 72, 4  # of the configs, of a rehearsal
 VALIDATED = 6  # every so many epochs
 

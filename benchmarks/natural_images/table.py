@@ -16,6 +16,7 @@ TITLES = dict(
     luminet='LumiNet',
     reviewkd='ReviewKD',
     reviewkd_luminet='ReviewKD + LumiNet',
+    fgfi_luminet='FGFI + LumiNet',
 )
 COMMAND = 'python -m benchmarks.natural_images --amp --minutes 8.5'
 
