@@ -35,11 +35,15 @@ class Shootout:
     tries: Callable[[str], Sequence[Setting]]
     alone: Callable[[str], Setting]
 
-    def results(self) -> str:
-        """Each method's best try on the seeds that it was not chosen by, highest first, with what its step costs."""
+    def results(self, *names: str) -> str:
+        """Each method's best try on the seeds that it was not chosen by, highest first, with what its step costs.
+
+        Args:
+            names: Of which methods; default: all.
+        """
         lines = []
-        for name, title in self.titles.items():
-            best = self.best(name)
+        for name in names or self.titles:
+            best, title = self.best(name), self.titles[name]
             if best is None:
                 lines.append((float('-inf'), [title, '', '0', NOT_RUN, '', '', '', '', self.price(name)]))
                 continue
