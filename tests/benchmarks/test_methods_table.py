@@ -3,7 +3,9 @@
 import pytest
 
 from benchmarks import methods_table
+from benchmarks.classifier_shootout.tables import CLASSIFIERS as CLASSIFIERS_SHOOTOUT
 from benchmarks.method_cost.__main__ import PUBLISHED
+from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.methods import CLASSIFIERS, DETECTION, Method, costs
 from benchmarks.methods_table import allowed, order_of_steps
 
@@ -60,3 +62,8 @@ def test_a_line_is_all_that_a_new_methods_row_takes(table, make, monkeypatch):
     cells = [cell.strip() for cell in row.strip('|').split('|')]
     assert cells[:3] == ['[Angle](methods_features.md)', '`features`', 'not run']
     assert cells[-3:] == ['-', 'not run', 'To try it.']
+
+
+@pytest.mark.parametrize('shootout', [DETECTORS, CLASSIFIERS_SHOOTOUT])
+def test_a_step_of_every_method_of_the_shootouts_was_timed(shootout):
+    assert {*shootout.titles} <= {*shootout.cost}
