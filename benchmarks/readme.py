@@ -42,7 +42,7 @@ STUDENTS = dict(
     retinanet='RetinaNet',
     stock_retinanet='RetinaNet as mmdet has it, R18 ← R50, 2 images of 256 px',
 )
-IN_SHORT = ('kd', 'dkd', 'luminet', 'reviewkd', 'reviewkd_dkd', 'fgfi', 'fgfi_luminet')  # of all methods, the README's
+IN_SHORT = ('kd', 'dkd', 'luminet', 'reviewkd', 'reviewkd_dkd', 'fgfi', 'cwd', 'fcfd', 'fgfi_luminet')  # README's
 OTHER_WAYS = dict(
     student_head_twice="forwarding the student's box head twice", whole_teacher_loss="running the teacher's whole loss"
 )

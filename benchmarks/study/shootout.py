@@ -135,11 +135,10 @@ def price_against_score(
     figure = Figure(figsize=(7.5, 5), layout='constrained')
     axes = figure.subplots()
     means = sorted((cost, sum(found) / len(found), name) for name, cost, found in points)
-    for name, cost, found in points:
+    for _, cost, found in points:
         middle = sum(found) / len(found)
         axes.plot([cost, cost], [min(found), max(found)], color='tab:blue', alpha=0.4, linewidth=1)
         axes.plot(cost, middle, 'o', color='tab:blue', markersize=4)
-        axes.annotate(name, (cost, middle), xytext=(5, 2), textcoords='offset points', fontsize=7)
     front = [(cost, score) for i, (cost, score, _) in enumerate(means) if all(score > s for _, s, _ in means[:i])]
     axes.plot([cost for cost, _ in front], [score for _, score in front], color='tab:orange', linewidth=1)
     for value, words in ((alone, 'student alone'), (teacher, 'teacher')):
@@ -148,5 +147,20 @@ def price_against_score(
             axes.text(
                 1, value, f'{words} ', color='grey', va='bottom', ha='right', transform=axes.get_yaxis_transform()
             )
+    axes.margins(x=0.15)  # room for the last name
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    places = [(cost + 0.01 * (right - left), score) for cost, score, _ in means]
+    heights = apart(places, 0.08 * (right - left), 0.025 * (high - low))
+    for (_, _, name), (x, _), y in zip(means, places, heights, strict=True):
+        axes.text(x, y, name, va='center', fontsize=7)
     axes.set(xlabel="a step's time over that of KD's", ylabel=scored, title=title)
     return figure
+
+
+def apart(places: Sequence[tuple[float, float]], width: float, height: float) -> list[float]:
+    """The heights of labels of a size, moved up where they would lie on a lower one."""
+    found: dict[int, float] = {}
+    for i in sorted(range(len(places)), key=lambda i: places[i][1]):
+        x, y = places[i]
+        found[i] = max([y, *(found[j] + height for j in found if abs(places[j][0] - x) < width)])
+    return [found[i] for i in range(len(places))]

@@ -9,7 +9,7 @@ from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study import settings as roi_study
 from benchmarks.study import found
 from benchmarks.study.setting import result_file
-from benchmarks.study.shootout import FACTORS
+from benchmarks.study.shootout import FACTORS, apart
 from luminet_det.distillation.loss_setting import build_loss
 
 METHODS = methods()
@@ -121,3 +121,9 @@ def test_the_student_of_the_chain_listens_to_the_assistant(tmp_path):
 
 def test_the_search_shows_the_tries_and_which_was_taken(runs):
     assert rows(DETECTORS.search())['KD'] == ['20.0', '**35.0**', '29.0', '']
+
+
+def test_labels_of_points_beside_one_another_do_not_lie_on_one_another():
+    places = [(1.0, 44.0), (1.01, 43.8), (1.0, 44.2), (1.9, 44.0), (1.0, 50.0)]
+    heights = apart(places, width=0.1, height=1)
+    assert heights == [44.8, 43.8, 45.8, 44.0, 50.0]
