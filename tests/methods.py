@@ -118,7 +118,7 @@ OF_BOXES = [Method('mmdet.L1Loss', 'roi_reg')]
 
 OF_PRIORS = [
     Method('KDLoss', 'dense_cls', dict(use_sigmoid=True, loss_weight=200.0)),
-    Method('LumiNetLoss', 'dense_cls', dict(use_sigmoid=True)),
+    Method('LumiNetLoss', 'dense_cls', dict(use_sigmoid=True, loss_weight=4.0)),
 ]
 
 OF_LEVELS = [
