@@ -5,7 +5,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from benchmarks.classifier_shootout.settings import HELD_OUT, STOCK, Setting, Teacher, assistant_weights
+from benchmarks.classifier_shootout.settings import (
+    HELD_OUT,
+    STOCK,
+    TEACHER_WEIGHTS,
+    Setting,
+    Teacher,
+    assistant_weights,
+)
 from benchmarks.study.found import SEARCHED
 from benchmarks.study.kept import commit, read, resolved, weights_digest
 from benchmarks.study.setting import REPORT, TUNE, result_file
@@ -13,8 +20,6 @@ from benchmarks.study.train import ONE_AT_A_TIME, train
 from luminet_det.classification import DistillClassifier
 
 WORK = Path('work_dirs')
-# Where the students' configs look for its weights.
-TEACHER = WORK / 'cifar100_short' / 'resnet56'
 COPIED = ('train_images', 'epochs', 'iterations', 'batch_size', 'history', 'seconds', 'versions', 'hardware')
 
 
@@ -46,8 +51,8 @@ def kept(setting: Setting | Teacher, seed: int) -> dict | None:
 
 def ready(teacher: Setting | Teacher) -> None:
     """Train a teacher unless its weights are here; result files come without them."""
-    weights = TEACHER / 'epoch_10.pth' if isinstance(teacher, Teacher) else Path(assistant_weights())
-    if not (weights.is_file() and kept(teacher, SEARCHED)):
+    weights = TEACHER_WEIGHTS if isinstance(teacher, Teacher) else assistant_weights()
+    if not (Path(weights).is_file() and kept(teacher, SEARCHED)):
         made(teacher, SEARCHED)
 
 
@@ -69,7 +74,7 @@ def made(setting: Setting | Teacher, seed: int) -> dict:
         config = setting.build()
         run = dict(setting=setting.name, seed=seed, distill=options(config), commit=commit())
     if isinstance(setting, Teacher):
-        found = trained(STOCK, TEACHER, seed)
+        found = trained(STOCK, Path(TEACHER_WEIGHTS).parent, seed)
         # It has learnt the images that students are chosen by.
         scores = {REPORT: _shares(found['metrics']['last'])}
     else:

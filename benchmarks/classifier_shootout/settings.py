@@ -12,6 +12,7 @@ from luminet_det.distillation.loss_setting import build_loss
 CONFIGS = REPOSITORY / 'configs'
 STUDENT, PAIR = 'resnet20', 'resnet20-resnet56'
 STOCK = CONFIGS / 'cifar100_short' / 'resnet56.py'  # the teacher
+TEACHER_WEIGHTS = 'work_dirs/cifar100_short/resnet56/epoch_10.pth'
 PLAIN, AND, CHAIN, ASSISTANT = 'plain', '+', 'takd', 'takd_assistant'
 BETWEEN = 'kd_resnet32-resnet56'  # the config of TAKD's assistant
 # Both without a config of their own.
@@ -77,9 +78,7 @@ class Setting:
         if self.method == CHAIN:
             config.model.teacher.update(config=str(_assistant()), checkpoint=assistant_weights())
         elif 'teacher' in config.model and not config.model.teacher.get('trainable'):
-            config.model.teacher.update(
-                config='configs/cifar100_short/resnet56.py', checkpoint='work_dirs/cifar100_short/resnet56/epoch_10.pth'
-            )
+            config.model.teacher.update(config='configs/cifar100_short/resnet56.py', checkpoint=TEACHER_WEIGHTS)
         return config
 
 

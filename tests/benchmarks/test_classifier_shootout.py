@@ -3,6 +3,7 @@
 import itertools
 import json
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ from benchmarks.classifier_shootout.settings import (
     IMAGES,
     PAIR,
     PLAIN,
+    TEACHER_WEIGHTS,
     TOGETHER,
     UNPUBLISHED,
     USED,
@@ -109,7 +111,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(setting, 'RESULTS', tmp_path / 'results')
     monkeypatch.setattr(found, 'RESULTS', tmp_path / 'results')
     monkeypatch.chdir(tmp_path)
-    weights = run.TEACHER / 'epoch_10.pth'
+    weights = Path(TEACHER_WEIGHTS)
     weights.parent.mkdir(parents=True)
     torch.save(dict(state_dict=dict(weight=torch.ones(2))), weights)
     found.forget()
@@ -190,7 +192,7 @@ def test_a_result_of_another_teacher_is_not_counted(trained, folder):
     queue.work_off(wanted, run.finish, 1)
     assert queue.missing(wanted, run.kept) == []
     weights_digest.cache_clear()
-    torch.save(dict(state_dict=dict(weight=torch.zeros(2))), run.TEACHER / 'epoch_10.pth')
+    torch.save(dict(state_dict=dict(weight=torch.zeros(2))), Path(TEACHER_WEIGHTS))
     with pytest.raises(RuntimeError, match='kd_times-4-1.json is of a run with teacher='):
         queue.missing(wanted, run.kept)
 
@@ -199,8 +201,8 @@ def test_a_teacher_whose_result_came_without_its_weights_is_trained(trained, fol
     run.finish(Teacher(), 0)
     run.ready(Teacher())
     assert len(trained) == 1
-    (run.TEACHER / 'epoch_10.pth').unlink()
-    (run.TEACHER / 'result.json').unlink()
+    (Path(TEACHER_WEIGHTS)).unlink()
+    (Path(TEACHER_WEIGHTS).with_name('result.json')).unlink()
     run.ready(Teacher())
     assert len(trained) == 2
 
