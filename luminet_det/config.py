@@ -34,12 +34,14 @@ def load(args: Namespace) -> Config:
 
     Raises:
         FileNotFoundError: There is no such config; the message lists similar names.
+        ValueError: An option is mistyped, or `teacher` or `distill` stands beside the model.
     """
     path = find(args.config)
     cfg = Config.fromfile(path)
     for option in args.cfg_options or {}:
         _check_option(option, cfg)
     cfg.merge_from_dict(args.cfg_options or {})
+    _check_place(cfg)
     if hasattr(args, 'launcher'):
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('./work_dirs', path.stem)
@@ -57,6 +59,13 @@ def _check_option(option: str, cfg: Config) -> None:
     near = [] if first in cfg else get_close_matches(first, [key for key in cfg], n=1, cutoff=0.85)
     if near:
         raise ValueError(f"--cfg-options {option}: the config has no {first!r}. Did you mean '{near[0]}'?")
+
+
+def _check_place(cfg: Config) -> None:
+    """Raise ValueError if `teacher` or `distill` stands beside the model and not in it, where nobody would read it."""
+    for key in ('teacher', 'distill'):
+        if key in cfg and key not in cfg.get('model', {}):
+            raise ValueError(f'{key} stands beside the model, where nothing reads it: write model = dict({key}=...)')
 
 
 def find(name: str) -> Path:
