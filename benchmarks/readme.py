@@ -187,6 +187,7 @@ TABLES = {
     'natural images': natural_images,
     'roi study tries': roi_study.tries,
     'roi study methods': roi_study.methods,
+    'roi study again': roi_study.asked_again,
     'roi study beside ap': roi_study.beside_ap,
     'roi study rows': roi_study.rows,
     'roi study batches': roi_study.batches,
