@@ -20,7 +20,7 @@ from benchmarks.study.train import ONE_AT_A_TIME, train
 from luminet_det.classification import DistillClassifier
 
 WORK = Path('work_dirs')
-COPIED = ('train_images', 'epochs', 'iterations', 'batch_size', 'history', 'seconds', 'versions', 'hardware')
+COPIED = ('train_images', 'iterations', 'history', 'seconds', 'versions', 'hardware')
 
 
 def finish(setting: Setting | Teacher, seed: int) -> dict:
@@ -43,7 +43,7 @@ def kept(setting: Setting | Teacher, seed: int) -> dict | None:
         return None
     with ONE_AT_A_TIME:
         config = setting.build()
-        expected = dict(distill=options(config))
+        expected = dict(distill=options(config), **recipe(config))
         if (weights := heard(config)) and weights.is_file():
             expected['teacher'] = weights_digest(weights)
         return read(result_file(setting, seed), **expected)
@@ -59,6 +59,16 @@ def ready(teacher: Setting | Teacher) -> None:
 def options(config: Config) -> list[dict]:
     """A config's terms, every setting written out."""
     return resolved(config.model.get('distill', []), DistillClassifier.taps)
+
+
+def recipe(config: Config) -> dict:
+    """What of a config's recipe a result file says."""
+    return dict(
+        ce_weight=config.model.get('ce_weight', 1.0),
+        rate=config.optim_wrapper.optimizer.lr,
+        epochs=config.train_cfg.max_epochs,
+        batch_size=config.train_dataloader.batch_size,
+    )
 
 
 def heard(config: Config) -> Path | None:
@@ -82,8 +92,7 @@ def made(setting: Setting | Teacher, seed: int) -> dict:
         found = trained(path, WORK / setting.study / file.stem, seed, '--val-split', HELD_OUT)
         scores = {TUNE: _shares(found['metrics']['last']), REPORT: _shares(found['test']['last'])}
         run['teacher'] = weights_digest(heard(config)) if heard(config) else None
-    run |= dict(ce_weight=config.model.get('ce_weight', 1.0), rate=config.optim_wrapper.optimizer.lr, scores=scores)
-    run |= {key: found[key] for key in COPIED}
+    run |= dict(scores=scores, **recipe(config)) | {key: found[key] for key in COPIED}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(run, indent=1) + '\n')
     return run

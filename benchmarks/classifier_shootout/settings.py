@@ -65,6 +65,8 @@ class Setting:
             term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor
             if 'warmup' in term:
                 term.warmup = shorter(term.warmup)
+            if term.loss.type.endswith('FCFDLoss'):
+                term.loss.feature_warmup = in_proportion(build_loss(term.loss).feature_warmup)
             if term.loss.type.endswith('CRDLoss'):
                 memory = build_loss(term.loss)
                 term.loss.num_samples = IMAGES
@@ -102,9 +104,14 @@ def together(config: Config, *others: Config) -> Config:
 
 
 def shorter(warmup: str) -> str:
-    """A published warm-up in proportion, one epoch at least."""
+    """A published warm-up in proportion."""
     number, unit = warmup.split()
-    return f'{max(1, round(int(number) * EPOCHS / FULL_EPOCHS))} {unit}'
+    return f'{in_proportion(int(number))} {unit}'
+
+
+def in_proportion(epochs: float) -> int:
+    """As many of these epochs as the published ones were of theirs, one at least."""
+    return max(1, round(epochs * EPOCHS / FULL_EPOCHS))
 
 
 def methods() -> list[str]:

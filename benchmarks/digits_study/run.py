@@ -86,7 +86,7 @@ def kept(setting: DigitsSetting, seed: int) -> dict | None:
         return None
     with ONE_AT_A_TIME:
         config = setting.build()
-        expected = dict(distill=options(config), data=data_fingerprint())
+        expected = dict(distill=options(config), data=data_fingerprint(), **recipe(config))
         if listens(config) and weights(heard_by(setting)).is_file():
             expected['teacher'] = weights_digest(weights(heard_by(setting)))
         return read(result_file(setting, seed), **expected)
@@ -101,6 +101,15 @@ def ready(teacher: DigitsSetting) -> None:
 def options(config: Config) -> list[dict]:
     """A config's terms, every setting written out."""
     return resolved(config.model.get('distill', []), getattr(MODELS.get(config.model.type), 'taps', {}))
+
+
+def recipe(config: Config) -> dict:
+    """What of a config's recipe a result file says."""
+    return dict(
+        images=config.train_dataloader.batch_size,
+        rate=config.optim_wrapper.optimizer.lr,
+        steps=config.train_cfg.max_iters,
+    )
 
 
 def made(setting: DigitsSetting, seed: int) -> dict:
@@ -121,10 +130,8 @@ def made(setting: DigitsSetting, seed: int) -> dict:
     with ONE_AT_A_TIME:
         run |= dict(
             config=f'configs/quickstart/{setting.stock}',
-            images=config.train_dataloader.batch_size,
-            rate=config.optim_wrapper.optimizer.lr,
+            **recipe(config),
             uneven=setting.uneven,
-            steps=trained['steps'],
             seconds=trained['seconds'],
             scores=scores(folder),
             curve=curve(folder),

@@ -113,6 +113,7 @@ def luminet(**term) -> Setting:
 PLAIN = Setting('plain')
 BASE = luminet()
 KD = Setting('kd', dict(tau=1, loss_weight=4))
+SOFTER = luminet(tau=2, loss_weight=16)  # LumiNet's best try
 FOREGROUND = luminet(rois='foreground')
 KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
@@ -220,7 +221,7 @@ QUESTIONS = {
     'detached': [luminet(detached=True), luminet(detached=True, rois='foreground')],
     'batch': [replace(of, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
     'methods': [PLAIN, *(setting for method in LOSSES for setting in first_tries(method))],
-    'length': [replace(of, length=LONGER) for of in (PLAIN, BASE, KD_FOREGROUND)],
+    'length': [replace(of, length=LONGER) for of in (PLAIN, KD_FOREGROUND, BASE, SOFTER)],
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
 # What a claim of the page rests on.

@@ -17,6 +17,7 @@ from benchmarks.roi_study.settings import (
     PLAIN,
     QUESTIONS,
     SHOWN,
+    SOFTER,
     STEPS_TAKEN,
     TAUS,
     WATCHED,
@@ -215,14 +216,14 @@ def batches() -> str:
 
 
 def lengths() -> str:
-    """By how long they train."""
+    """Each setting by how long it trains."""
     lines = []
-    for length in (1, LONGER):
-        plain, kd, base = (replace(setting, length=length) for setting in (PLAIN, KD_FOREGROUND, BASE))
-        cells = [counted(setting) for setting in (plain, kd, base)]
-        lines.append([str(STEPS * length), *cells, difference(base, plain), difference(base, kd)])
-    header = ['steps', 'student alone', said(KD_FOREGROUND), said(BASE), 'LumiNet to the student alone', 'to KD']
-    return table(header, lines)
+    for setting in (PLAIN, KD_FOREGROUND, BASE, SOFTER):
+        longer, plain, kd = (replace(of, length=LONGER) for of in (setting, PLAIN, KD_FOREGROUND))
+        cells = [counted(setting), counted(longer), *([difference(longer, plain)] if setting != PLAIN else [''])]
+        lines.append([said(setting), *cells, difference(longer, kd) if setting not in (PLAIN, KD_FOREGROUND) else ''])
+    steps = [f'{STEPS * length} steps' for length in (1, LONGER)]
+    return table(['', *steps, 'then to the student alone', 'then to KD'], lines)
 
 
 def said(setting: Setting | Teacher) -> str:

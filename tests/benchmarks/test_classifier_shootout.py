@@ -62,7 +62,7 @@ def test_a_try_is_the_published_config_for_a_shorter_time_with_its_weights_times
         assert own.get('warmup') == (shorter(other.warmup) if 'warmup' in other else None)
         for term in (own, other):
             term.pop('warmup', None)
-            for key in ('loss_weight', 'num_samples', 'num_negatives'):
+            for key in ('loss_weight', 'num_samples', 'num_negatives', 'feature_warmup'):
                 term.loss.pop(key, None)
     changed = (
         'train_dataloader.dataset.fraction',
@@ -219,3 +219,15 @@ def test_the_table_has_what_won_first_on_seeds_that_it_was_not_chosen_by(trained
     assert rows[0][:4] == ['CRD', '0.25', '3', '60.00 ± 10.00']
     assert rows[1][:4] == ['KD', '0.25', '0', 'not run']
     assert rows[0][-1] == f'{CLASSIFIERS.cost["crd"]:.2f}'
+
+
+def test_fcfds_own_ramp_is_in_proportion_too():
+    published, tried = (config.model.distill[-1].loss for config in (stock('fcfd'), Setting('fcfd').build()))
+    assert [build_loss(loss).feature_warmup for loss in (published, tried)] == [20, 1]
+
+
+def test_a_result_of_another_recipe_is_not_counted(trained, monkeypatch):
+    run.finish(Setting('kd', 4), 1)
+    monkeypatch.setitem(run.recipe.__globals__, 'recipe', lambda config: dict(rate=0.5))
+    with pytest.raises(RuntimeError, match=r'kd_times-4-1.json is of a run with rate=0\.05'):
+        run.finish(Setting('kd', 4), 1)

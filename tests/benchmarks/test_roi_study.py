@@ -362,7 +362,8 @@ def test_every_kept_result_is_of_the_options_that_its_setting_has():
     for path in (RESULTS / 'roi_study').glob('*.json'):
         content = json.loads(path.read_text())
         if setting := of_name.get(content['setting']):
-            assert content['distill'] == kept.resolved(setting.distill, StudiedDetector.taps), path.name
+            expected = dict(distill=kept.resolved(setting.distill, StudiedDetector.taps), **run.recipe(setting.build()))
+            assert {key: content[key] for key in expected} == expected, path.name
 
 
 def test_a_digest_is_of_the_weights_alone(tmp_path):
