@@ -1,11 +1,13 @@
 """Class names that do not fit the annotation file: a teacher matched by name would teach other classes."""
 
+import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import mmengine
 
+from luminet_det.dataset_config import class_names, config_sources
 from luminet_det.loaded_images import sources
 
 
@@ -30,6 +32,33 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
             known = [category['name'] for category in mmengine.load(source.ann_file)['categories']]
         if finding := misfit(wanted, known):
             raise ValueError(f'The classes of metainfo do not fit {source.ann_file}. {finding}')
+
+
+def check_trained(names: Sequence[str], dataset: Mapping) -> None:
+    """Compare the class names that come with a checkpoint with the COCO file that its config trains on.
+
+    Names that are the data set's own, as COCO's, are not looked at, nor is a file that is not there.
+
+    Args:
+        names: The checkpoint's, in the order of its logits by its own account.
+        dataset: The training set's config, or one of a wrapper of some.
+
+    Raises:
+        ValueError: The logits follow the file, and the file has these names in another order.
+    """
+    for _, source in config_sources(dataset, ''):
+        path = os.path.join(source.get('data_root') or '', source.get('ann_file') or '')
+        if list(names) == class_names({'type': source.get('type')}) or not (
+            path.endswith('.json') and os.path.isfile(path)
+        ):
+            continue
+        known = [category['name'] for category in mmengine.load(path).get('categories', ())]
+        labelled = [name for name in known if name in names]
+        if labelled != list(names) and set(labelled) == set(names):
+            raise ValueError(
+                f'The classes of the teacher do not fit {path}, on which it was trained. Its labels follow the order '
+                f'of the categories there; write teacher=dict(config=..., checkpoint=..., classes={labelled!r}).'
+            )
 
 
 def misfit(wanted: Sequence[str], known: Sequence[str]) -> str | None:

@@ -1,15 +1,19 @@
 """A config as the tools take it: a path or a zoo name, and the flags that all of them share."""
 
 import importlib.util
+import inspect
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
 
 SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+IN_THE_MODEL = ('teacher', 'distill')
 
 
 def add_arguments(parser: ArgumentParser, runs: bool = True) -> None:
@@ -38,10 +42,8 @@ def load(args: Namespace) -> Config:
     """
     path = find(args.config)
     cfg = Config.fromfile(path)
-    for option in args.cfg_options or {}:
-        _check_option(option, cfg)
-    cfg.merge_from_dict(args.cfg_options or {})
-    _check_place(cfg)
+    _merge(cfg, args.cfg_options or {})
+    _check_model(cfg)
     if hasattr(args, 'launcher'):
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('./work_dirs', path.stem)
@@ -53,19 +55,58 @@ def load(args: Namespace) -> Config:
     return cfg
 
 
+def _merge(cfg: Config, options: dict[str, object]) -> None:
+    for option, value in options.items():
+        _check_option(option, cfg)
+        if 'dict(' in str(value):
+            raise ValueError(f'--cfg-options {option}: the command line knows no dict(...); write it in a config.')
+        try:
+            cfg.merge_from_dict({option: value})
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ValueError(
+                f'--cfg-options {option}: the config has no such place ({error}). Items of a list are numbered, as in '
+                'model.distill.0.loss.tau=1.'
+            ) from error
+
+
 def _check_option(option: str, cfg: Config) -> None:
     """Raise ValueError if `option` is a key of the config but for a slip of the pen; new keys are allowed."""
     first = option.partition('.')[0]
-    near = [] if first in cfg else get_close_matches(first, [key for key in cfg], n=1, cutoff=0.85)
+    if first in IN_THE_MODEL:
+        raise ValueError(f'--cfg-options {option}: nothing reads it beside the model: write model.{option}')
+    known = first in cfg or first in inspect.signature(Runner).parameters
+    near = [] if known else get_close_matches(first, list(cfg), n=1, cutoff=0.8)
     if near:
         raise ValueError(f"--cfg-options {option}: the config has no {first!r}. Did you mean '{near[0]}'?")
 
 
-def _check_place(cfg: Config) -> None:
-    """Raise ValueError if `teacher` or `distill` stands beside the model and not in it, where nobody would read it."""
-    for key in ('teacher', 'distill'):
-        if key in cfg and key not in cfg.get('model', {}):
+def _check_model(cfg: Config) -> None:
+    """Raise ValueError if nobody would read `teacher` or `distill`: beside the model, or in one that takes none."""
+    model = cfg.get('model', {})
+    for key in IN_THE_MODEL:
+        if key in cfg and key not in model:
             raise ValueError(f'{key} stands beside the model, where nothing reads it: write model = dict({key}=...)')
+    if asked := [key for key in IN_THE_MODEL if key in model]:
+        _check_type(model, asked[0], cfg.get('default_scope'))
+
+
+def _check_type(model: Mapping, key: str, scope: str | None) -> None:
+    """Raise ValueError if a model that says `teacher` or `distill` is of a type that takes none."""
+    from mmdet.registry import MODELS as MMDET_MODELS
+
+    from luminet_det.registry import MODELS
+
+    kind = model.get('type')
+    if not isinstance(kind, str):
+        return
+    for registry in (MODELS, MMDET_MODELS):
+        registry.import_from_location()
+    if kind in MODELS.module_dict and scope != 'luminet_det':
+        raise ValueError(f"model.type='{kind}': write type='luminet_det.{kind}'")
+    stock = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
+    if stock and key not in inspect.signature(stock).parameters:
+        student = 'DistillTwoStageDetector' if 'roi_head' in model else 'DistillSingleStageDetector'
+        raise ValueError(f"model.type='{kind}' takes no {key}: write type='luminet_det.{student}'")
 
 
 def find(name: str) -> Path:

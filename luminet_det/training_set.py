@@ -8,12 +8,12 @@ from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from luminet_det import annotation_file, category_order
 from luminet_det.annotation_file import Fault
+from luminet_det.dataset_config import class_names, config_sources
 from luminet_det.loaded_images import LoadedImages, sources
 
 
@@ -22,7 +22,7 @@ def guard(runner: Runner) -> None:
 
     Refused are an empty data set; images that are not there; a COCO file that mmdet cannot read or that lists a
     category twice; boxes that no loss can take; and, if the run distils, class names that do not fit the
-    annotation file. Boxes that mmdet leaves out are warned of.
+    annotation file. Such names in plain training and boxes that mmdet leaves out are warned of.
 
     Left alone, mmengine stops an empty set at numpy's "need at least one array to concatenate", or, with an
     infinite sampler and loader processes, searches for a first index for ever; the rest ends as an index error, a
@@ -48,8 +48,14 @@ def guard(runner: Runner) -> None:
                 num_classes = len(source.metainfo.get('classes') or ())
                 found[source.ann_file] = found.get(source.ann_file, []) + loaded.faults(num_classes)
         _report(place, found)
-        if _distils(runner) and place == 'train_dataloader':
-            category_order.check(loader.dataset, {path: content.categories for path, content in files.items()})
+        if place == 'train_dataloader':
+            try:
+                category_order.check(loader.dataset, {path: content.categories for path, content in files.items()})
+            except ValueError as error:
+                if _distils(runner):
+                    raise
+                told = f'{error} What is trained so finds the right objects, but shows and teaches them by wrong names.'
+                print_log(told, logger='current', level=logging.WARNING)
         return loader
 
     runner.build_dataloader = build_dataloader
@@ -87,19 +93,6 @@ def _place(runner: Runner, dataloader: Any) -> str:
     return next((name for name in names if runner.cfg.get(name) == dataloader), 'dataloader')
 
 
-def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
-    """The configs of data sets that read files, inside any wrappers, and where they stand."""
-    if not isinstance(dataset, Mapping):
-        return
-    if 'dataset' in dataset:
-        yield from config_sources(dataset['dataset'], f'{place}.dataset')
-    elif 'datasets' in dataset:
-        for i, inner in enumerate(dataset['datasets']):
-            yield from config_sources(inner, f'{place}.datasets.{i}')
-    else:
-        yield place, dataset
-
-
 def _facts(place: str, dataset: Mapping) -> Iterator[str]:
     path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
     classes, filters = class_names(dataset), dataset.get('filter_cfg')
@@ -120,16 +113,6 @@ def _facts(place: str, dataset: Mapping) -> Iterator[str]:
         yield f'No class is a category of that file. Set {place}.metainfo = dict(classes={tuple(categories)!r}).'
     else:
         yield f'{place}.filter_cfg drops every image: lower its min_size, or set filter_cfg=None.'
-
-
-def class_names(dataset: Mapping) -> list[str]:
-    """The classes of the config, or else those that the data set's own class brings along."""
-    classes = (dataset.get('metainfo') or {}).get('classes')
-    if classes is None:
-        with DATASETS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
-        classes = getattr(kind, 'METAINFO', {}).get('classes', ())
-    return [classes] if isinstance(classes, str) else list(classes)
 
 
 def _read(path: str) -> dict | None:

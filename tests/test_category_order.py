@@ -1,8 +1,11 @@
 """Class names that do not fit the annotation file are found before a step is trained."""
 
 import pytest
+import torch
+from mmengine.config import Config
 
 from luminet_det.category_order import misfit
+from luminet_det.distillation import Teacher
 from tests import pairs, runs, tiny
 from tools import train
 
@@ -35,9 +38,10 @@ def test_a_distilling_run_stops_with_the_line_to_write(tmp_path, data, teacher, 
     assert finding in distilling.last_line
 
 
-def test_a_plain_run_is_left_as_it_is_in_mmdet(tmp_path, data):
+def test_a_plain_run_is_left_as_it_is_in_mmdet_but_warns_of_its_names(tmp_path, data):
     finished = attempt(tmp_path, data, PLAIN, 'thing2,thing0,thing1')
     assert finished.code == 0, finished.text
+    assert 'shows and teaches them by wrong names' in finished.text
 
 
 def test_names_in_the_files_order_pass(tmp_path, data, teacher):
@@ -49,3 +53,31 @@ def test_some_of_the_categories_in_their_order_pass():
     known = ['cat', 'dog', 'cow']
     assert misfit(['cat', 'cow'], known) is None
     assert "('cat', 'cow')" in misfit(['cow', 'cat'], known)
+
+
+def teacher_of_order(folder, data, classes):
+    """A checkpoint that was trained on the tiny set with its classes in this order, by its config's account."""
+    path = runs.tiny_config(folder / 'teacher.py', data, PLAIN)
+    cfg = Config.fromfile(path)
+    cfg.train_dataloader.dataset.metainfo = dict(classes=classes)
+    runs.config_file(path, cfg)
+    saved = pairs.save_teacher(folder / 'teacher.pth', PLAIN)
+    content = torch.load(saved['checkpoint'])
+    content['meta']['dataset_meta'] = dict(classes=classes)
+    torch.save(content, saved['checkpoint'])
+    return dict(config=str(path), checkpoint=saved['checkpoint'])
+
+
+def test_a_teacher_whose_names_are_in_another_order_than_its_labels_is_refused(tmp_path, data):
+    odd = teacher_of_order(tmp_path, data, ('thing2', 'thing0', 'thing1'))
+    with pytest.raises(ValueError, match=r"classes=\['thing0', 'thing1', 'thing2'\]"):
+        Teacher(**odd).build()
+    named = Teacher(**odd, classes=['thing0', 'thing1', 'thing2'])
+    named.build()
+    assert named.classes == ('thing0', 'thing1', 'thing2')
+
+
+def test_a_teacher_of_some_of_the_files_categories_is_taken(tmp_path, data):
+    teacher = Teacher(**teacher_of_order(tmp_path, data, ('thing0', 'thing1', 'thing2')))
+    teacher.build()
+    assert teacher.classes == ('thing0', 'thing1', 'thing2')

@@ -5,12 +5,23 @@ from argparse import ArgumentParser
 import pytest
 
 from luminet_det import config
+from tests import pairs, tiny
 
 
-def load(path):
+def load(path, *options):
     parser = ArgumentParser()
     config.add_arguments(parser, runs=False)
-    return config.load(parser.parse_args([str(path)]))
+    return config.load(parser.parse_args([str(path), *(['--cfg-options', *options] if options else [])]))
+
+
+@pytest.fixture
+def distilling(tmp_path):
+    path = tmp_path / 'distilling.py'
+    path.write_text(
+        "model = dict(type='luminet_det.DistillTwoStageDetector', teacher='mmdet::faster_rcnn', "
+        "distill=[dict(tap='roi_cls', loss=dict(type='luminet_det.KDLoss'))])\ncustom_hooks = []\n"
+    )
+    return path
 
 
 @pytest.mark.parametrize('line', ["distill = [dict(tap='roi_cls')]", "teacher = 'mmdet::faster_rcnn'"])
@@ -20,5 +31,50 @@ def test_what_stands_beside_the_model_is_refused_and_what_the_model_uses_is_not(
     beside.write_text(f"model = dict(type='FasterRCNN')\n{line}\n")
     with pytest.raises(ValueError, match=rf'write model = dict\({key}=\.\.\.\)'):
         load(beside)
-    used.write_text(f"{line}\nmodel = dict(type='FasterRCNN', {key}={key})\n")
+    used.write_text(f"{line}\nmodel = dict(type='luminet_det.DistillTwoStageDetector', {key}={key})\n")
     assert key in load(used).model
+
+
+@pytest.mark.parametrize(
+    ('option', 'line'),
+    [
+        ('distill.0.loss.tau=8', r'write model\.distill\.0\.loss\.tau'),
+        ('teacher.checkpoint=mine.pth', r'write model\.teacher\.checkpoint'),
+        ('modle.ce_weight=3', "Did you mean 'model'"),
+        ('model.distill.loss.tau=1', r'numbered, as in model\.distill\.0\.loss\.tau=1'),
+        ("custom_hooks=[dict(type='EMAHook')]", r'knows no dict\(\.\.\.\); write it in a config'),
+    ],
+)
+def test_an_option_that_nothing_would_read_is_refused_with_the_one_to_write(distilling, option, line):
+    with pytest.raises(ValueError, match=line):
+        load(distilling, option)
+
+
+def test_an_option_of_the_runner_and_one_of_a_term_are_taken(distilling):
+    taken = load(distilling, 'model.distill.0.loss.tau=8', 'val_dataloader=None')
+    assert taken.model.distill[0].loss.tau == 8
+    assert 'val_dataloader' in taken
+
+
+@pytest.mark.parametrize(
+    ('kind', 'line'),
+    [
+        ('FasterRCNN', "takes no teacher: write type='luminet_det.DistillTwoStageDetector'"),
+        ('mmdet.RetinaNet', "takes no teacher: write type='luminet_det.DistillSingleStageDetector'"),
+        ('DistillTwoStageDetector', "write type='luminet_det.DistillTwoStageDetector'"),
+    ],
+)
+def test_a_type_that_takes_no_teacher_is_refused_with_the_one_that_does(tmp_path, kind, line):
+    path = tmp_path / 'c.py'
+    head = '' if kind == 'mmdet.RetinaNet' else 'roi_head=dict(), '
+    path.write_text(f"model = dict(type='{kind}', {head}teacher='mmdet::faster_rcnn', distill=[])\n")
+    with pytest.raises(ValueError, match=line):
+        load(path)
+
+
+def test_a_teacher_without_a_distill_is_refused_and_an_empty_one_is_taken(teacher):
+    student = pairs.distilling(tiny.faster_rcnn(), teacher, [])
+    assert not pairs.build(student).terms
+    student.pop('distill')
+    with pytest.raises(ValueError, match=r'a teacher and no distill.*distill=\[\] if that is meant'):
+        pairs.build(student)

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         flags.error(f'--save-path {args.save_path}: the name must end in {", ".join(config.SUFFIXES)}')
     try:
         cfg = config.load(args)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         flags.error(str(error))
     print(cfg.pretty_text)
     if args.save_path:

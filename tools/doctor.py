@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter('ignore')
             report = doctor.examine(args, tell)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         flags.error(str(error))
     if args.json:
         print(json.dumps(dict(config=args.config, checkpoint=args.checkpoint, **report.as_dict()), indent=1))

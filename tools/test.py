@@ -30,7 +30,8 @@ def parser() -> ArgumentParser:
 def configure(args: Namespace) -> Config:
     """The config that these flags ask for."""
     cfg = config.load(args)
-    cfg.load_from = args.checkpoint
+    # The config that a resumed run has left in its folder would have mmengine resume instead.
+    cfg.load_from, cfg.resume = args.checkpoint, False
     if args.show or args.show_dir:
         _draw(cfg, args)
     if args.tta:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
         flags.error(f'--out {args.out}: the name must end in .pkl or .pickle, for that is what is written')
     try:
         cfg = configure(args)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         flags.error(str(error))
     # mmdet only now: luminet_det has to be imported before it.
     from mmdet.evaluation import DumpDetResults

@@ -97,7 +97,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     for hook in cfg.get('custom_hooks') or []:
         if str(hook.get('type')).endswith('ResultHook'):
             hook.update(config=args.config, options=_outcome_options(args))
-    if args.resume:
+    if args.resume and not (args.resume == 'auto' and cfg.get('load_from') and not _has_checkpoint(cfg.work_dir)):
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
     elastic.adopt_checkpoint(cfg)
     if cfg.get('resume'):
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with elastic.not_repeated(lambda: runner is not None and _has_trained(runner)):
         try:
             cfg = configure(args, _command(argv))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ValueError) as error:
             flags.error(str(error))
         # mmdet only now: luminet_det has to be imported before it.
         from mmdet.registry import RUNNERS
@@ -133,6 +133,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_neck(runner.model)
         with explain_neck(runner.model):
             runner.train()
+
+
+def _has_checkpoint(work_dir: str) -> bool:
+    """Whether a run can be resumed there; without one, training starts from what the config loads."""
+    return (Path(work_dir) / 'last_checkpoint').is_file()
 
 
 def _outcome_options(args: Namespace) -> dict:

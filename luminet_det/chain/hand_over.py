@@ -6,9 +6,9 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from luminet_det import training_set
 from luminet_det.chain.run import Run
 from luminet_det.config import find
+from luminet_det.dataset_config import class_names, config_sources
 from luminet_det.sweep.grid import parse_value
 
 HEADS = ('network', 'bbox_head', 'roi_head.bbox_head')
@@ -123,5 +123,5 @@ def _num_classes(cfg: Config) -> int | None:
 
 def _names(cfg: Config) -> Iterator[str]:
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmdet')):
-        for _, dataset in training_set.config_sources(cfg.train_dataloader.dataset, ''):
-            yield from training_set.class_names(dataset)
+        for _, dataset in config_sources(cfg.train_dataloader.dataset, ''):
+            yield from class_names(dataset)

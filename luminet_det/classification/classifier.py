@@ -12,8 +12,8 @@ from torch import Tensor
 from luminet_det.classification.models import Outputs, own_weights
 from luminet_det.classification.network import build_network, last_layer, num_logits
 from luminet_det.compat import checkpoints
+from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys
-from luminet_det.distillation.student import run_info
 from luminet_det.distillation.weights import load_strictly
 from luminet_det.losses.rows import not_negative
 from luminet_det.registry import MODELS

@@ -1,7 +1,6 @@
 """DistillClassifier: a classifier that listens to frozen ones on its own images."""
 
 import torch
-from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
@@ -13,7 +12,7 @@ from luminet_det.classification.segments import require_segments
 from luminet_det.classification.teacher import ClassifierTeacher
 from luminet_det.distillation import Student, Tap, Teacher
 from luminet_det.distillation.peers import weighed
-from luminet_det.distillation.student import run_info
+from luminet_det.distillation.running import run_info, training_hub
 from luminet_det.distillation.taps import chosen
 from luminet_det.distillation.terms import Given, Term
 from luminet_det.registry import MODELS
@@ -61,7 +60,7 @@ class DistillClassifier(Student, Classifier):
         'embedding': Tap('embeddings', offers=OF_IMAGES),
     }
 
-    def __init__(self, *args, teacher=None, distill=(), **kwargs) -> None:
+    def __init__(self, *args, teacher=None, distill=None, **kwargs) -> None:
         check_settings(kwargs, 'teacher', 'distill')
         super().__init__(*args, **kwargs)
         self.listen(teacher, distill)
@@ -200,7 +199,7 @@ class DistillClassifier(Student, Classifier):
             if known.device != labels.device:
                 # Once: a loss knows the labels it has looked at by their tensor.
                 known = known.to(labels.device)
-                MessageHub.get_current_instance().update_info('training_labels', known, resumed=False)
+                training_hub().update_info('training_labels', known, resumed=False)
             handed['training_labels'] = known
         # A compiled step must not depend on what nobody asks for.
         return {need: value for need, value in handed.items() if need in needs}

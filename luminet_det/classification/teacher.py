@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +70,7 @@ class ClassifierTeacher:
         logits = self.classes(logits) if self.classes else logits
         return Outputs(logits, *maps, embedding[0] if embedding else None, joined['boundaries'])
 
-    @cached_property
+    @property
     def networks(self) -> Networks:
         """Student and teacher, to be run stage by stage."""
         teacher = Segments(self.teacher.model.network, self.teacher, self.classes)

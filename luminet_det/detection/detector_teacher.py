@@ -47,7 +47,8 @@ class DetectorTeacher:
             image_shapes: Height and width of each image inside its padding.
             taps: Names of the taps.
         """
-        images = self.pixels(inputs, image_shapes).split(self.teacher.batch_size or BATCH_SIZE)
+        at_a_time = len(inputs) if self.teacher.batch_statistics else self.teacher.batch_size or BATCH_SIZE
+        images = self.pixels(inputs, image_shapes).split(at_a_time)
         calls_by_part = self.split(calls, [len(part) for part in images])
         parts = zip(images, calls_by_part, strict=True)
         return Answer.cat([self._answer_part(part, of_part, taps) for part, of_part in parts])

@@ -55,7 +55,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         **FEATURE_TAPS,
     }
 
-    def __init__(self, *args, teacher=None, distill=(), use_syncbn: bool = False, **kwargs) -> None:
+    def __init__(self, *args, teacher=None, distill=None, use_syncbn: bool = False, **kwargs) -> None:
         if 'roi_head' in kwargs:
             raise ValueError(
                 'The student has a roi_head: it is a two-stage detector. Write '

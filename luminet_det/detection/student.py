@@ -20,7 +20,8 @@ from luminet_det.detection.feature_taps import (
     recorded_maps,
     strides,
 )
-from luminet_det.distillation.student import Student, run_info
+from luminet_det.distillation.running import run_info
+from luminet_det.distillation.student import Student
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Given, Term
 

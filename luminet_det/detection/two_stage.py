@@ -17,8 +17,8 @@ from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
 from luminet_det.detection.student import DetectorStudent
 from luminet_det.distillation.peers import mutual
+from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys
-from luminet_det.distillation.student import run_info
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Term
@@ -62,7 +62,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         'backbone': FEATURE_TAPS['backbone'],
     }
 
-    def __init__(self, *args, teacher=None, distill=(), **kwargs) -> None:
+    def __init__(self, *args, teacher=None, distill=None, **kwargs) -> None:
         if 'bbox_head' in kwargs:
             require_two_stage(None, 'student')
         check_keys('model', kwargs, [*inspect.signature(TwoStageDetector).parameters, 'teacher', 'distill'])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 
@@ -89,15 +88,6 @@ class ClassMap:
     def teacher_labels(self, labels: Tensor) -> Tensor:
         """The student's class indices (K,) as the teacher counts them."""
         return labels if self.identity else self.columns_on(labels.device)[labels]
-
-    def student_instances(self, predictions: InstanceData) -> InstanceData:
-        """The teacher's detections with the student's class indices; those of other classes are left out."""
-        if self.identity:
-            return predictions
-        labels = predictions.labels.new_full((int(self.columns[-1]),), -1)
-        labels[self.columns_on(labels.device)[:-1]] = torch.arange(len(self.columns) - 1, device=labels.device)
-        predictions.labels = labels[predictions.labels]
-        return predictions[predictions.labels >= 0]
 
     def columns_on(self, device: torch.device) -> Tensor:
         """The gathered columns (C_student + 1,), kept on the device that asked last."""

@@ -7,6 +7,8 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
+from luminet_det.distillation.running import training_hub
+
 
 class Companions(nn.ModuleList):
     """What trains beside the student: the parts that losses learn, or the peers of mutual learning.
@@ -40,7 +42,7 @@ class Companions(nn.ModuleList):
         Raises:
             RuntimeError: The checkpoint's are others, or of other shapes.
         """
-        hub = MessageHub.get_current_instance()
+        hub = training_hub() or MessageHub.get_current_instance()
         if self._hub == hub.instance_name:
             return
         self._hub = hub.instance_name

@@ -60,5 +60,5 @@ class GradientShare:
         output.register_hook(lambda gradient: self._add(None, gradient - of_terms.pop() if of_terms else gradient))
 
     def _add(self, name: str | None, gradient: Tensor) -> None:
-        square = torch.linalg.vector_norm(gradient, dtype=torch.float32).square()
+        square = torch.linalg.vector_norm(gradient, dtype=torch.promote_types(gradient.dtype, torch.float32)).square()
         self._squares[name] = self._squares.get(name, 0) + square

@@ -32,7 +32,8 @@ def build_loss(setting: dict) -> nn.Module:
         raise ValueError(f'There is no loss {kind!r}.{hint} Known: {", ".join(known)}, and mmdet.L1Loss and its like.')
     parameters = inspect.signature(loss_class.__init__).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        check_keys(kind, [k for k in setting if k != 'type'], [k for k in parameters if k != 'self'])
+        known = [name for name in parameters if name != 'self']
+        check_keys(kind, [key for key in setting if key != 'type'], known, getattr(loss_class, 'symbols', None))
     try:
         loss = MODELS.build(setting)
     except (AssertionError, TypeError) as error:

@@ -1,6 +1,7 @@
 """Peer: a teacher that learns from its student at the same time (deep mutual learning)."""
 
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 
 import torch
 from mmengine.registry import MODELS
@@ -56,8 +57,14 @@ class Peer(Teacher):
     def follow(self, student: nn.Module) -> None:
         """It moves with the student, whose part it is."""
 
+    def __deepcopy__(self, memo: dict) -> 'Peer':
+        other = copy(self)
+        # The memo knows the copy of the student's own `peers`.
+        other._model = deepcopy(self._model, memo)
+        return other
+
     def __reduce__(self):
-        return Peer, (self.config, self.checkpoint)
+        return Peer, (self.config, self.checkpoint), dict(_model=self._model, classes=self.classes)
 
 
 def read_teachers(setting) -> list[Teacher]:

@@ -1,6 +1,6 @@
 """Settings that were mistyped: an unknown key is an error that names the nearest known one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 # What papers and other projects call these.
@@ -9,19 +9,32 @@ SYNONYMS = {
     'T': 'tau',
     't': 'tau',
     'weight': 'loss_weight',
-    'alpha': 'target_weight',
-    'beta': 'non_target_weight',
     'checkpoint_path': 'checkpoint',
     'pretrained': 'checkpoint',
 }
+# They mean something else in every paper, so that none is guessed at.
+GREEK = ('alpha', 'beta', 'gamma', 'delta', 'lambda', 'mu', 'sigma')
 
 
-def check_keys(where: str, found: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ValueError if `found` has a key that is not in `known`; `where` is the config line it stands in."""
-    known = sorted(known)
+def check_keys(
+    where: str, found: Iterable[str], known: Iterable[str], symbols: Mapping[str, str] | None = None
+) -> None:
+    """Raise ValueError if `found` has a key that is not in `known`.
+
+    Args:
+        where: The config line that the keys stand in.
+        found: The keys.
+        known: Those that there are.
+        symbols: What these are called in a paper or its code, and how they are written here.
+    """
+    known, symbols = sorted(known), symbols or {}
     for key in found:
         if key not in known:
-            names = {name: name for name in known} | {k: v for k, v in SYNONYMS.items() if v in known}
-            near = [names[name] for name in get_close_matches(key, names, n=1, cutoff=0.5)]
-            hint = f" Did you mean '{near[0]}'?" if near else ''
+            hint = f' Here it is {symbols[key]}.' if key in symbols else _nearest(key, known)
             raise ValueError(f"{where} has no setting '{key}'.{hint} Known: {', '.join(known)}.")
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    names = {name: name for name in known} | {k: v for k, v in SYNONYMS.items() if v in known}
+    near = [] if key in GREEK else get_close_matches(key, names, n=1, cutoff=0.5)
+    return f" Did you mean '{names[near[0]]}'?" if near else ''

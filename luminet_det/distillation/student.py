@@ -4,13 +4,14 @@ from collections import Counter
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.logging import MessageHub, print_log
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from luminet_det.distillation.companions import Companions, evaluating
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
 from luminet_det.distillation.peers import read_teachers, require_rows
+from luminet_det.distillation.running import run_info
 from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
@@ -40,6 +41,11 @@ class Student:
             ValueError: A setting is unknown, there are terms but no teacher, or a loss cannot bridge the shapes.
         """
         self.teachers = read_teachers(teacher)
+        if self.teachers and distill is None:
+            raise ValueError(
+                'The model has a teacher and no distill, so it would train alone: add distill=[dict(tap=..., '
+                'loss=dict(type=...))], or distill=[] if that is meant.'
+            )
         distill = [distill] if isinstance(distill, dict) else distill or []
         if not isinstance(distill, (list, tuple)):
             raise ValueError(f'distill={distill!r} is no list of terms; each is dict(tap=..., loss=dict(type=...)).')
@@ -237,13 +243,6 @@ class Student:
             own = f', {learned:,} parameters of its own' * bool(learned) + f', {kept:,} numbers kept' * bool(kept)
             lines.append(f'  term     loss_{name}: {term}{own}')
         return '\n'.join(lines)
-
-
-def run_info(name: str, default=None):
-    """What the Runner that trains now has published under `name`; `default` outside a Runner."""
-    hub = MessageHub.get_current_instance()
-    # A hub outlives its run, so that one that ended would answer for the next.
-    return hub.get_info(name, default) if hub.get_info('loop_stage') == 'train' else default
 
 
 def _unique_names(terms: list[Term]) -> list[str]:

@@ -11,12 +11,13 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
+from luminet_det import category_order
 from luminet_det.compat import checkpoints
 from luminet_det.config import find
+from luminet_det.dataset_config import class_names
 from luminet_det.distillation.norms import batch_norms, batch_statistics
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.weights import load_strictly
-from luminet_det.training_set import class_names
 
 # In the order of Teacher's arguments.
 SETTINGS = ('config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes', 'batch_statistics')
@@ -38,15 +39,16 @@ class Teacher:
         compile: True or a dict of `torch.compile` options; compiles backbone and neck, or a classifier's network.
         channels_last: Keep images and weights in the channels-last layout, the quicker one for convolutions on
             CPUs and for half precision on GPUs.
-        batch_size: Images it takes at a time; by default 4 for detectors, the whole batch for classifiers. Its
-            activations come on top of those the student keeps for backward, so taking a batch in parts keeps the
-            peak of memory at the student's own.
+        batch_size: Images it takes at a time; by default 4 for detectors, the whole batch for classifiers and with
+            `batch_statistics`. Its activations come on top of those the student keeps for backward, so taking a batch
+            in parts keeps the peak of memory at the student's own.
         classes: Class names in the order of the teacher's logits, for a checkpoint that does not name them.
         batch_statistics: Have its norms use the statistics of the batch, as in training; the running ones stay as they
             are. The published runs of OFD and FCFD had it so.
 
     Raises:
-        ValueError: A setting is unknown or the teacher has no weights.
+        ValueError: A setting is unknown, or the teacher has no weights or names its classes in another order than the
+            file it was trained on (the last two raised by `build`).
         FileNotFoundError: Config or checkpoint do not exist.
         RuntimeError: The checkpoint does not fit the config (raised by `build`).
     """
@@ -71,6 +73,11 @@ class Teacher:
                 raise ValueError(f'teacher.{name}={value!r} must be True or False.')
         if not isinstance(compile, (bool, dict)):
             raise ValueError(f'teacher.compile={compile!r} must be True, False or a dict of torch.compile options.')
+        if batch_statistics and batch_size is not None:
+            raise ValueError(
+                f'teacher.batch_size={batch_size} takes a batch in parts, and teacher.batch_statistics=True wants the '
+                'statistics of the whole: drop one of them.'
+            )
         self.config = config
         self.checkpoint = checkpoint
         self.dtype = dtype
@@ -142,7 +149,9 @@ class Teacher:
             model = MODELS.build(model_config(config))
             accept(model)
             checkpoint = self._load(model)
-            self.classes = self.classes or _class_names(checkpoint, config)
+            if not self.classes and (names := _class_names(checkpoint, config)):
+                category_order.check_trained(names, config.get('train_dataloader', {}).get('dataset'))
+                self.classes = names
         self._model = model.eval().requires_grad_(False)
         if self.channels_last:
             self._model.to(memory_format=torch.channels_last)

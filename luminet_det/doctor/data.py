@@ -10,9 +10,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from luminet_det import annotation_file
+from luminet_det.dataset_config import config_sources
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.loaded_images import LoadedImages, sources
-from luminet_det.training_set import config_sources, explanation
+from luminet_det.training_set import explanation
 
 LOADERS = ('train_dataloader', 'val_dataloader')
 

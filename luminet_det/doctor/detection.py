@@ -6,10 +6,10 @@ from mmengine.config import Config
 from torch import nn
 
 from luminet_det import annotation_file
+from luminet_det.dataset_config import config_sources
 from luminet_det.doctor import data, model, pixels
 from luminet_det.doctor.findings import Finding, Report
 from luminet_det.doctor.task import Task
-from luminet_det.training_set import config_sources
 
 
 class DetectionTask(Task):

@@ -95,7 +95,3 @@ def explained(error: BaseException) -> str:
     if isinstance(error, (ValueError, FileNotFoundError, ImportError, Unusable)) and str(message):
         return str(message)
     return f'{type(error).__name__}: {message}'
-
-
-def all_right(check: str, found: str) -> Finding:
-    return Finding(check, OK, found)

@@ -67,6 +67,9 @@ class ResultHook(Hook):
         if not self._training:
             return
         scalars = {name: float(value) for name, value in (metrics or {}).items() if isinstance(value, (int, float))}
+        # mmdet measures nothing on a validation without a detection.
+        if (measured := [name for name in scalars if '/' in name]) and self.metric not in scalars:
+            raise ValueError(f'ResultHook.metric={self.metric!r} is not measured; one of {", ".join(measured)} is.')
         self._history.append({'epoch': runner.epoch, 'iteration': runner.iter, **scalars})
         # The hub is saved in checkpoints.
         runner.message_hub.update_info(INFO, dict(history=self._history, seconds=time.monotonic() - self._began))
@@ -78,13 +81,10 @@ class ResultHook(Hook):
         self._training = False
         if not self._history:
             return
-        # mmdet measures nothing on a validation without a detection.
         scored = [epoch for epoch in self._history if self.metric in epoch]
         if not scored:
-            raise ValueError(
-                f'ResultHook.metric={self.metric!r} was not measured; val_evaluator gives '
-                f'{", ".join(name for name in self._history[-1] if "/" in name)}.'
-            )
+            runner.logger.warning(f'No validation has measured {self.metric}, so there is no result.json.')
+            return
         seconds = time.monotonic() - self._began
         best, last = max(scored, key=lambda epoch: epoch[self.metric]), scored[-1]
         where = 'held-out part of the training set' if self.test else 'test'
@@ -124,7 +124,8 @@ class ResultHook(Hook):
             done = 0 if within_epoch else runner.epoch
         else:
             done = runner.iter
-        return done >= max(loop.val_begin, 1) and done % loop.val_interval == 0
+        total = loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else loop.max_iters
+        return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == total)
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
         loader = runner.train_dataloader

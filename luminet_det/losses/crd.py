@@ -51,6 +51,13 @@ class CRDLoss(EmbeddingLoss):
             `loss_weight` is negative.
     """
 
+    symbols = {
+        'n_data': 'num_samples',
+        'nce_k': 'num_negatives',
+        'nce_t': 'tau',
+        'nce_m': 'momentum',
+        'feat_dim': 'dim',
+    }
     needs = ('index', 'training_labels')
 
     def __init__(

@@ -34,6 +34,8 @@ class DISTLoss(RowLoss):
         ValueError: If `tau` is not positive, a weight is negative, or both parts have the weight 0.
     """
 
+    symbols = {'beta': 'inter_weight', 'gamma': 'intra_weight'}
+
     def __init__(
         self, tau: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0, loss_weight: float = 2.0
     ) -> None:

@@ -36,6 +36,8 @@ class DKDLoss(RowLoss):
         ValueError: If `tau` is not positive, a weight is negative, or both parts have the weight 0.
     """
 
+    symbols = {'alpha': 'target_weight', 'beta': 'non_target_weight'}
+
     def __init__(
         self,
         tau: float = 1.0,

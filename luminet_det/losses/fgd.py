@@ -52,6 +52,16 @@ class FGDLoss(AlignedLoss):
         ValueError: If a weight is negative, or all four parts have the weight 0.
     """
 
+    symbols = {
+        'alpha': 'foreground_weight',
+        'beta': 'background_weight',
+        'gamma': 'attention_weight',
+        'lambda': 'relation_weight',
+        'alpha_fgd': 'foreground_weight',
+        'beta_fgd': 'background_weight',
+        'gamma_fgd': 'attention_weight',
+        'lambda_fgd': 'relation_weight',
+    }
     needs = ('boxes', 'image_size')
 
     def __init__(

@@ -70,6 +70,8 @@ class LumiNetLoss(ClassRowLoss):
         ValueError: If `tau` or `eps` is not positive, or `loss_weight` is negative.
     """
 
+    symbols = {'alpha': 'loss_weight, which is alpha squared'}
+
     def __init__(
         self,
         tau: float | None = None,

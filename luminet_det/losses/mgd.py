@@ -35,6 +35,8 @@ class MGDLoss(AlignedLoss):
         ValueError: If `mask` is another, `masked` no such probability, or `loss_weight` negative.
     """
 
+    symbols = {'alpha_mgd': 'loss_weight', 'lambda_mgd': 'masked'}
+
     def __init__(self, mask: str = 'positions', masked: float = 0.45, loss_weight: float = 5e-7) -> None:
         super().__init__(loss_weight)
         if mask not in MASKS:

@@ -34,6 +34,8 @@ class RKDLoss(EmbeddingLoss):
         ValueError: If a weight is negative, or both parts have the weight 0.
     """
 
+    symbols = {'w_d': 'distance_weight', 'w_a': 'angle_weight'}
+
     def __init__(
         self,
         distance_weight: float = 25.0,

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ class RowLoss(nn.Module):
     """
 
     compares = 'logits'
+    # What its paper or the paper's code calls a setting, and how it is written here; for the message alone.
+    symbols: ClassVar[dict[str, str]] = {}
 
     def __init__(self, tau: float, loss_weight: float) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 from types import SimpleNamespace
 
 import pytest
@@ -237,7 +238,7 @@ CRD = term('embedding', 'CRDLoss', num_samples=64, num_negatives=16)
     ('setting', 'message'),
     [
         (term('logits', 'KDLoss', use_sigmoid=True), r'exclude each other\. Remove use_sigmoid=True'),
-        (term('logits', 'DKDLoss', beta=8.0), r"no setting 'beta'\. Did you mean 'non_target_weight'"),
+        (term('logits', 'DKDLoss', beta=8.0), r"no setting 'beta'\. Here it is non_target_weight"),
         (term('logits', 'KDLoss', T=4), r"no setting 'T'\. Did you mean 'tau'"),
         (
             dict(term('logits', 'KDLoss'), tap=['logits', 'features']),
@@ -310,3 +311,22 @@ def test_fcfd_of_a_transformer_names_the_networks_that_it_can_run(teachers):
     deit = dict(type='luminet_det.deit_compact_32px', num_classes=narrow.CLASSES)
     with pytest.raises(ValueError, match=r'stage by stage, which DeiT does not offer.*Choose one of these, or another'):
         small.build(small.distilling(teachers[True], [term('features', 'FCFDLoss')], network=deit))
+
+
+def test_a_student_in_double_precision_learns(teachers):
+    kd = next(method for method in methods.CLASSIFIER if method.loss == 'KDLoss')
+    model = build(kd, teachers).double()
+    losses = small.losses(model, data(kd))
+    model.parse_losses(losses)[0].backward()
+    again = small.losses(model, data(kd))
+    assert 0 < again['gradient_share_kd'] < 1
+
+
+def test_after_a_step_of_fcfd_a_copy_holds_no_teacher(teachers):
+    fcfd = next(method for method in methods.CLASSIFIER if method.loss == 'FCFDLoss')
+    model = build(fcfd, teachers)
+    step(model, data(fcfd))
+    (own,) = model.links
+    (of_copy,) = copy.deepcopy(model).links
+    assert of_copy.networks.teacher.network is own.networks.teacher.network
+    assert len(pickle.dumps(model)) < 1.2 * len(pickle.dumps(build(fcfd, teachers)))

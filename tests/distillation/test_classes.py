@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
+from luminet_det.distillation import running
 from luminet_det.distillation.classes import ClassMap
 from tests import pairs, tiny
 
@@ -54,7 +55,7 @@ def student_classes(monkeypatch):
     def set_classes(names):
         hub = MessageHub('test_classes')
         hub.update_info_dict(dict(loop_stage='train', iter=0, epoch=0, dataset_meta=dict(classes=names)))
-        monkeypatch.setattr(MessageHub, 'get_current_instance', classmethod(lambda cls: hub))
+        monkeypatch.setattr(running, 'training_hub', lambda: hub)
 
     return set_classes
 

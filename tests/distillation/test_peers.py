@@ -1,5 +1,6 @@
 """Peers teach each other: each by its own losses and against all others, none into the other."""
 
+import copy
 import pickle
 import signal
 
@@ -247,3 +248,13 @@ def test_on_two_processes_the_peers_weights_agree(tmp_path):
     first, second = processes(train_rank, pairs.distilling(tiny.faster_rcnn(), setting, ON_ROIS), folder=tmp_path)
     for name, mine in first.items():
         assert torch.equal(mine, second[name]), name
+
+
+@pytest.mark.parametrize('again', [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_teaches_its_own_peers(again):
+    original = classifier(peer(width=12))
+    model = again(original)
+    assert model.teachers[0].model is model.peers[0]
+    pairs.total(model, small.losses(model, small.batch())).backward()
+    assert all(p.grad is not None for p in model.peers.parameters())
+    assert all(p.grad is None for p in original.peers.parameters())

@@ -300,3 +300,8 @@ def test_a_dtype_that_the_device_cannot_do_is_named_with_the_setting(teacher):
         RuntimeError, match=r"cpu cannot run the teacher in teacher.dtype='fp16': .*Half.* Write another"
     ):
         half.run(unable, torch.zeros(1, 3, 8, 8))
+
+
+def test_statistics_of_the_batch_are_not_taken_in_parts():
+    with pytest.raises(ValueError, match=r'teacher\.batch_size=2 takes a batch in parts.* drop one of them'):
+        Teacher('x.py', batch_size=2, batch_statistics=True)

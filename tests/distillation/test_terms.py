@@ -1,10 +1,13 @@
 """Term: the schedule ramps and stops; every setting changes something."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
 from luminet_det.distillation import student
+from luminet_det.distillation.loss_setting import build_loss
 from luminet_det.distillation.student import _unique_names
 from luminet_det.distillation.taps import chosen
 from luminet_det.distillation.terms import Term
@@ -109,3 +112,19 @@ def test_the_announcement_shows_every_setting():
     text = repr(Term('roi_cls', dict(KD, tau=2.5), warmup=500, stop='7 epochs', rois='foreground'))
     for part in ('roi_cls', 'rois=foreground', 'KDLoss', 'tau=2.5', 'warmup=500 iters', 'stop=7 epochs'):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ('setting', 'hint'),
+    [
+        (dict(type='LumiNetLoss', alpha=33), 'Here it is loss_weight, which is alpha squared.'),
+        (dict(type='DKDLoss', beta=8), 'Here it is non_target_weight.'),
+        (dict(type='DISTLoss', beta=1), 'Here it is inter_weight.'),
+        (dict(type='FGDLoss', alpha_fgd=1), 'Here it is foreground_weight.'),
+        (dict(type='KDLoss', gamma=1), "no setting 'gamma'. Known:"),
+        (dict(type='KDLoss', temperature=1), "Did you mean 'tau'?"),
+    ],
+)
+def test_a_papers_letter_is_told_what_it_is_here_and_is_never_guessed_at(setting, hint):
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        build_loss(setting | dict(type=f'luminet_det.{setting["type"]}'))

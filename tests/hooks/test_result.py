@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from mmengine.runner import EpochBasedTrainLoop
 
 from luminet_det.hooks.result import ResultHook
 
@@ -11,7 +12,7 @@ from luminet_det.hooks.result import ResultHook
 @pytest.fixture
 def finished(tmp_path, monkeypatch):
     monkeypatch.setattr(ResultHook, '_describe', lambda hook, runner: {})
-    logger = SimpleNamespace(info=lambda text: None)
+    logger = SimpleNamespace(info=lambda text: None, warning=print)
 
     def finish(*scores):
         hook = ResultHook(metric='coco/bbox_mAP')
@@ -28,6 +29,25 @@ def test_a_validation_without_a_detection_has_no_score_and_does_not_end_the_run(
     assert (found['best']['epoch'], found['last']['epoch']) == (2, 3)
 
 
-def test_a_metric_that_was_never_measured_is_named_with_those_that_were(finished):
-    with pytest.raises(ValueError, match=r"metric='coco/bbox_mAP' was not measured; val_evaluator gives coco/segm"):
-        finished({'coco/segm': 0.2})
+def test_a_run_in_which_nothing_was_measured_ends_without_a_file(finished, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match=r'result\.json'):
+        finished({}, {})
+    assert 'No validation has measured coco/bbox_mAP' in capsys.readouterr().out
+
+
+def test_a_metric_that_is_not_measured_is_named_after_the_first_validation_with_those_that_are():
+    hook = ResultHook(metric='coco/bbox_map')
+    hook._training = True
+    with pytest.raises(ValueError, match=r"metric='coco/bbox_map' is not measured; one of coco/bbox_mAP is"):
+        hook.after_val_epoch(SimpleNamespace(epoch=1, iter=10), {'coco/bbox_mAP': 0.2, 'time': 1.0})
+
+
+@pytest.mark.parametrize(('epoch', 'lacks'), [(10, True), (9, True), (8, False)])
+def test_a_last_checkpoint_that_was_not_validated_is_whatever_the_interval(epoch, lacks):
+    """Every third of ten epochs is validated, and the last."""
+    loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
+    loop.dataloader, loop.val_begin, loop.val_interval, loop._max_epochs = range(5), 1, 3, 10
+    hook = ResultHook()
+    hook._history = []
+    runner = SimpleNamespace(train_loop=loop, val_loop=object(), iter=5 * epoch, epoch=epoch)
+    assert hook._lacks_validation(runner) == lacks

@@ -168,3 +168,12 @@ def test_two_processes_agree_with_one(tmp_path, data, trained_teacher):
     assert f'teacher {ap:.3f}, gap ' in first.text
     assert 'on the validation set' not in second.text
     assert runs.scalars(tmp_path / 'work', f'teacher/{AP}') == {1: ap}
+
+
+def test_a_teacher_of_boxes_is_left_out_with_a_warning_where_masks_are_measured(tmp_path, data, trained_teacher):
+    path = hooked(tmp_path, data, trained_teacher[0], 'neck', max_iters=1)
+    cfg = Config.fromfile(path)
+    cfg.val_evaluator.metric = ['bbox', 'segm']
+    cfg.train_cfg.val_begin = 100  # The student gives no masks either.
+    text = trained(tmp_path, runs.config_file(path, cfg))
+    assert 'is not evaluated: val_evaluator asks for what it does not give' in text

@@ -181,7 +181,7 @@ def test_a_damaged_checkpoint_is_named(plain, student, tmp_path, capsys):
 
 def test_a_missing_extra_is_named_before_anything_is_loaded(plain, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'sklearn', None)
-    assert "run pip install 'luminet_det[quickstart]'" in refused(capsys, plain, 'nowhere.pth')
+    assert "run pip install '.[quickstart]'" in refused(capsys, plain, 'nowhere.pth')
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=' '.join)

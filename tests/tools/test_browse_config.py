@@ -36,3 +36,9 @@ def test_an_unknown_kind_of_file_is_refused(config, capsys):
     with pytest.raises(SystemExit, match='2'):
         browse_config.main([str(config), '--save-path', 'saved.txt'])
     assert '--save-path saved.txt: the name must end in .py, .json, .yml, .yaml' in capsys.readouterr().err
+
+
+def test_a_wrong_option_ends_with_one_line(config, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        browse_config.main([str(config), '--cfg-options', 'distill=[]'])
+    assert capsys.readouterr().err.splitlines()[-1].endswith('write model.distill')

@@ -90,6 +90,7 @@ def test_tta_runs_and_a_distilling_config_needs_no_teacher(data, checkpoint, tmp
     ('argv', 'message'),
     [
         (['nowhere.py', 'w.pth'], 'error: no config nowhere.py'),
+        (['{config}', 'w.pth', '--cfg-options', 'teacher.checkpoint=x'], 'write model.teacher.checkpoint'),
         (['{config}', 'w.pth', '--out', 'found.json'], '--out found.json: the name must end in .pkl or .pickle'),
     ],
 )
@@ -110,3 +111,10 @@ def test_drawing_without_its_hook_says_what_to_add(data, tmp_path):
     cfg.default_hooks.pop('visualization')
     with pytest.raises(ValueError, match=r"Add `default_hooks\.visualization = dict\(type='DetVisualizationHook'\)`"):
         configured(runs.config_file(tmp_path / 'c.py', cfg), 'w.pth', '--show')
+
+
+def test_the_config_of_a_resumed_run_is_tested_with_the_weights_that_are_named(data, tmp_path):
+    cfg = tiny.runner_cfg(tiny.faster_rcnn(), data, tmp_path)
+    cfg.resume = True
+    found = configured(runs.config_file(tmp_path / 'c.py', cfg), 'epoch_1.pth')
+    assert (found.load_from, found.resume) == ('epoch_1.pth', False)

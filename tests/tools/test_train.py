@@ -213,3 +213,11 @@ def test_an_empty_training_set_ends_with_the_line_to_change(tmp_path, data, num_
     assert "metainfo    classes 'cat', 'dog'" in finished.text
     expected = "train_dataloader.dataset.metainfo = dict(classes=('thing0', 'thing1', 'thing2'))."
     assert finished.last_line.endswith(expected)
+
+
+def test_where_there_is_nothing_to_resume_the_first_start_is_from_the_configs_weights(trained, config, tmp_path):
+    loading = [config, '--cfg-options', 'load_from=weights.pth', '--resume']
+    first = configured(*loading, '--work-dir', tmp_path)
+    assert (first.load_from, bool(first.get('resume'))) == ('weights.pth', False)
+    later = configured(*loading, '--work-dir', trained[0] / 'work_dirs' / 'tiny')
+    assert (later.load_from, later.resume) == (None, True)

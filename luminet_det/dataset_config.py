@@ -1,0 +1,29 @@
+"""The data sets that a config names."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.registry import DATASETS
+
+
+def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
+    """The configs of data sets that read files, inside any wrappers, and where they stand."""
+    if not isinstance(dataset, Mapping):
+        return
+    if 'dataset' in dataset:
+        yield from config_sources(dataset['dataset'], f'{place}.dataset')
+    elif 'datasets' in dataset:
+        for i, inner in enumerate(dataset['datasets']):
+            yield from config_sources(inner, f'{place}.datasets.{i}')
+    else:
+        yield place, dataset
+
+
+def class_names(dataset: Mapping) -> list[str]:
+    """The classes of the config, or else those that the data set's own class brings along."""
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    if classes is None:
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
+        classes = getattr(kind, 'METAINFO', {}).get('classes', ())
+    return [classes] if isinstance(classes, str) else list(classes)

@@ -1,0 +1,19 @@
+"""What the Runner that trains now says of its run."""
+
+from mmengine.logging import MessageHub
+
+
+def training_hub() -> MessageHub | None:
+    """The message hub of the Runner that trains now; None outside a Runner.
+
+    mmengine's current one is that of the Runner built last, whether it trains or not.
+    """
+    hubs = reversed(MessageHub._instance_dict.values())
+    # A hub outlives its run, so that one that ended would answer for the next.
+    return next((hub for hub in hubs if hub.get_info('loop_stage') == 'train'), None)
+
+
+def run_info(name: str, default=None):
+    """What the Runner that trains now has published under `name`; `default` outside a Runner."""
+    hub = training_hub()
+    return hub.get_info(name, default) if hub else default
