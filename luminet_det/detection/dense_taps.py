@@ -109,7 +109,13 @@ def require_dense(model: nn.Module, whose: str) -> None:
     """Raise ValueError unless `model` has a head that gives each prior class logits and assigns it a target."""
     head = getattr(model, 'bbox_head', None)
     loss = getattr(head, 'loss_by_feat', None)
-    if loss and 'cls_scores' in inspect.signature(loss).parameters and hasattr(head, 'get_targets'):
+    if getattr(getattr(head, 'loss_cls', None), 'activated', False):
+        raise ValueError(
+            f"The {whose}'s {type(head).__name__} gives probabilities, and the tap 'dense_cls' compares logits. "
+            "Use the tap 'neck'."
+        )
+    parts = ('get_targets', 'prior_generator')
+    if loss and 'cls_scores' in inspect.signature(loss).parameters and all(hasattr(head, part) for part in parts):
         return
     kind = f'a {type(model).__name__}' + (f' with {type(head).__name__}' if head is not None else '')
     raise ValueError(

@@ -12,6 +12,7 @@ from luminet_det.detection.dense_taps import DenseRows, recorded, require_dense
 from luminet_det.detection.dense_teacher import DenseTeacher
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS
+from luminet_det.detection.kinds import refuse_other_kinds, require_same_probabilities
 from luminet_det.detection.student import DetectorStudent
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.taps import Tap
@@ -56,6 +57,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
     }
 
     def __init__(self, *args, teacher=None, distill=None, use_syncbn: bool = False, **kwargs) -> None:
+        refuse_other_kinds(kwargs)
         if 'roi_head' in kwargs:
             raise ValueError(
                 'The student has a roi_head: it is a two-stage detector. Write '
@@ -71,7 +73,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
             require_dense(self, 'student')
         for term in self.terms:
             if term.tap == 'dense_cls':
-                _require_same_probabilities(term, self.bbox_head)
+                require_same_probabilities(term, self.bbox_head, self.bbox_head.use_sigmoid_cls)
 
     def accept(self, teacher: torch.nn.Module) -> None:
         """Only a dense detector can be asked about priors."""
@@ -125,18 +127,3 @@ def _require_same_rows(call: DenseRows, answer: HeadAnswer) -> None:
             f'{answer.cls_score.shape[1]}: their networks round sizes otherwise. Set pad_size_divisor of the '
             "student's data_preprocessor to its coarsest stride, e.g. 128, so that nothing is rounded."
         )
-
-
-def _require_same_probabilities(term: Term, head: torch.nn.Module) -> None:
-    """Raise ValueError unless the loss of a term takes logits for what the head does."""
-    if not getattr(term.loss, 'compares', None) or getattr(term.loss, 'use_sigmoid', False) == head.use_sigmoid_cls:
-        return
-    kind, loss = type(head).__name__, type(term.loss).__name__
-    if not head.use_sigmoid_cls:
-        advice = f'write use_sigmoid=False in loss=dict(type={loss!r}, ...).'
-    elif hasattr(term.loss, 'use_sigmoid'):
-        advice = f"write loss=dict(type='luminet_det.{loss}', use_sigmoid=True, ...)."
-    else:
-        advice = f'{loss} has no such form; use KDLoss or LumiNetLoss with use_sigmoid=True.'
-    does = 'asks each class by itself, by a sigmoid' if head.use_sigmoid_cls else 'takes a softmax over the classes'
-    raise ValueError(f"{kind} {does}, and the loss on its tap 'dense_cls' has to do the same: {advice}")

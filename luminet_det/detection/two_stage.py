@@ -12,6 +12,7 @@ from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS, Levels
 from luminet_det.detection.heads import BoxHeads, box_heads
+from luminet_det.detection.kinds import refuse_other_kinds, require_same_probabilities
 from luminet_det.detection.mutual import peer_step
 from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
@@ -56,13 +57,14 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
     """
 
     taps = {
-        'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}, offers=('target', 'epoch'), softmax=True),
+        'roi_cls': Tap('logits', {'rois': ('all', 'foreground', 'balanced')}, offers=('target', 'epoch')),
         'roi_reg': Tap('deltas', {'rois': ('foreground',)}),
         'neck': replace(FEATURE_TAPS['neck'], offers=(*FEATURE_TAPS['neck'].offers, 'heads')),
         'backbone': FEATURE_TAPS['backbone'],
     }
 
     def __init__(self, *args, teacher=None, distill=None, **kwargs) -> None:
+        refuse_other_kinds(kwargs)
         if 'bbox_head' in kwargs:
             require_two_stage(None, 'student')
         check_keys('model', kwargs, [*inspect.signature(TwoStageDetector).parameters, 'teacher', 'distill'])
@@ -70,6 +72,10 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         self.listen(teacher, distill)
         if self.head_taps:
             require_two_stage(self, 'student')
+        for term in self.terms:
+            if term.tap == 'roi_cls':
+                head = box_head(self.roi_head)
+                require_same_probabilities(term, head, bool(getattr(head.loss_cls, 'use_sigmoid', False)))
 
     def accept(self, teacher: torch.nn.Module) -> None:
         """Only a two-stage detector can be asked about given RoIs."""

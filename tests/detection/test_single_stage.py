@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from luminet_det.detection.dense_taps import flattened, recorded
 from luminet_det.losses import perception
+from luminet_det.registry import MODELS
 from tests import dense, methods, pairs, tiny
 
 LUMINET = dict(pairs.LUMINET, use_sigmoid=True)
@@ -462,3 +463,18 @@ def test_networks_that_round_sizes_otherwise_are_refused(teachers, rows):
     link.answer_head = shorter
     with pytest.raises(ValueError, match=r'student has \d+ priors \(levels of 8x8, .*teacher \d+.*pad_size_divisor'):
         pairs.step(detector)
+
+
+def test_a_head_that_gives_probabilities_is_refused_on_its_tap(teachers):
+    """As TOOD's, whose outputs its own loss takes as activated."""
+    model = dense.model('gfl')
+    model['bbox_head']['loss_cls'] = dict(type='QualityFocalLoss', use_sigmoid=True, activated=True)
+    with pytest.raises(ValueError, match="GFLHead gives probabilities.*'dense_cls' compares logits.*'neck'"):
+        pairs.build(distilling(model, teachers('gfl')))
+
+
+@pytest.mark.parametrize('key', ['num_queries', 'decoder', 'mask_head'])
+@pytest.mark.parametrize('kind', ['DistillSingleStageDetector', 'DistillTwoStageDetector'])
+def test_transformers_and_segmentors_without_boxes_are_told_that_they_cannot_be_students(kind, key):
+    with pytest.raises(ValueError, match=f"The student has a {key}: .* can teach one by the tap 'neck'"):
+        MODELS.build(dict(type=f'luminet_det.{kind}', backbone=dict(), bbox_head=dict(), **{key: 3}))

@@ -429,7 +429,10 @@ def test_a_renamed_seam_fails_loudly(teacher):
         (dict(distill=True), 'distill=True is no list of terms'),
         (dict(distill='luminet_det.KDLoss'), "distill='luminet_det.KDLoss' is no list of terms"),
         (dict(distill=dict(kd=dict(tap='roi_cls', loss=pairs.LUMINET))), 'a list of terms without names.*not kd=dict'),
-        (dict(distill=dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True))), 'Remove use_sigmoid=True'),
+        (
+            dict(distill=dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True))),
+            'takes a softmax .*use_sigmoid=False',
+        ),
         (dict(distill=dict(tap='roi_reg', loss=dict(type='mmdet.GIoULoss'))), 'GIoULoss takes boxes for its target'),
         (dict(distill=dict(tap='roi_cls', loss=dict(type=dict))), 'it is no torch.nn.Module'),
         (dict(distill=dict(tap='neck', levels=[7], loss=pairs.LUMINET)), 'compares class logits'),
@@ -464,3 +467,14 @@ def test_a_box_head_that_wants_more_than_rois_is_refused_for_rois_alone(teacher,
     with pytest.raises(ValueError, match="The student is a detector with StandardRoIHead.*or the tap 'neck'"):
         pairs.build(pairs.distilling(STUDENT, teacher))
     pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='neck', loss=dict(type='luminet_det.PKDLoss'))))
+
+
+def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_that_does(teacher):
+    plain = tiny.faster_rcnn()
+    plain['roi_head']['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=True)
+    with pytest.raises(ValueError, match=r'Shared2FCBBoxHead asks each class by itself.*use_sigmoid=True'):
+        pairs.build(pairs.distilling(plain, teacher))
+    student = pairs.build(
+        pairs.distilling(plain, teacher, dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True)))
+    )
+    assert pairs.step(student)['loss_luminet'] > 0

@@ -1,0 +1,41 @@
+"""Kinds of detectors and heads: what can be a student, and which losses fit what its head says."""
+
+from collections.abc import Collection
+
+from torch import nn
+
+from luminet_det.distillation.terms import Term
+
+TRANSFORMER = ('encoder', 'decoder', 'num_queries', 'panoptic_head')
+
+
+def refuse_other_kinds(settings: Collection[str]) -> None:
+    """Raise ValueError if these settings of a model are those of a detector that cannot be a student."""
+    transformer = next((key for key in TRANSFORMER if key in settings), None)
+    if transformer or ('mask_head' in settings and 'roi_head' not in settings):
+        kind = 'a transformer' if transformer else 'an instance segmentor without boxes to start from'
+        raise ValueError(
+            f'The student has a {transformer or "mask_head"}: it is {kind}, and students are two-stage detectors and '
+            "those with a dense head. Such a model can teach one by the tap 'neck'."
+        )
+
+
+def require_same_probabilities(term: Term, head: nn.Module, use_sigmoid: bool) -> None:
+    """Raise ValueError unless the loss of a term takes logits for what the head does.
+
+    Args:
+        term: The term.
+        head: The student's head.
+        use_sigmoid: Whether the head asks each class by itself.
+    """
+    if not getattr(term.loss, 'compares', None) or getattr(term.loss, 'use_sigmoid', False) == use_sigmoid:
+        return
+    kind, loss = type(head).__name__, type(term.loss).__name__
+    if not use_sigmoid:
+        advice = f'write use_sigmoid=False in loss=dict(type={loss!r}, ...).'
+    elif hasattr(term.loss, 'use_sigmoid'):
+        advice = f"write loss=dict(type='luminet_det.{loss}', use_sigmoid=True, ...)."
+    else:
+        advice = f'{loss} has no such form; use KDLoss or LumiNetLoss with use_sigmoid=True.'
+    does = 'asks each class by itself, by a sigmoid' if use_sigmoid else 'takes a softmax over the classes'
+    raise ValueError(f"{kind} {does}, and the loss on its tap '{term.tap}' has to do the same: {advice}")
