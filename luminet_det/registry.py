@@ -17,7 +17,7 @@ METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='luminet_det', locat
 FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, scope='luminet_det', locations=DATA)
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='luminet_det', locations=['luminet_det.hooks'])
 
-# Losses import torch only and know no registry.
+# Losses import torch and torchvision only and know no registry.
 for name in losses.__all__:
     if name.endswith('Loss'):
         MODELS.register_module(module=getattr(losses, name))

@@ -15,7 +15,8 @@ from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.detection.two_stage import DistillTwoStageDetector
 from luminet_det.distillation.terms import Term
-from luminet_det.losses.rows import ClassRowLoss, positive, softmax_kl
+from luminet_det.losses.rows import ClassRowLoss, softmax_kl
+from luminet_det.losses.settings import positive
 from luminet_det.registry import MODELS
 
 STATISTICS = ('step', 'window', 'teacher')

@@ -15,7 +15,7 @@ from luminet_det.compat import checkpoints
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.weights import load_strictly
-from luminet_det.losses.rows import not_negative
+from luminet_det.losses.settings import not_negative
 from luminet_det.registry import MODELS
 
 

@@ -1,4 +1,4 @@
-"""Distillation losses: pure maths on tensors, torch only."""
+"""Distillation losses: pure maths on tensors, torch and torchvision only."""
 
 from .at import ATLoss
 from .crd import CRDLoss

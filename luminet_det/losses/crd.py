@@ -10,7 +10,8 @@ from torch.nn.functional import softplus
 from .contrast_memory import ContrastMemory
 from .embeddings import EmbeddingLoss
 from .negatives import Negatives
-from .rows import full_precision, not_negative, positive
+from .rows import full_precision
+from .settings import not_negative, positive
 
 
 class CRDLoss(EmbeddingLoss):

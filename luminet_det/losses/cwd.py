@@ -5,7 +5,8 @@ from torch import Tensor
 from .adaptors import common
 from .aligned import AlignedLoss
 from .maps import Levels
-from .rows import positive, softmax_kl
+from .rows import softmax_kl
+from .settings import positive
 
 
 class CWDLoss(AlignedLoss):

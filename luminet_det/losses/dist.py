@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from .rows import RowLoss, not_negative, require_a_part
+from .rows import RowLoss
+from .settings import not_negative, require_a_part
 
 
 class DISTLoss(RowLoss):

@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from .lskd import standardized
-from .rows import RowLoss, flag, not_negative, require_a_part, summed_kl
+from .rows import RowLoss, summed_kl
+from .settings import flag, not_negative, require_a_part
 
 
 class DKDLoss(RowLoss):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .rows import not_negative
+from .settings import not_negative
 
 
 class EmbeddingLoss(nn.Module):

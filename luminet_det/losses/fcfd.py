@@ -9,7 +9,8 @@ from torch.nn.functional import leaky_relu, mse_loss, relu
 from .bridges import bridge
 from .kd import KDLoss
 from .maps import Levels, LevelsLoss
-from .rows import full_precision, not_negative, require_a_part
+from .rows import full_precision
+from .settings import not_negative, require_a_part
 
 # Slope below zero of what leaves a bridge into a network whose stages end in a ReLU.
 SLOPE = 0.1

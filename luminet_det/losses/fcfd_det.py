@@ -7,7 +7,8 @@ from torch.nn.functional import mse_loss
 from .bridges import bridge
 from .kd import KDLoss
 from .maps import Levels, LevelsLoss
-from .rows import full_precision, not_negative, require_a_part
+from .rows import full_precision
+from .settings import not_negative, require_a_part
 
 
 class FCFDDetLoss(LevelsLoss):

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 from .adaptors import common
 from .aligned import AlignedLoss
 from .maps import Levels
-from .rows import not_negative, require_a_part
+from .settings import not_negative, require_a_part
 
 TEMPERATURE = 0.5
 

@@ -10,7 +10,7 @@ from torchvision.ops import box_iou
 
 from .adaptors import AdaptorLoss, common
 from .maps import Levels
-from .rows import flag
+from .settings import flag
 
 
 class FGFILoss(AdaptorLoss):

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from .lskd import standardized
-from .rows import ClassRowLoss, flag, sigmoid_kl, softmax_kl
+from .rows import ClassRowLoss, sigmoid_kl, softmax_kl
+from .settings import flag
 
 
 class KDLoss(ClassRowLoss):

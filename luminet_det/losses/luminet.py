@@ -6,7 +6,8 @@ from torch import distributed as dist
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import log_softmax, softplus
 
-from .rows import ClassRowLoss, flag, full_precision, positive
+from .rows import ClassRowLoss, full_precision
+from .settings import flag, positive
 
 
 def perception(logits: Tensor, eps: float = 1e-5) -> Tensor:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .rows import full_precision, not_negative
+from .rows import full_precision
+from .settings import not_negative
 
 Levels = tuple[Tensor, ...]
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from .rows import RowLoss, flag, not_negative, require_a_part
+from .rows import RowLoss
+from .settings import flag, not_negative, require_a_part
 
 
 class MCLDLoss(RowLoss):

@@ -7,7 +7,7 @@ from torch.nn.functional import mse_loss
 from .adaptors import common
 from .aligned import AlignedLoss
 from .maps import Levels
-from .rows import not_negative
+from .settings import not_negative
 
 MASKS = ('positions', 'channels')
 

@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn.functional import kl_div
 
 from .lskd import standardized
-from .rows import RowLoss, flag
+from .rows import RowLoss
+from .settings import flag
 
 # Of the authors' five temperatures these come after `tau`. Their code's strong part ends before the last two.
 MORE_TAUS = (3.0, 5.0, 2.0, 6.0)

@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn.functional import normalize, smooth_l1_loss
 
 from .embeddings import EmbeddingLoss
-from .rows import flag, full_precision, not_negative, require_a_part
+from .rows import full_precision
+from .settings import flag, not_negative, require_a_part
 
 
 class RKDLoss(EmbeddingLoss):

@@ -1,12 +1,12 @@
 """Rows of logits: what every loss that compares a student with a teacher row by row has in common."""
 
-import math
-from numbers import Real
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, softplus
+
+from .settings import flag, not_negative, positive
 
 
 class RowLoss(nn.Module):
@@ -107,33 +107,3 @@ def sigmoid_kl(student: Tensor, teacher: Tensor) -> Tensor:
 def full_precision(logits: Tensor) -> Tensor:
     """The logits as float32, or as they are if float64."""
     return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def positive(name: str, value: float) -> float:
-    """The setting as a float; ValueError naming it unless it is finite and above zero."""
-    if not isinstance(value, Real) or not 0 < value < math.inf:
-        raise ValueError(f'{name} must be a finite number above 0, got {name}={value!r}')
-    return float(value)
-
-
-def not_negative(name: str, value: float) -> float:
-    """The setting as a float; ValueError naming it unless it is finite and at least zero."""
-    if not isinstance(value, Real) or not 0 <= value < math.inf:
-        raise ValueError(f'{name} must be a finite number, 0 or above, got {name}={value!r}')
-    return float(value)
-
-
-def flag(name: str, value: bool) -> bool:
-    """The setting as it is; ValueError naming it unless it is True or False, as `'False'` in quotes is neither."""
-    if not isinstance(value, bool):
-        raise ValueError(f'{name} must be True or False, got {name}={value!r}')
-    return value
-
-
-def require_a_part(loss: nn.Module, *weights: str) -> None:
-    """Raise ValueError unless one of these attributes, the factors on the parts of a loss, is above zero."""
-    if not any(getattr(loss, weight) for weight in weights):
-        raise ValueError(
-            f'{type(loss).__name__} has nothing to compare: set one of {", ".join(weights[:-1])} and {weights[-1]} '
-            'above 0, or switch the whole term off with loss_weight=0.'
-        )

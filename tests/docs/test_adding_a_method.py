@@ -124,7 +124,7 @@ def test_the_tests_of_the_page_pass(package, tmp_path):
 
 def test_in_a_project_of_ones_own_the_three_changes_are_enough(tmp_path, monkeypatch):
     source = FILES['luminet_det/losses/angle.py']
-    changed = re.sub(r'from \.(adaptors|maps|rows) ', r'from luminet_det.losses.\1 ', source)
+    changed = re.sub(r'from \.(adaptors|maps|settings) ', r'from luminet_det.losses.\1 ', source)
     imported, registered = re.search(r'# angle.py\n(.*?)\n\n\n(@.*?)\nclass', PAGE, re.S).groups()
     changed = changed.replace('from torch import', f'{imported}\nfrom torch import', 1)
     changed = changed.replace('class AngleLoss', f'{registered}\nclass AngleLoss')

@@ -6,19 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from luminet_det.classification.models.outputs import Outputs
-from luminet_det.classification.models.taps import Tap, find_taps
+from luminet_det.classification.models.places import Place, find_places
 
 
 class LibraryNetwork(nn.Module):
     """Runs a model as it is, and keeps what its modules say on the way; activations no longer work in place.
 
-    Features are one map a stage, (B, C_i, H_i, W_i), as `find_taps` finds them, or the tokens of a transformer's
+    Features are one map a stage, (B, C_i, H_i, W_i), as `find_places` finds them, or the tokens of a transformer's
     blocks, (B, N, D); a model that shows neither gives empty tuples. Weights have the library's own names under the
     prefix `model.`.
 
     Args:
         model: Maps images (B, 3, H, W) to logits (B, C), or to a tuple that begins with them.
-        sizes: Image sizes to find the taps with, see `find_taps`.
+        sizes: Image sizes to find the places with, see `find_places`.
 
     Raises:
         ValueError: The model accepts images of none of the sizes.
@@ -33,13 +33,13 @@ class LibraryNetwork(nn.Module):
             if getattr(module, 'inplace', False):
                 module.inplace = False
         self.model = model
-        self.taps = find_taps(model, sizes)
-        self.image_size = self.taps.image_size
-        self._averages = (1, -1) if isinstance(model.get_submodule(self.taps.embedding.module), nn.Linear) else (2, 4)
+        self.places = find_places(model, sizes)
+        self.image_size = self.places.image_size
+        self._averages = (1, -1) if isinstance(model.get_submodule(self.places.embedding.module), nn.Linear) else (2, 4)
         self._record = Record()
-        self._needed = tuple({*self.taps.features, *self.taps.before_relu, self.taps.embedding})
-        for tap in self._needed:
-            model.get_submodule(tap.module).register_forward_hook(Keep(tap, self._record))
+        self._needed = tuple({*self.places.features, *self.places.before_relu, self.places.embedding})
+        for place in self._needed:
+            model.get_submodule(place.module).register_forward_hook(Keep(place, self._record))
 
     def forward(self, x: Tensor) -> Outputs:
         kept = self._record.kept = {}
@@ -49,20 +49,20 @@ class LibraryNetwork(nn.Module):
             # Neither tensors nor later calls, such as those of a checkpointed block in backward, are held.
             self._record.kept = None
         if len(kept) < len(self._needed):
-            missing = next(tap.module for tap in self._needed if tap not in kept)
+            missing = next(place.module for place in self._needed if place not in kept)
             raise RuntimeError(
                 f'{missing} of {type(self.model).__name__} has not run as it did when the network was built. Something '
                 'has replaced it since, as `sync_bn` does with norms: remove that from the config.'
             )
-        taps = self.taps
+        places = self.places
         features, before_relu = (
             tuple(
-                kept[tap].permute(0, 3, 1, 2) if is_last else kept[tap]
-                for tap, is_last in zip(of_one, taps.channels_last, strict=True)
+                kept[place].permute(0, 3, 1, 2) if is_last else kept[place]
+                for place, is_last in zip(of_one, places.channels_last, strict=True)
             )
-            for of_one in (taps.features, taps.before_relu)
+            for of_one in (places.features, places.before_relu)
         )
-        embedding = kept[taps.embedding]
+        embedding = kept[places.embedding]
         if embedding.dim() > 2:
             # A layer that is asked of each place, its answers averaged afterwards, or of a map of one pixel.
             start, stop = self._averages
@@ -76,16 +76,16 @@ class Record:
     """What `Keep` has kept of the forward pass under way; None between two."""
 
     def __init__(self) -> None:
-        self.kept: dict[Tap, Tensor] | None = None
+        self.kept: dict[Place, Tensor] | None = None
 
 
 class Keep:
     """A forward hook that survives copies and pickles: it and its network share one `Record` there too."""
 
-    def __init__(self, tap: Tap, record: Record) -> None:
-        self.tap = tap
+    def __init__(self, place: Place, record: Record) -> None:
+        self.place = place
         self.record = record
 
     def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         if self.record.kept is not None:
-            self.record.kept[self.tap] = inputs[0] if self.tap.part == 'input' else output
+            self.record.kept[self.place] = inputs[0] if self.place.part == 'input' else output

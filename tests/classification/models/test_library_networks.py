@@ -40,7 +40,7 @@ def images(size: int = 96, count: int = 2) -> torch.Tensor:
 
 
 def last_layer(built: nn.Module) -> nn.Module:
-    return built.model.get_submodule(built.taps.embedding.module)
+    return built.model.get_submodule(built.places.embedding.module)
 
 
 @pytest.mark.parametrize('name', TORCHVISION)
@@ -196,7 +196,7 @@ def test_a_model_made_for_other_images_says_what_it_was_tried_with():
 
 def test_a_norm_that_sync_bn_has_replaced_is_named():
     built = network('TimmNetwork', name='test_convnext')
-    last = built.taps.features[-1].module
+    last = built.places.features[-1].module
     assert last == 'norm_pre'
     built.model.norm_pre = nn.Identity()
     with pytest.raises(RuntimeError, match='norm_pre of ConvNeXt has not run.*sync_bn'):
@@ -213,7 +213,7 @@ def test_an_unknown_name_comes_with_the_nearest(library, name, near):
 
 def test_timm_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm', None)
-    with pytest.raises(ImportError, match=r"pip install 'luminet_det\[timm\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[timm\]'"):
         network('TimmNetwork', name='test_resnet')
 
 

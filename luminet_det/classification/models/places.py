@@ -1,4 +1,4 @@
-"""Taps: where a network of torchvision or timm gives its stages and its embedding, found by running it once."""
+"""Places: where a network of torchvision or timm gives its stages and its embedding, found by running it once."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,23 +7,23 @@ import torch
 from torch import Tensor, nn
 
 
-class Tap(NamedTuple):
+class Place(NamedTuple):
     """One tensor of a forward pass: the first input, or the output, of a module at its last call."""
 
     module: str
     part: str  # 'input' or 'output'
 
 
-class Taps(NamedTuple):
+class Places(NamedTuple):
     """The tensors that `Outputs` is made of; `channels_last` says which features are (B, H, W, C).
 
     `image_size` is the height and width of the images they were found with.
     """
 
-    features: tuple[Tap, ...]
-    before_relu: tuple[Tap, ...]
+    features: tuple[Place, ...]
+    before_relu: tuple[Place, ...]
     channels_last: tuple[bool, ...]
-    embedding: Tap
+    embedding: Place
     image_size: int
 
 
@@ -36,10 +36,10 @@ class Call(NamedTuple):
     output: Any
 
 
-def find_taps(model: nn.Module, sizes: Iterable[int]) -> Taps:
+def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
     """Run `model` once on a black image, in evaluation mode, and see where its maps change their size.
 
-    A stage is what lies between two reductions; its tap is the last output of that size among the modules of the
+    A stage is what lies between two reductions; its place is the last output of that size among the modules of the
     main chain: the model's children, and for a container that spans several sizes its children. Pooling at the end
     of the chain makes no stage, nor does what holds the last layer. Before the ReLU means: before the activation,
     of any kind, whose output the stage's output is. A model without maps, but with a sequence of blocks whose
@@ -57,21 +57,21 @@ def find_taps(model: nn.Module, sizes: Iterable[int]) -> Taps:
     if last is None:
         raise ValueError(f'{type(model).__name__} runs no Linear and no Conv2d, so it has no embedding to tell of.')
     stages = _stages(model, calls, last.name)
-    embedding = Tap(last.name, 'input')
+    embedding = Place(last.name, 'input')
     # The call that ends last is the whole model's.
     size = calls[-1].inputs[0].shape[-1]
     if len(stages) < 2 and (blocks := _token_blocks(model, calls)):
-        tokens = (Tap(blocks[0], 'input'), *(Tap(name, 'output') for name in blocks))
-        return Taps(tokens, tokens, (False,) * len(tokens), embedding, size)
+        tokens = (Place(blocks[0], 'input'), *(Place(name, 'output') for name in blocks))
+        return Places(tokens, tokens, (False,) * len(tokens), embedding, size)
     # Later calls of a module that is used more than once replace the earlier ones.
     activations = {id(call.output): call.name for call in calls if _is_activation(call.module)}
-    features = [Tap(stage.name, 'output') for stage in stages]
+    features = [Place(stage.name, 'output') for stage in stages]
     before = [
-        Tap(activations[id(stage.output)], 'input') if id(stage.output) in activations else tap
-        for stage, tap in zip(stages, features, strict=True)
+        Place(activations[id(stage.output)], 'input') if id(stage.output) in activations else place
+        for stage, place in zip(stages, features, strict=True)
     ]
     last_axis = tuple(_is_channels_last(stage.output) for stage in stages)
-    return Taps(tuple(features), tuple(before), last_axis, embedding, size)
+    return Places(tuple(features), tuple(before), last_axis, embedding, size)
 
 
 def _run(model: nn.Module, sizes: Iterable[int]) -> list[Call]:
