@@ -103,8 +103,9 @@ def _check_type(model: Mapping, key: str, scope: str | None) -> None:
         registry.import_from_location()
     if kind in MODELS.module_dict and scope != 'luminet_det':
         raise ValueError(f"model.type='{kind}': write type='luminet_det.{kind}'")
-    stock = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
-    if stock and key not in inspect.signature(stock).parameters:
+    named = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
+    taken = inspect.signature(named).parameters.values() if named else ()
+    if named and not any(each.name == key or each.kind is each.VAR_KEYWORD for each in taken):
         student = 'DistillTwoStageDetector' if 'roi_head' in model else 'DistillSingleStageDetector'
         raise ValueError(f"model.type='{kind}' takes no {key}: write type='luminet_det.{student}'")
 

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 import pytest
+from mmdet.registry import MODELS
 
 from luminet_det import config
 from tests import pairs, tiny
@@ -70,6 +71,22 @@ def test_a_type_that_takes_no_teacher_is_refused_with_the_one_that_does(tmp_path
     path.write_text(f"model = dict(type='{kind}', {head}teacher='mmdet::faster_rcnn', distill=[])\n")
     with pytest.raises(ValueError, match=line):
         load(path)
+
+
+def test_a_distilling_class_of_ones_own_is_taken(tmp_path):
+    from luminet_det.detection import DistillTwoStageDetector
+
+    class Own(DistillTwoStageDetector):
+        def __init__(self, *args, extra=None, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    path = tmp_path / 'c.py'
+    path.write_text("model = dict(type='Own', roi_head=dict(), teacher='mmdet::faster_rcnn', distill=[])\n")
+    MODELS.register_module(module=Own)
+    try:
+        assert load(path).model.type == 'Own'
+    finally:
+        MODELS.module_dict.pop('Own')
 
 
 def test_a_teacher_without_a_distill_is_refused_and_an_empty_one_is_taken(teacher):

@@ -98,10 +98,10 @@ def _cuda_version() -> str:
 
 
 NO_MMCV = (
-    'luminet_det needs mmcv and found none. Install exactly one of:\n'
-    '  pip install luminet_det[lite]   mmcv-lite, nothing to compile: its ops run on torchvision\n'
-    '  pip install luminet_det[mmcv]   compiled mmcv, where a wheel exists for your torch\n'
-    '  pip install onedl-mmcv          compiled mmcv, maintained for newer torch'
+    "luminet_det needs mmcv and found none. In luminet_det's folder install exactly one of:\n"
+    "  pip install '.[lite]'    mmcv-lite, nothing to compile: its ops run on torchvision\n"
+    "  pip install '.[mmcv]'    compiled mmcv, where a wheel exists for your torch\n"
+    '  pip install onedl-mmcv   compiled mmcv, maintained for newer torch'
 )
 
 NO_SUCH_OP = (

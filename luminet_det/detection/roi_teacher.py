@@ -71,6 +71,8 @@ class RoITeacher(DetectorTeacher):
         self._require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
         answer = HeadAnswer(self.classes(cls_score))
         if wants_boxes:
+            self._require_deltas('teacher', results.get('bbox_pred'), box_head(roi_head, stage))
+            self._require_deltas('student', call.bbox_pred, box_head(self.student_head, stage))
             rows = call.rows('foreground')
             deltas = assigned_deltas(wide(results['bbox_pred'])[rows], self.classes.teacher_labels(call.labels[rows]))
             answer.foreground_deltas = self._delta_map(stage)(deltas)
@@ -89,6 +91,14 @@ class RoITeacher(DetectorTeacher):
                 f'The {whose} gives {cls_score.shape[1]} logits for {head.num_classes} classes and the background, '
                 f'as {type(head.loss_cls).__name__} wants them; the tap roi_cls compares {head.num_classes + 1}. '
                 'Use a loss_cls with one logit a class, such as CrossEntropyLoss, in its bbox_head.'
+            )
+
+    @staticmethod
+    def _require_deltas(whose: str, bbox_pred: object, head: nn.Module) -> None:
+        if not isinstance(bbox_pred, Tensor):
+            raise ValueError(
+                f"The {whose}'s {type(head).__name__} gives no box deltas, which the tap 'roi_reg' compares; leave "
+                "that term out. The taps 'roi_cls' and 'neck' need none."
             )
 
 

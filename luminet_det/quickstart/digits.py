@@ -64,7 +64,7 @@ def load_scans() -> tuple[np.ndarray, np.ndarray]:
     except ImportError as error:
         raise ImportError(
             'The quickstart draws its digits from scikit-learn, which is not installed; '
-            'run: pip install "luminet_det[quickstart]"'
+            "run in luminet_det's folder: pip install '.[quickstart]'"
         ) from error
     digits = load_digits()
     return (digits.images / 16).astype(np.float32), digits.target

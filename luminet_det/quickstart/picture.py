@@ -118,7 +118,7 @@ def _pyplot():
     except ImportError as error:
         raise ImportError(
             'The quickstart draws its picture with matplotlib, which is not installed; '
-            'run: pip install "luminet_det[quickstart]"'
+            "run in luminet_det's folder: pip install '.[quickstart]'"
         ) from error
     matplotlib.use('Agg')
     from matplotlib import pyplot

@@ -20,8 +20,8 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "the plot is drawn with matplotlib, which is not installed; run pip install 'luminet_det[quickstart]' "
-            'or give --no-plot'
+            "the plot is drawn with matplotlib, which is not installed; run pip install '.[quickstart]' in "
+            "luminet_det's folder or give --no-plot"
         ) from error
 
 

@@ -108,7 +108,7 @@ class TestInstall:
         monkeypatch.setitem(sys.modules, 'mmcv', None)
         with pytest.raises(ImportError) as raised:
             mmcv_ops.install()
-        for line in ('luminet_det[lite]', 'luminet_det[mmcv]', 'onedl-mmcv'):
+        for line in ("'.[lite]'", "'.[mmcv]'", 'onedl-mmcv'):
             assert f'pip install {line}' in str(raised.value)
 
     def test_passes_on_that_something_mmcv_imports_is_missing(self, monkeypatch):

@@ -478,3 +478,11 @@ def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_that_does(teache
         pairs.distilling(plain, teacher, dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True)))
     )
     assert pairs.step(student)['loss_luminet'] > 0
+
+
+def test_a_box_head_without_deltas_is_refused_on_their_tap(teacher):
+    plain = tiny.faster_rcnn()
+    plain['roi_head']['bbox_head']['with_reg'] = False
+    student = pairs.build(pairs.distilling(plain, teacher, dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))))
+    with pytest.raises(ValueError, match="The student's Shared2FCBBoxHead gives no box deltas.*leave that term out"):
+        pairs.step(student)

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from mmdet.models.detectors import FasterRCNN
 from mmengine.config import Config
 
 from tests import pairs, runs, tiny
@@ -15,7 +17,8 @@ from tools import doctor, test, train
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / 'docs' / 'your_own_dataset.md').read_text()
-BLOCKS = re.findall(r'```python\n(.*?)```', PAGE, re.S)
+BLOCKS = re.findall(r'```python\n(# \S+\n.*?)```', PAGE, re.S)
+HANDED_OVER = re.findall(r'```python\n(?!# \S+\n)(.*?)```', PAGE, re.S)
 DATA = ['configs/parts/parts.py', 'configs/parts/parts_voc.py']
 DETECTORS = ['configs/parts/teacher.py', 'configs/parts/student.py', 'configs/parts/distilled.py']
 
@@ -101,6 +104,14 @@ def test_the_distilled_student_trains_and_its_checkpoint_is_the_plain_ones(narro
     assert all(loss > 0 for loss in losses.values())
     finished = runs.run(test.main, [DETECTORS[1], 'work_dirs/distilled/epoch_1.pth'], narrowed)
     assert finished.code == 0, finished.text
+    found = {}
+    for block in HANDED_OVER:
+        exec(block.replace('epoch_12', 'epoch_1'), found)
+    assert type(found['detector']) is FasterRCNN
+    assert found['detector'].dataset_meta['classes'] == Config.fromfile(DETECTORS[1]).classes
+    loaded = found['detector'].state_dict()
+    assert loaded.keys() == found['saved']['state_dict'].keys()
+    assert all(torch.equal(loaded[name], weight) for name, weight in found['saved']['state_dict'].items())
 
 
 def examined(folder, *argv):

@@ -161,5 +161,5 @@ def test_a_smaller_set_leaves_no_scene_of_the_larger_one(tmp_path):
 
 def test_a_missing_scikit_learn_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
-    with pytest.raises(ImportError, match=r'pip install "luminet_det\[quickstart\]"'):
+    with pytest.raises(ImportError, match=r"pip install '\.\[quickstart\]'"):
         digits.prepare_digits(tmp_path)

@@ -24,7 +24,9 @@ class TimmNetwork(LibraryNetwork):
         try:
             import timm
         except ImportError as error:
-            raise ImportError("luminet_det.TimmNetwork needs timm: pip install 'luminet_det[timm]'") from error
+            raise ImportError(
+                "luminet_det.TimmNetwork needs timm; run in luminet_det's folder: pip install '.[timm]'"
+            ) from error
         if not timm.is_model(name):
             near = get_close_matches(name.partition('.')[0], timm.list_models(), n=3, cutoff=0.3)
             raise ValueError(

@@ -160,5 +160,5 @@ def test_a_number_that_a_network_has_not_is_a_dash():
 @pytest.mark.parametrize('module', ['matplotlib', 'sklearn'])
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"{module} is not installed; run pip install 'luminet_det\[quickstart\]'"):
+    with pytest.raises(ImportError, match=rf"{module} is not installed; run pip install '\.\[quickstart\]'"):
         require_extra()

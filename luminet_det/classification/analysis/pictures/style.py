@@ -28,7 +28,7 @@ def require_extra() -> None:
     except ImportError as error:
         raise ImportError(
             f'the pictures are drawn with matplotlib and scikit-learn, and {error.name} is not installed; run '
-            "pip install 'luminet_det[quickstart]'"
+            "pip install '.[quickstart]' in luminet_det's folder"
         ) from error
 
 
