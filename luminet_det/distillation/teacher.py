@@ -150,7 +150,7 @@ class Teacher:
             accept(model)
             checkpoint = self._load(model)
             if not self.classes and (names := _class_names(checkpoint, config)):
-                category_order.check_trained(names, config.get('train_dataloader', {}).get('dataset'))
+                category_order.check_trained(names, (config.get('train_dataloader') or {}).get('dataset'))
                 self.classes = names
         self._model = model.eval().requires_grad_(False)
         if self.channels_last:
@@ -288,7 +288,7 @@ def _class_names(checkpoint: dict, config: Config | ConfigDict) -> tuple[str, ..
     meta = checkpoint.get('meta') or {}
     data = meta.get('dataset_meta') or {}
     names = data.get('classes') or data.get('CLASSES') or meta.get('CLASSES')
-    dataset = config.get('train_dataloader', {}).get('dataset')
+    dataset = (config.get('train_dataloader') or {}).get('dataset')
     while not names and dataset:
         names = class_names(dataset)
         dataset = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]

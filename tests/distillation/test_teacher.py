@@ -188,6 +188,16 @@ def test_class_names_come_from_old_checkpoints_or_the_config(tmp_path, teacher, 
     assert made.classes == expected
 
 
+def test_a_config_whose_training_set_was_taken_out_names_no_class(tmp_path, teacher):
+    saved = torch.load(teacher['checkpoint'])
+    torch.save(saved['state_dict'], tmp_path / 'bare.pth')
+    made = Teacher(
+        config_file(tmp_path / 'c.py', model=teacher['config'], train_dataloader=None), tmp_path / 'bare.pth'
+    )
+    made.build()
+    assert made.classes is None
+
+
 def test_class_names_come_from_the_data_sets_own_class_at_last(tmp_path, teacher):
     saved = torch.load(teacher['checkpoint'])
     torch.save(saved['state_dict'], tmp_path / 'bare.pth')
