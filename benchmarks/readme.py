@@ -14,6 +14,7 @@ from benchmarks import methods_table
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.natural_images.table import natural_images
+from benchmarks.replication import tables as replication
 from benchmarks.roi_study import tables as roi_study
 from luminet_det.published import load_runs
 from luminet_det.published.spread import paired_difference, spread
@@ -187,7 +188,8 @@ TABLES = {
     'natural images': natural_images,
     'roi study tries': roi_study.tries,
     'roi study methods': roi_study.methods,
-    'roi study again': roi_study.asked_again,
+    'replication logits': replication.of_logits,
+    'replication': replication.of_all,
     'roi study beside ap': roi_study.beside_ap,
     'roi study rows': roi_study.rows,
     'roi study batches': roi_study.batches,

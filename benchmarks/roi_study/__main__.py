@@ -3,18 +3,16 @@
     python -m benchmarks.roi_study --questions rows eps --seeds 0 1 --jobs 2
     python -m benchmarks.roi_study --claims --seeds 0 1 2 3 4
     python -m benchmarks.roi_study --chosen --seeds 1 2 3 4 5
-    python -m benchmarks.roi_study --again --seeds 6 7 8 9 10
 
 Some two minutes a run. What is done is not done again; what was cut short resumes. `--chosen` is the setting of each
-method that `--questions methods` has found best; that searches on beyond a weight that is best at an end. `--again` are
-of these KD and LumiNet, with results of their own.
+method that `--questions methods` has found best; that searches on beyond a weight that is best at an end.
 """
 
 import argparse
 from itertools import product
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.roi_study.settings import CLAIMS, LOSSES, PLAIN, QUESTIONS, again, searched
+from benchmarks.roi_study.settings import CLAIMS, LOSSES, PLAIN, QUESTIONS, searched
 from benchmarks.study.found import SEARCHED, best_of, forget
 
 
@@ -25,7 +23,6 @@ def main() -> None:
     which.add_argument('--settings', nargs='+', help='only these, by their names')
     which.add_argument('--chosen', action='store_true', help="the student alone and each method's best")
     which.add_argument('--claims', action='store_true', help='what a claim of docs/roi_study.md rests on')
-    which.add_argument('--again', action='store_true', help='the student alone, KD and LumiNet, kept apart')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
@@ -40,10 +37,8 @@ def main() -> None:
         settings = CLAIMS
     if args.chosen:
         settings = [PLAIN, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
-    if args.again:
-        settings = again()
     work_off(((setting, seed) for seed, setting in product(args.seeds, settings)), args.jobs, args.dry_run)
-    by_question = not (args.settings or args.claims or args.chosen or args.again)
+    by_question = not (args.settings or args.claims or args.chosen)
     while by_question and 'methods' in args.questions and not args.dry_run:
         forget()
         beyond = [(setting, SEARCHED) for method in LOSSES for setting in searched(method)[1]]

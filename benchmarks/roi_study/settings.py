@@ -8,7 +8,6 @@ from mmengine.config import Config
 
 from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher
 from benchmarks.study import search
-from benchmarks.study.found import best_of
 
 STUDENT = Path(__file__).parent / 'student.py'
 STUDIED = 'luminet_det.StudiedLumiNetLoss'
@@ -94,12 +93,6 @@ class Setting:
             config.model.distill = self.distill
         config.merge_from_dict(self.recipe)
         return config
-
-
-class Again(Setting):
-    """A setting that is asked again, on seeds that nothing was concluded from; its results are kept apart."""
-
-    study = 'roi_study_again'
 
 
 def _shown(value: object) -> str:
@@ -231,9 +224,3 @@ CLAIMS = [
     *A_QUARTER,
     *(luminet(parts=parts) for parts in STEPS_TAKEN),
 ]
-
-
-def again() -> list[Again]:
-    """The student alone, and KD and LumiNet as they were found best."""
-    chosen = (best_of(searched(method)[0]) for method in ('kd', 'luminet'))
-    return [Again(of.method, of.term) for of in (PLAIN, *filter(None, chosen))]

@@ -22,7 +22,6 @@ from benchmarks.roi_study.settings import (
     TAUS,
     WATCHED,
     Setting,
-    again,
     luminet,
     searched,
 )
@@ -163,17 +162,6 @@ def methods() -> str:
                 gap_closed(setting, PLAIN, fresh=True),
             ]
         )
-    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
-
-
-def asked_again() -> str:
-    """KD and LumiNet as chosen, on seeds that nothing was concluded from."""
-    alone, *chosen = again()
-    lines = [[said(alone), str(len(values(alone))), spread_of(alone), '', '', '']]
-    for setting in chosen:
-        to_kd = difference(setting, chosen[0]) if setting != chosen[0] else ''
-        cells = [spread_of(setting), difference(setting, alone), to_kd, gap_closed(setting, alone)]
-        lines.append([said(setting), str(len(values(setting))), *cells])
     return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
 
 

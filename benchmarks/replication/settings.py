@@ -1,0 +1,30 @@
+"""The settings that are asked again."""
+
+from dataclasses import dataclass
+
+from benchmarks.method_shootout.tables import DETECTORS
+from benchmarks.roi_study.settings import PLAIN, searched
+from benchmarks.study.found import best_of
+from benchmarks.study.setting import Setting
+
+LOGITS, MAPS = ('kd', 'luminet'), ('fgfi', 'fgfi_luminet')
+
+
+@dataclass(frozen=True)
+class Again:
+    """A setting of another study, with results of its own."""
+
+    setting: Setting
+
+    study = 'replication'
+
+    def __getattr__(self, name: str):
+        return getattr(self.setting, name)
+
+
+def asked() -> dict[str, Again]:
+    """By method, what the studies have found best of it; the student alone first."""
+    found = {'plain': PLAIN}
+    found |= {method: best_of(searched(method)[0]) for method in LOGITS}
+    found |= {method: DETECTORS.best(method) for method in MAPS}
+    return {method: Again(setting) for method, setting in found.items() if setting}
