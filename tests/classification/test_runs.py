@@ -143,7 +143,7 @@ def test_a_val_split_without_a_test_set_is_refused_before_training(teacher, tmp_
         cfg.pop(key)
     cfg.dump(path)
     finished = runs.run(train.main, [path, '--work-dir', tmp_path / 'work', '--val-split', '0.34'], tmp_path)
-    assert finished.code == 1
+    assert finished.code == 2
     assert 'needs val_dataloader and test_dataloader' in finished.last_line
 
 
@@ -318,13 +318,13 @@ def test_a_run_killed_after_a_validation_keeps_its_score(whole, teacher, tmp_pat
 def test_a_test_set_elsewhere_than_the_training_set_is_refused_with_val_split(teacher, tmp_path):
     changes = {'test_dataloader.dataset.data_root': 'elsewhere.npz'}
     finished = trained(tmp_path, small.distilling(teacher), '--val-split', '0.34', **changes)
-    assert finished.code == 1
+    assert finished.code == 2
     assert "would test on 'elsewhere.npz': set test_dataloader.dataset.data_root as well" in finished.last_line
 
 
 def test_a_mistyped_option_is_refused_with_the_nearest_key(teacher, tmp_path):
     finished = trained(tmp_path, small.distilling(teacher), '--cfg-options', 'train_dataloder.batch_size=4')
-    assert finished.code == 1
+    assert finished.code == 2
     assert "the config has no 'train_dataloder'. Did you mean 'train_dataloader'?" in finished.last_line
 
 
@@ -343,5 +343,5 @@ def test_test_time_augmentation_is_refused_for_classifiers(whole, tmp_path):
     plain = small.runner_config(tmp_path, small.setting())
     argv = [plain, whole[0] / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--tta']
     finished = runs.run(test_tool.main, argv, tmp_path)
-    assert finished.code == 1
+    assert finished.code == 2
     assert '--tta is for detectors' in finished.last_line

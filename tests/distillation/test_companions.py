@@ -181,6 +181,7 @@ def test_a_killed_run_resumes_exactly(whole, classifier_teacher, tmp_path, itera
 @pytest.mark.parametrize('change', [lambda states: states * 2, lambda states: [{'calls': torch.zeros(())}]])
 def test_the_adaptors_of_a_checkpoint_of_other_terms_are_refused(detector, change):
     hub = MessageHub.get_instance('resumed')
+    hub.update_info('loop_stage', 'train')
     hub.update_info('luminet_det.adaptors', change(copy.deepcopy(Snapshot(detector.adaptors))))
     with pytest.raises(
         RuntimeError, match='adaptors in the checkpoint to resume are not those of `teacher` and `distill`'
