@@ -94,6 +94,7 @@ def _check_type(model: Mapping, key: str, scope: str | None) -> None:
     """Raise ValueError if a model that says `teacher` or `distill` is of a type that takes none."""
     from mmdet.registry import MODELS as MMDET_MODELS
 
+    from luminet_det.detection.kinds import refuse_other_kinds
     from luminet_det.registry import MODELS
 
     kind = model.get('type')
@@ -106,6 +107,7 @@ def _check_type(model: Mapping, key: str, scope: str | None) -> None:
     named = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
     taken = inspect.signature(named).parameters.values() if named else ()
     if named and not any(each.name == key or each.kind is each.VAR_KEYWORD for each in taken):
+        refuse_other_kinds(model)
         student = 'DistillTwoStageDetector' if 'roi_head' in model else 'DistillSingleStageDetector'
         raise ValueError(f"model.type='{kind}' takes no {key}: write type='luminet_det.{student}'")
 

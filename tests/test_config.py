@@ -57,6 +57,13 @@ def test_an_option_of_the_runner_and_one_of_a_term_are_taken(distilling):
     assert 'val_dataloader' in taken
 
 
+def test_a_transformer_with_a_teacher_is_not_sent_to_a_type_that_refuses_it(tmp_path):
+    path = tmp_path / 'c.py'
+    path.write_text("model = dict(type='DETR', decoder=dict(), teacher='mmdet::faster_rcnn', distill=[])\n")
+    with pytest.raises(ValueError, match='The student has a decoder: it is a transformer'):
+        load(path)
+
+
 @pytest.mark.parametrize(
     ('kind', 'line'),
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from luminet_det import config, training_set
 from luminet_det.compat import (
@@ -97,8 +97,8 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     for hook in cfg.get('custom_hooks') or []:
         if str(hook.get('type')).endswith('ResultHook'):
             hook.update(config=args.config, options=_outcome_options(args))
-    if args.resume and not (args.resume == 'auto' and cfg.get('load_from') and not _has_checkpoint(cfg.work_dir)):
-        cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
+    if args.resume:
+        _resume(cfg, args.resume)
     elastic.adopt_checkpoint(cfg)
     if cfg.get('resume'):
         adopt_seed(cfg)
@@ -135,9 +135,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             runner.train()
 
 
-def _has_checkpoint(work_dir: str) -> bool:
-    """Whether a run can be resumed there; without one, training starts from what the config loads."""
-    return (Path(work_dir) / 'last_checkpoint').is_file()
+def _resume(cfg: Config, checkpoint: str) -> None:
+    """Go on from a checkpoint, or by 'auto' from the work dir's latest; without one the config's `load_from` stays."""
+    if checkpoint != 'auto':
+        cfg.resume, cfg.load_from = True, checkpoint
+    elif not cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir):
+        cfg.resume, cfg.load_from = True, None
 
 
 def _outcome_options(args: Namespace) -> dict:

@@ -27,4 +27,4 @@ def asked() -> dict[str, Again]:
     found = {'plain': PLAIN}
     found |= {method: best_of(searched(method)[0]) for method in LOGITS}
     found |= {method: DETECTORS.best(method) for method in MAPS}
-    return {method: Again(setting) for method, setting in found.items() if setting}
+    return {method: Again(setting) for method, setting in found.items()}

@@ -1,10 +1,11 @@
 """The replication's tables, for the pages of the studies that it repeats."""
 
+from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.replication.settings import LOGITS, MAPS, asked
 from benchmarks.study.found import difference, gap_closed, spread_of, values
 from luminet_det.published.markdown import table
 
-TITLES = dict(plain='student alone', kd='KD', luminet='LumiNet', fgfi='FGFI', fgfi_luminet='FGFI + LumiNet')
+TITLES = DETECTORS.titles | dict(plain='student alone')
 
 
 def of_logits() -> str:
