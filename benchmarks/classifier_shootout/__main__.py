@@ -3,8 +3,8 @@
     python -m benchmarks.classifier_shootout --search              # the weights of each method, seed 0
     python -m benchmarks.classifier_shootout --seeds 1 2 3         # then the best of each, on other seeds
 
-Three to eight minutes a run on a core, and half an hour for the teacher if there is none yet. What is done is not done
-again; what was cut short resumes.
+One to three minutes a run on a core, and a quarter of an hour for the teacher if there is none yet. What is done is
+not done again; what was cut short resumes.
 """
 
 from benchmarks.classifier_shootout.run import finish, kept, ready

@@ -7,7 +7,6 @@ from mmengine.config import Config
 
 from benchmarks.classifier_shootout.settings import (
     HELD_OUT,
-    STOCK,
     TEACHER_WEIGHTS,
     Setting,
     Teacher,
@@ -84,7 +83,7 @@ def made(setting: Setting | Teacher, seed: int) -> dict:
         config = setting.build()
         run = dict(setting=setting.name, seed=seed, distill=options(config), commit=commit())
     if isinstance(setting, Teacher):
-        found = trained(STOCK, Path(TEACHER_WEIGHTS).parent, seed)
+        found = trained(written(setting, config, seed), Path(TEACHER_WEIGHTS).parent, seed)
         # It has learnt the images that students are chosen by.
         scores = {REPORT: _shares(found['metrics']['last'])}
     else:
@@ -107,10 +106,10 @@ def written(setting: Setting, config: Config, seed: int) -> Path:
 
 
 def trained(config: Path, folder: Path, seed: int, *options) -> dict:
-    """The result.json of a run in bf16, after training if there is none."""
+    """The result.json of a run, after training if there is none."""
     result = folder / 'result.json'
     if not result.is_file():
-        train(config, folder, seed, '--amp', *map(str, options))
+        train(config, folder, seed, *map(str, options))
     return json.loads(result.read_text())
 
 

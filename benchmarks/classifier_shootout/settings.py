@@ -7,12 +7,17 @@ from mmengine.config import Config
 
 from benchmarks.study.setting import REPOSITORY
 from benchmarks.study.shootout import FACTORS
+from luminet_det.classification.data.transform_settings import views_of
 from luminet_det.distillation.loss_setting import build_loss
 
 CONFIGS = REPOSITORY / 'configs'
-STUDENT, PAIR = 'resnet20', 'resnet20-resnet56'
-STOCK = CONFIGS / 'cifar100_short' / 'resnet56.py'  # the teacher
-TEACHER_WEIGHTS = 'work_dirs/cifar100_short/resnet56/epoch_10.pth'
+STUDENT, PAIR = 'resnet20', 'resnet20-resnet56'  # of the configs
+# What stands for it, so that any CPU can do it: fewer blocks of the same widths, so that all that a method says of
+# channels and stages holds, and images of half the size.
+SMALLER = {'resnet20': 'resnet8', 'resnet32': 'resnet14', 'resnet56': 'resnet20'}
+PIXELS = 16
+TEACHER_EPOCHS = 10
+TEACHER_WEIGHTS = f'work_dirs/teachers/{SMALLER["resnet56"]}-0/epoch_{TEACHER_EPOCHS}.pth'
 PLAIN, AND, CHAIN, ASSISTANT = 'plain', '+', 'takd', 'takd_assistant'
 BETWEEN = 'kd_resnet32-resnet56'  # the config of TAKD's assistant
 # Both without a config of their own.
@@ -21,27 +26,29 @@ TOGETHER = ('luminet+reviewkd', 'luminet+crd')
 
 # Of the training images a quarter is used, and of these a fifth held out to choose by: 10,000 to train on.
 USED, HELD_OUT, IMAGES = 0.25, 0.2, 10_000
-EPOCHS, DROPS = 8, [5, 6, 7]
+EPOCHS, DROPS = 5, [3, 4]
 FULL_IMAGES, FULL_EPOCHS = 50_000, 240  # of configs/cifar100
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """The teacher of configs/cifar100_short, which has seen all training images."""
+    """The teacher of configs/cifar100_short, smaller; it has seen all training images."""
 
-    study, name, metric = 'teachers', 'resnet56', 'top1'
+    study, name, metric = 'teachers', SMALLER['resnet56'], 'top1'
 
     @property
     def teacher(self) -> 'Teacher':
         return self
 
     def build(self) -> Config:
-        return Config.fromfile(STOCK)
+        config = smaller(Config.fromfile(CONFIGS / 'cifar100_short' / 'resnet56.py'))
+        config.model.compile = False  # what it saves of so small a network it takes to compile
+        return config
 
 
 @dataclass(frozen=True)
 class Setting:
-    """ResNet-20 with a method's terms, all their weights times a factor.
+    """The student with a method's terms, all their weights times a factor.
 
     Args:
         method: The config's name before the pair, 'plain', a key of `UNPUBLISHED`, 'takd_assistant', or two with a
@@ -60,7 +67,7 @@ class Setting:
 
     def build(self) -> Config:
         """The whole config but for the images that are held out."""
-        config = together(*map(stock, self.method.split(AND)))
+        config = smaller(together(*map(stock, self.method.split(AND))))
         for term in config.model.get('distill', []):
             term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor
             if 'warmup' in term:
@@ -78,9 +85,9 @@ class Setting:
         # The teacher's accuracy is known, and each start would measure it again.
         config.custom_hooks = [hook for hook in config.custom_hooks if 'TeacherEvaluation' not in hook.type]
         if self.method == CHAIN:
-            config.model.teacher.update(config=str(_assistant()), checkpoint=assistant_weights())
+            config.model.teacher.checkpoint = assistant_weights()
         elif 'teacher' in config.model and not config.model.teacher.get('trainable'):
-            config.model.teacher.update(config='configs/cifar100_short/resnet56.py', checkpoint=TEACHER_WEIGHTS)
+            config.model.teacher.checkpoint = TEACHER_WEIGHTS
         return config
 
 
@@ -100,6 +107,23 @@ def together(config: Config, *others: Config) -> Config:
     for other in others:
         config.model.distill += other.model.distill
         config.custom_hooks += [hook for hook in other.custom_hooks if hook not in config.custom_hooks]
+    return config
+
+
+def smaller(config: Config) -> Config:
+    """The config with a smaller network, teacher and images."""
+    networks = [config.model.network]
+    if teacher := config.model.get('teacher'):
+        stock_teacher = Config.fromfile(REPOSITORY / teacher.config).model
+        teacher.config = {key: stock_teacher[key] for key in ('network', 'data_preprocessor', 'channels_last')}
+        teacher.config['type'] = 'luminet_det.Classifier'
+        networks.append(stock_teacher.network)
+    for network in networks:
+        network.type = f'luminet_det.{SMALLER[network.type.removeprefix("luminet_det.")]}'
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.dataset.transforms = [
+            [*view, dict(type='Resize', size=PIXELS)] for view in views_of(loader.dataset.get('transforms'))
+        ]
     return config
 
 

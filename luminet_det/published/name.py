@@ -4,10 +4,10 @@ import re
 from typing import NamedTuple
 
 NETWORKS = (
-    'resnet20', 'resnet32', 'resnet44', 'resnet56', 'resnet110', 'resnet8x4', 'resnet32x4', 'wrn_16_2', 'wrn_40_1',
-    'wrn_40_2', 'vgg8', 'vgg11', 'vgg13', 'mobilenetv2_half', 'shufflenetv1', 'shufflenetv2', 'resnet18_32px',
-    'resnet50_32px', 'mobilenetv1', 'deit_small_32px', 'deit_compact_32px', 'resnet18', 'resnet34', 'resnet50',
-    'mobilenetv2', 'hrnet_w18_small',
+    'resnet8', 'resnet14', 'resnet20', 'resnet32', 'resnet44', 'resnet56', 'resnet110', 'resnet8x4', 'resnet32x4',
+    'wrn_16_2', 'wrn_40_1', 'wrn_40_2', 'vgg8', 'vgg11', 'vgg13', 'mobilenetv2_half', 'shufflenetv1', 'shufflenetv2',
+    'resnet18_32px', 'resnet50_32px', 'mobilenetv1', 'deit_small_32px', 'deit_compact_32px', 'resnet18', 'resnet34',
+    'resnet50', 'mobilenetv2', 'hrnet_w18_small',
 )  # fmt: skip
 NETWORK = '|'.join(sorted(NETWORKS, key=len, reverse=True))
 FORM = re.compile(rf'(?:(?P<method>\w+?)_)?(?P<student>{NETWORK})(?:-(?P<teacher>{NETWORK}))?(?:[_-](?P<variant>.+))?')

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from torch.nn import BatchNorm2d
 
 from benchmarks.classifier_shootout import run
 from benchmarks.classifier_shootout.settings import (
@@ -20,6 +21,7 @@ from benchmarks.classifier_shootout.settings import (
     HELD_OUT,
     IMAGES,
     PAIR,
+    PIXELS,
     PLAIN,
     TEACHER_WEIGHTS,
     TOGETHER,
@@ -37,7 +39,9 @@ from benchmarks.study import found, queue, setting
 from benchmarks.study.kept import weights_digest
 from benchmarks.study.shootout import FACTORS
 from luminet_det.classification.data.subset import stratified
+from luminet_det.classification.data.transform_settings import views_of
 from luminet_det.distillation.loss_setting import build_loss
+from luminet_det.registry import MODELS
 
 METHODS = methods()
 ALONE = [name for name in METHODS if name not in TOGETHER]
@@ -65,15 +69,51 @@ def test_a_try_is_the_published_config_for_a_shorter_time_with_its_weights_times
             for key in ('loss_weight', 'num_samples', 'num_negatives', 'feature_warmup'):
                 term.loss.pop(key, None)
     changed = (
+        'model.network.type',
         'train_dataloader.dataset.fraction',
+        'train_dataloader.dataset.transforms',
+        'val_dataloader.dataset.transforms',
+        'test_dataloader.dataset.transforms',
         'train_cfg',
         'param_scheduler.milestones',
         'default_hooks.checkpoint',
         'custom_hooks',
     )
-    heard = ('model.teacher.config', 'model.teacher.checkpoint') if method not in (PLAIN, 'dml') else ()
+    heard = ('model.teacher.config', 'model.teacher.checkpoint') if method != PLAIN else ()
     assert without(tried, *changed, *heard) == without(published, *changed, *heard)
     assert (tried.train_cfg.max_epochs, tried.param_scheduler.milestones) == (EPOCHS, DROPS)
+
+
+@pytest.mark.parametrize('method', [PLAIN, *METHODS, ASSISTANT])
+def test_the_networks_are_smaller_ones_with_the_widths_of_those_that_they_stand_for(method):
+    published, tried = stock(method.partition('+')[0]).model, Setting(method).build().model
+    standing = {tried.network.type: published.network}
+    if method != PLAIN:
+        standing[tried.teacher.config.network.type] = Config.fromfile(published.teacher.config).model.network
+    for smaller, network in standing.items():
+        own, other = (MODELS.build(dict(type=kind, num_classes=100)) for kind in (smaller, network.type))
+        assert widths(own) == widths(other)
+        assert sum(p.numel() for p in own.parameters()) < 0.7 * sum(p.numel() for p in other.parameters())
+
+
+def widths(network):
+    return [*dict.fromkeys(module.num_features for module in network.modules() if isinstance(module, BatchNorm2d))]
+
+
+@pytest.mark.parametrize('method', [PLAIN, 'kd', 'mlld'])
+def test_images_of_every_set_are_half_as_large_whatever_else_changes_them(method):
+    tried, published = Setting(method).build(), stock(method)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        views, before = (views_of(config[loader].dataset.get('transforms')) for config in (tried, published))
+        assert [view[:-1] for view in views] == before
+        assert {(view[-1].type, view[-1].size) for view in views} == {('Resize', PIXELS)}
+
+
+def test_the_teacher_ends_where_students_look_for_it():
+    config = Teacher().build()
+    assert Path(TEACHER_WEIGHTS).name == f'epoch_{config.train_cfg.max_epochs}.pth'
+    assert config.model.network.type == Setting('kd').build().model.teacher.config.network.type
+    assert 'fraction' not in config.train_dataloader.dataset
 
 
 def test_every_method_of_the_pair_is_in_with_as_many_first_tries():
@@ -87,7 +127,7 @@ def test_the_chain_ends_in_a_student_of_the_assistant_that_the_teacher_has_taugh
     assistant, student = Setting(ASSISTANT).build(), Setting(CHAIN).build()
     assert assistant.model.teacher.checkpoint == Setting('kd').build().model.teacher.checkpoint
     assert student.model.teacher.checkpoint == f'work_dirs/classifier_shootout/{ASSISTANT}_times-1-0/epoch_{EPOCHS}.pth'
-    assert Config.fromfile(student.model.teacher.config).model.network == assistant.model.network
+    assert student.model.teacher.config.network == assistant.model.network
 
 
 @pytest.mark.parametrize('method', TOGETHER)

@@ -6,7 +6,9 @@ from .mobilenetv1 import mobilenetv1
 from .mobilenetv2 import mobilenetv2_half
 from .outputs import Outputs
 from .resnet import (
+    resnet8,
     resnet8x4,
+    resnet14,
     resnet18_32px,
     resnet20,
     resnet32,
@@ -32,7 +34,9 @@ __all__ = [
     'mobilenetv1',
     'mobilenetv2_half',
     'own_weights',
+    'resnet8',
     'resnet8x4',
+    'resnet14',
     'resnet18_32px',
     'resnet20',
     'resnet32',

@@ -1,4 +1,4 @@
-"""Residual networks for images of 32 pixels: resnet20 to resnet110, resnet8x4, resnet32x4, and ResNet-18 and -50."""
+"""Residual networks for images of 32 pixels: resnet8 to resnet110, resnet8x4, resnet32x4, and ResNet-18 and -50."""
 
 from collections.abc import Sequence
 
@@ -92,6 +92,18 @@ def projection(channels: int, out_channels: int, stride: int) -> nn.Sequential |
 
 
 NARROW, WIDE, IMAGENET = (16, 16, 32, 64), (32, 64, 128, 256), (64, 64, 128, 256, 512)
+
+
+@MODELS.register_module()
+def resnet8(num_classes: int = 100) -> ResNet:
+    """As resnet20, with 1 block a stage."""
+    return ResNet(BasicBlock, (1, 1, 1), NARROW, num_classes)
+
+
+@MODELS.register_module()
+def resnet14(num_classes: int = 100) -> ResNet:
+    """As resnet20, with 2 blocks a stage."""
+    return ResNet(BasicBlock, (2, 2, 2), NARROW, num_classes)
 
 
 @MODELS.register_module()

@@ -7,6 +7,8 @@ from luminet_det.registry import MODELS
 # Sizes of the features for images of 32 pixels, and the width of the embedding (the CRD benchmark's nets).
 RESNET, VGG, SHUFFLE = (32, 32, 16, 8), (32, 16, 8, 4, 4), (32, 16, 8, 4)
 CIFAR = {
+    'resnet8': (RESNET, 64),
+    'resnet14': (RESNET, 64),
     'resnet20': (RESNET, 64),
     'resnet32': (RESNET, 64),
     'resnet44': (RESNET, 64),

@@ -28,6 +28,8 @@ def vgg(*convolutions: int) -> int:
 
 
 PUBLISHED = {
+    'resnet8': narrow_resnet(1),
+    'resnet14': narrow_resnet(2),
     'resnet20': 278_324,
     'resnet32': 472_756,
     'resnet44': narrow_resnet(7),
