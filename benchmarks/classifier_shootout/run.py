@@ -1,6 +1,7 @@
 """One run of the shoot-out: trained, scored on held-out and on test images, and kept as one JSON file."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -13,7 +14,7 @@ from benchmarks.classifier_shootout.settings import (
     assistant_weights,
 )
 from benchmarks.study.found import SEARCHED
-from benchmarks.study.kept import commit, read, resolved, weights_digest
+from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
 from benchmarks.study.setting import REPORT, TUNE, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, train
 from luminet_det.classification import DistillClassifier
@@ -49,10 +50,14 @@ def kept(setting: Setting | Teacher, seed: int) -> dict | None:
 
 
 def ready(teacher: Setting | Teacher) -> None:
-    """Train a teacher unless its weights are here; result files come without them."""
+    """Train a teacher unless its weights are here; result files come without them.
+
+    Raises:
+        RuntimeError: It is another one than the kept students have heard.
+    """
+    kept(teacher, SEARCHED)
     weights = TEACHER_WEIGHTS if isinstance(teacher, Teacher) else assistant_weights()
-    if not (Path(weights).is_file() and kept(teacher, SEARCHED)):
-        made(teacher, SEARCHED)
+    have_teacher(result_file(teacher, SEARCHED), Path(weights), partial(made, teacher, SEARCHED))
 
 
 def options(config: Config) -> list[dict]:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import platform
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from benchmarks.digits_study.scenes import SPLITS, images_of
 from benchmarks.digits_study.scores import score
 from benchmarks.study.found import SEARCHED
-from benchmarks.study.kept import commit, read, resolved, weights_digest
+from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
 from benchmarks.study.setting import REPOSITORY, Setting, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, train
 from luminet_det.quickstart import runs
@@ -93,9 +93,13 @@ def kept(setting: DigitsSetting, seed: int) -> dict | None:
 
 
 def ready(teacher: DigitsSetting) -> None:
-    """Train a teacher unless its weights are here; result files come without them."""
-    if not (weights(teacher).is_file() and kept(teacher, SEARCHED)):
-        made(teacher, SEARCHED)
+    """Train a teacher unless its weights are here; result files come without them.
+
+    Raises:
+        RuntimeError: It is another one than the kept students have heard.
+    """
+    kept(teacher, SEARCHED)
+    have_teacher(result_file(teacher, SEARCHED), weights(teacher), partial(made, teacher, SEARCHED))
 
 
 def options(config: Config) -> list[dict]:

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from benchmarks.study.setting import REPOSITORY
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.terms import Term
+
+HINTS = {'teacher': ' Another kind of CPU, or other versions, train another teacher of the same recipe.'}
 
 
 def resolved(distill: list[dict], taps: Mapping[str, Tap]) -> list[dict]:
@@ -42,9 +44,33 @@ def read(path: Path, **expected: object) -> dict | None:
         if content.get(key) != value:
             raise RuntimeError(
                 f'{path.name} is of a run with {key}={content.get(key)!r}, and now it would have {value!r}: delete the '
-                'file to train again, or undo what has changed.'
+                'file to train again, or undo what has changed.' + HINTS.get(key, '')
             )
     return content
+
+
+def have_teacher(file: Path, weights: Path, train: Callable[[], dict]) -> None:
+    """Have a teacher's weights here, trained unless they are; its result says which they are.
+
+    Args:
+        file: Its result, which may have come without the weights, and stays as it is.
+        weights: Its checkpoint.
+        train: Trains it, writes its result and returns it.
+
+    Raises:
+        RuntimeError: The weights are others than those of the result, which all kept students have heard.
+    """
+    before = json.loads(file.read_text()) if file.is_file() else None
+    content = before if before and weights.is_file() else train()
+    found = weights_digest(weights)
+    expected = (before or {}).get('weights', found)
+    file.write_text(json.dumps((before or content) | dict(weights=expected), indent=1) + '\n')
+    if expected != found:
+        raise RuntimeError(
+            f'{weights} has other weights than the teacher of {file.name}, whose students have results. Another kind '
+            'of CPU and other versions train another one of the same recipe, and students of both are not compared. '
+            f'To do the study anew here, move {file.name} and the results of its students away.'
+        )
 
 
 @cache

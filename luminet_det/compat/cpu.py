@@ -1,5 +1,6 @@
 """What mmengine leaves to GPUs, on a machine without one: mixed precision and several processes."""
 
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import distributed, nn
@@ -14,13 +16,32 @@ from torch import distributed, nn
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAmpOptimWrapper(OptimWrapper):
-    """Mixed precision in bfloat16, whose range needs no loss scaling; `AmpOptimWrapper` refuses to run on a CPU."""
+    """Mixed precision in bfloat16, whose range needs no loss scaling; `AmpOptimWrapper` refuses to run on a CPU.
+
+    Warns where the CPU only emulates bfloat16.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if emulates_bf16():
+            print_log(
+                'This CPU has no bfloat16 instructions, and emulating them takes longer than float32: leave out --amp, '
+                "or set optim_wrapper.type='OptimWrapper'.",
+                'current',
+                logging.WARNING,
+            )
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Run the forward pass in bfloat16 where torch deems it safe."""
         with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
             yield
+
+
+def emulates_bf16() -> bool:
+    """Whether this is an x86 CPU without instructions for bfloat16; False before torch 2.11, which does not tell."""
+    found = getattr(torch.cpu, 'get_capabilities', dict)()
+    return found.get('architecture') == 'x86_64' and not (found['avx512_bf16'] or found['amx_bf16'])
 
 
 def distribute(cfg: Config) -> None:

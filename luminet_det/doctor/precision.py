@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from luminet_det.compat.cpu import emulates_bf16
 from luminet_det.distillation.teacher import DTYPES
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding
 from luminet_det.doctor.platform import device_name
@@ -34,6 +35,13 @@ def check(cfg: Config, teachers: list, device: torch.device) -> Iterator[Finding
             )
         elif dtype == torch.bfloat16 and device.type == 'cuda' and not torch.cuda.is_bf16_supported(False):
             yield Finding('precision', WARN, f'{setting}: {device_name()} only emulates bfloat16', "dtype='fp16'")
+        elif dtype == torch.bfloat16 and device.type == 'cpu' and emulates_bf16():
+            yield Finding(
+                'precision',
+                WARN,
+                f'{setting}: {device_name()} only emulates bfloat16, which takes longer than float32',
+                "no --amp, optim_wrapper.type = 'OptimWrapper'" if 'wrapper' in setting else 'no dtype',
+            )
     if not failed and kind != 'AmpOptimWrapper':
         names = ', '.join(f'{setting} on {device_name()}' for setting in wanted) or 'float32 throughout'
         yield Finding('precision', OK, names)

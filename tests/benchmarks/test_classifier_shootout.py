@@ -155,8 +155,14 @@ def folder(tmp_path, monkeypatch):
     weights.parent.mkdir(parents=True)
     torch.save(dict(state_dict=dict(weight=torch.ones(2))), weights)
     found.forget()
+    weights_digest.cache_clear()
     yield tmp_path
     found.forget()
+    weights_digest.cache_clear()
+
+
+def came_out():
+    return torch.ones(2)
 
 
 @pytest.fixture
@@ -180,6 +186,7 @@ def trained(folder, monkeypatch):
         )
         with open(f'{options["--work-dir"]}/result.json', 'w') as file:
             json.dump(content, file)
+        torch.save(dict(state_dict=dict(weight=came_out())), f'{options["--work-dir"]}/{Path(TEACHER_WEIGHTS).name}')
         return None
 
     monkeypatch.setattr(subprocess, 'run', train)
@@ -241,10 +248,33 @@ def test_a_teacher_whose_result_came_without_its_weights_is_trained(trained, fol
     run.finish(Teacher(), 0)
     run.ready(Teacher())
     assert len(trained) == 1
-    (Path(TEACHER_WEIGHTS)).unlink()
-    (Path(TEACHER_WEIGHTS).with_name('result.json')).unlink()
+    forget_weights()
     run.ready(Teacher())
     assert len(trained) == 2
+
+
+def forget_weights():
+    weights = Path(TEACHER_WEIGHTS)
+    weights.unlink()
+    weights.with_name('result.json').unlink()
+    weights_digest.cache_clear()
+
+
+def test_a_teacher_that_comes_out_otherwise_than_the_one_of_the_results_is_refused(trained, folder, monkeypatch):
+    run.ready(Teacher())
+    file = setting.result_file(Teacher(), 0)
+    result = file.read_text()
+    assert json.loads(result)['weights'] == weights_digest(Path(TEACHER_WEIGHTS))
+    forget_weights()
+    monkeypatch.setitem(globals(), 'came_out', lambda: torch.zeros(2))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r'has other weights than the teacher of resnet20-0\.json'):
+            run.ready(Teacher())
+        assert file.read_text() == result
+    forget_weights()
+    monkeypatch.setitem(globals(), 'came_out', lambda: torch.ones(2))
+    run.ready(Teacher())
+    assert file.read_text() == result
 
 
 def test_the_table_has_what_won_first_on_seeds_that_it_was_not_chosen_by(trained):

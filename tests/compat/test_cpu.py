@@ -1,10 +1,33 @@
-"""What slurm says about its processes, in torch's words."""
+"""What slurm says about its processes, in torch's words, and when mixed precision is worth it."""
 
 import os
 
 import pytest
+import torch
+from torch import nn
 
 from luminet_det.compat import cpu
+
+
+@pytest.mark.parametrize(
+    ('said', 'warns'),
+    [
+        (dict(architecture='x86_64', avx512_bf16=False, amx_bf16=False), True),
+        (dict(architecture='x86_64', avx512_bf16=True, amx_bf16=False), False),
+        (dict(architecture='x86_64', avx512_bf16=False, amx_bf16=True), False),
+        (dict(architecture='aarch64'), False),
+        (None, False),
+    ],
+)
+def test_mixed_precision_warns_of_a_cpu_that_only_emulates_it(monkeypatch, said, warns):
+    if said is None:
+        monkeypatch.delattr(torch.cpu, 'get_capabilities', raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: said, raising=False)
+    warnings = []
+    monkeypatch.setattr(cpu, 'print_log', lambda text, *_: warnings.append(text))
+    cpu.CpuAmpOptimWrapper(torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1))
+    assert ['leave out --amp' in text for text in warnings] == [True] * warns
 
 
 @pytest.fixture

@@ -16,6 +16,22 @@ def levels(kind, *dtypes):
     return [(finding.level, finding.found) for finding in precision.check(cfg, teachers, CPU)]
 
 
+@pytest.fixture(autouse=True)
+def bf16(monkeypatch):
+    """What torch says of a CPU with bfloat16 instructions, to be changed by a test."""
+    capabilities = dict(architecture='x86_64', avx512_bf16=True, amx_bf16=False)
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
+    return capabilities
+
+
+def test_a_cpu_that_only_emulates_bfloat16_is_warned_of(bf16):
+    bf16['avx512_bf16'] = False
+    (level, found), (other_level, other), ok = levels('CpuAmpOptimWrapper', 'bf16')
+    assert (level, other_level, ok[0]) == ('WARN', 'WARN', 'OK')
+    assert found == "teacher.dtype='bf16': this CPU only emulates bfloat16, which takes longer than float32"
+    assert other.startswith('optim_wrapper: ')
+
+
 def test_what_works_is_named():
     assert levels('OptimWrapper') == [('OK', 'float32 throughout')]
     assert levels('CpuAmpOptimWrapper', 'bf16') == [
