@@ -1,7 +1,8 @@
 """One run of the shoot-out: trained, scored on held-out and on test images, and kept as one JSON file."""
 
+import hashlib
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -16,8 +17,9 @@ from benchmarks.classifier_shootout.settings import (
 from benchmarks.study.found import SEARCHED
 from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
 from benchmarks.study.setting import REPORT, TUNE, result_file
-from benchmarks.study.train import ONE_AT_A_TIME, train
+from benchmarks.study.train import ONE_AT_A_TIME, curve, train
 from luminet_det.classification import DistillClassifier
+from luminet_det.registry import DATASETS
 
 WORK = Path('work_dirs')
 COPIED = ('train_images', 'iterations', 'history', 'seconds', 'versions', 'hardware')
@@ -43,7 +45,7 @@ def kept(setting: Setting | Teacher, seed: int) -> dict | None:
         return None
     with ONE_AT_A_TIME:
         config = setting.build()
-        expected = dict(distill=options(config), **recipe(config))
+        expected = dict(distill=options(config), data=data_fingerprint(), **recipe(config))
         if (weights := heard(config)) and weights.is_file():
             expected['teacher'] = weights_digest(weights)
         return read(result_file(setting, seed), **expected)
@@ -75,6 +77,17 @@ def recipe(config: Config) -> dict:
     )
 
 
+@cache
+def data_fingerprint() -> str:
+    """Of all images and labels, in their order."""
+    digest = hashlib.sha256()
+    for loader in ('train_dataloader', 'test_dataloader'):
+        dataset = Teacher().build()[loader].dataset
+        for image in DATASETS.build(dataset | dict(transforms=None, device_resident=False)):
+            digest.update(image['inputs'].numpy().tobytes() + bytes([image['labels']]))
+    return digest.hexdigest()[:16]
+
+
 def heard(config: Config) -> Path | None:
     """The weights of whom a student listens to; None of nobody and of peers."""
     teacher = config.model.get('teacher')
@@ -86,17 +99,18 @@ def made(setting: Setting | Teacher, seed: int) -> dict:
     file = result_file(setting, seed)
     with ONE_AT_A_TIME:
         config = setting.build()
-        run = dict(setting=setting.name, seed=seed, distill=options(config), commit=commit())
+        data = data_fingerprint()
+        run = dict(setting=setting.name, seed=seed, distill=options(config), data=data, commit=commit())
+    folder = WORK / setting.study / file.stem
     if isinstance(setting, Teacher):
-        found = trained(written(setting, config, seed), Path(TEACHER_WEIGHTS).parent, seed)
+        found = trained(written(setting, config, seed), folder, seed)
         # It has learnt the images that students are chosen by.
         scores = {REPORT: _shares(found['metrics']['last'])}
     else:
-        path = written(setting, config, seed)
-        found = trained(path, WORK / setting.study / file.stem, seed, '--val-split', HELD_OUT)
+        found = trained(written(setting, config, seed), folder, seed, '--val-split', HELD_OUT)
         scores = {TUNE: _shares(found['metrics']['last']), REPORT: _shares(found['test']['last'])}
         run['teacher'] = weights_digest(heard(config)) if heard(config) else None
-    run |= dict(scores=scores, **recipe(config)) | {key: found[key] for key in COPIED}
+    run |= dict(scores=scores, curve=curve(folder), **recipe(config)) | {key: found[key] for key in COPIED}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(run, indent=1) + '\n')
     return run

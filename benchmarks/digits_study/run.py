@@ -19,7 +19,7 @@ from benchmarks.digits_study.scores import score
 from benchmarks.study.found import SEARCHED
 from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
 from benchmarks.study.setting import REPOSITORY, Setting, result_file
-from benchmarks.study.train import ONE_AT_A_TIME, train
+from benchmarks.study.train import ONE_AT_A_TIME, curve, train
 from luminet_det.quickstart import runs
 from luminet_det.registry import MODELS
 
@@ -196,18 +196,6 @@ def scores(folder: Path) -> dict[str, dict]:
     """Of each set, what the predictions in a run's folder score."""
     predictions = json.loads((folder / f'{PREDICTIONS}.bbox.json').read_text())
     return {split: score(truth(), predictions, images_of(split)) for split in SPLITS}
-
-
-def curve(folder: Path) -> list[dict]:
-    """Every 50 steps, the means over them of losses and gradient norm; of the rest, the last step's."""
-    logs = sorted(folder.glob('*/vis_data/scalars.json'))
-    lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    kept = ('loss', 'grad_norm', 'raw_', 'share_', 'gradient_share_', 'agreement', 'step')
-    return [
-        {key: round(value, 5) for key, value in line.items() if key.startswith(kept)}
-        for line in lines
-        if 'loss' in line
-    ]
 
 
 @cache

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -190,6 +191,7 @@ def trained(folder, monkeypatch):
         return None
 
     monkeypatch.setattr(subprocess, 'run', train)
+    monkeypatch.setattr(run, 'data_fingerprint', lambda: 'of these images')
     return calls
 
 
@@ -289,6 +291,31 @@ def test_the_table_has_what_won_first_on_seeds_that_it_was_not_chosen_by(trained
     assert rows[0][:4] == ['CRD', '0.25', '3', '60.00 ± 10.00']
     assert rows[1][:4] == ['KD', '0.25', '0', 'not run']
     assert rows[0][-1] == f'{CLASSIFIERS.cost["crd"]:.2f}'
+
+
+def test_a_result_of_other_images_is_not_counted(trained, monkeypatch):
+    run.finish(Setting('kd', 4), 1)
+    monkeypatch.setattr(run, 'data_fingerprint', lambda: 'of others')
+    with pytest.raises(RuntimeError, match=r"kd_times-4-1.json is of a run with data='of these images'"):
+        run.finish(Setting('kd', 4), 1)
+
+
+def test_the_fingerprint_is_of_every_pixel_and_label(folder):
+    (folder / 'data' / 'cifar100').mkdir(parents=True)
+    images, labels = np.zeros((100, 32, 32, 3), np.uint8), np.arange(100)
+
+    def fingerprint(**changed):
+        arrays = dict(train_images=images, train_labels=labels, test_images=images, test_labels=labels) | changed
+        np.savez(folder / 'data' / 'cifar100' / 'cifar100.npz', **arrays)
+        run.data_fingerprint.cache_clear()
+        return run.data_fingerprint()
+
+    other = images.copy()
+    other[7, 1, 2, 0] = 1
+    found = fingerprint()
+    assert found == fingerprint() != fingerprint(test_images=other) != fingerprint(train_images=other)
+    assert found != fingerprint(train_labels=labels[::-1].copy())
+    run.data_fingerprint.cache_clear()
 
 
 def test_fcfds_own_ramp_is_in_proportion_too():
