@@ -6,6 +6,7 @@ from itertools import pairwise
 from benchmarks.method_cost.__main__ import PUBLISHED
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.methods import CLASSIFIERS, DETECTION, RESULTS, Method, costs
+from benchmarks.study.shootout import said
 from luminet_det.published import cifar100, coco, load_runs
 from luminet_det.published.spread import NOT_RUN, spread
 
@@ -29,7 +30,7 @@ def classifiers() -> str:
 def detectors() -> str:
     """The table of detectors: the published R18 <- R101 on COCO, and the shoot-out on the quickstart's digits."""
     published = {row.method: str(row.figures[0]) for row in coco.AP}
-    header = ['published AP, COCO, R18 ← R101', "measured AP, the quickstart's digits"]
+    header = ['published AP, COCO, R18 ← R101', f"measured AP, the quickstart's digits, {said(DETECTORS.seeds())}"]
     cells = {name: [published.get(_row(method), '-'), DETECTORS.score(name)] for name, method in DETECTION.items()}
     return _table(DETECTION, costs('detectors'), header, cells, with_published=False)
 

@@ -33,17 +33,46 @@ def add_arguments(parser: ArgumentParser, runs: bool = True) -> None:
         parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by some launchers')
 
 
+def add_training_arguments(parser: ArgumentParser) -> None:
+    """Add the flags that change what a training computes."""
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 with dynamic loss scaling; bfloat16 on a CPU, which has no float16',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by (processes x batch size) / the config's auto_scale_lr.base_batch_size",
+    )
+
+
 def load(args: Namespace) -> Config:
-    """Read the config that `add_arguments`' flags describe, with their changes in it.
+    """Read the config that `add_arguments`' and `add_training_arguments`' flags describe, with their changes in it.
 
     Raises:
         FileNotFoundError: There is no such config; the message lists similar names.
-        ValueError: An option is mistyped, or `teacher` or `distill` stands beside the model.
+        ValueError: An option is mistyped, `teacher` or `distill` stands beside the model, or the config does not say
+            for which batch its learning rate is.
     """
     path = find(args.config)
     cfg = Config.fromfile(path)
     _merge(cfg, args.cfg_options or {})
     _check_model(cfg)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) and not cfg[name].get('num_workers'):
+            # torch refuses what loader processes alone can do.
+            for of_processes in ('persistent_workers', 'prefetch_factor'):
+                cfg[name].pop(of_processes, None)
+    if getattr(args, 'amp', False):
+        _use_amp(cfg)
+    if getattr(args, 'auto_scale_lr', False):
+        if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
+            raise ValueError(
+                '--auto-scale-lr needs to know the batch size that the learning rate is for. '
+                'Add `auto_scale_lr = dict(enable=False, base_batch_size=16)` to the config.'
+            )
+        cfg.auto_scale_lr.enable = True
     if hasattr(args, 'launcher'):
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('./work_dirs', path.stem)
@@ -53,6 +82,16 @@ def load(args: Namespace) -> Config:
 
             cpu.distribute(cfg)
     return cfg
+
+
+def _use_amp(cfg: Config) -> None:
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+        return
+    cfg.optim_wrapper.type = 'CpuAmpOptimWrapper'
+    for name in ('loss_scale', 'dtype'):
+        cfg.optim_wrapper.pop(name, None)
 
 
 def _merge(cfg: Config, options: dict[str, object]) -> None:

@@ -102,3 +102,14 @@ def test_a_teacher_without_a_distill_is_refused_and_an_empty_one_is_taken(teache
     student.pop('distill')
     with pytest.raises(ValueError, match=r'a teacher and no distill.*distill=\[\] if that is meant'):
         pairs.build(student)
+
+
+def test_without_loader_processes_what_they_alone_can_do_is_left_out(tmp_path):
+    path = tmp_path / 'plain.py'
+    path.write_text(
+        "model = dict(type='FasterRCNN')\n"
+        'test_dataloader = dict(num_workers=2, persistent_workers=True, prefetch_factor=4)\n'
+    )
+    assert load(path).test_dataloader.persistent_workers
+    alone = load(path, 'test_dataloader.num_workers=0').test_dataloader
+    assert alone == dict(num_workers=0)

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     flags = ArgumentParser(prog='doctor.py', description=__doc__)
     config.add_arguments(flags, runs=False)
+    config.add_training_arguments(flags)
     flags.add_argument('checkpoint', nargs='?', help='weights that must fit the student, every one of them')
     flags.add_argument('--json', action='store_true', help='print the findings as JSON, and nothing else')
     args = flags.parse_args(argv)

@@ -32,16 +32,7 @@ def parser() -> ArgumentParser:
         metavar='CHECKPOINT',
         help='go on from this checkpoint; without a value, from the latest in the work dir, if there is one',
     )
-    made.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision: float16 with dynamic loss scaling; bfloat16 on a CPU, which has no float16',
-    )
-    made.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help="scale the learning rate by (processes x batch size) / the config's auto_scale_lr.base_batch_size",
-    )
+    config.add_training_arguments(made)
     made.add_argument(
         '--fsdp',
         action='store_true',
@@ -69,29 +60,15 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         command: What to print on Ctrl-C; default: this process's own command line and `--resume`.
     """
     cfg = config.load(args)
-    if args.amp:
-        _use_amp(cfg)
-    elif str(cfg.optim_wrapper.get('type')).endswith('AmpOptimWrapper') and not torch.cuda.is_available():
+    if str(cfg.optim_wrapper.get('type')).endswith('AmpOptimWrapper') and not torch.cuda.is_available():
         _require_gpu(cfg)
     if args.fsdp:
         fsdp.shard(cfg)
-    if args.auto_scale_lr:
-        if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or {}):
-            raise ValueError(
-                '--auto-scale-lr needs to know the batch size that the learning rate is for. '
-                'Add `auto_scale_lr = dict(enable=False, base_batch_size=16)` to the config.'
-            )
-        cfg.auto_scale_lr.enable = True
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     if args.deterministic:
         cfg.randomness = dict(cfg.get('randomness') or dict(seed=None), deterministic=True)
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # cuBLAS is deterministic only with this
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if cfg.get(name) and not cfg[name].get('num_workers'):
-            # torch refuses what loader processes alone can do.
-            for of_processes in ('persistent_workers', 'prefetch_factor'):
-                cfg[name].pop(of_processes, None)
     if args.val_split is not None:
         _hold_out(cfg, args.val_split)
     for hook in cfg.get('custom_hooks') or []:
@@ -102,6 +79,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     elastic.adopt_checkpoint(cfg)
     if cfg.get('resume'):
         adopt_seed(cfg)
+    _add_hook(cfg, dict(type='luminet_det.DivergenceHook'))
     _add_hook(cfg, dict(type='luminet_det.ExactResumeHook'))
     _add_hook(cfg, dict(type='luminet_det.InterruptHook', command=command))
     return cfg
@@ -183,16 +161,6 @@ def _hold_out(cfg: Config, share: float) -> None:
 
 def _has_trained(runner: Runner) -> bool:
     return any(isinstance(hook, InterruptHook) and hook.trained for hook in runner.hooks)
-
-
-def _use_amp(cfg: Config) -> None:
-    if torch.cuda.is_available():
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
-        return
-    cfg.optim_wrapper.type = 'CpuAmpOptimWrapper'
-    for name in ('loss_scale', 'dtype'):
-        cfg.optim_wrapper.pop(name, None)
 
 
 def _require_gpu(cfg: Config) -> None:

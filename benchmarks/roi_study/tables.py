@@ -45,15 +45,20 @@ WORDS = dict(loss_weight='weight', rois='rows')
 
 
 def question(name: str) -> str:
-    """The settings of a question with their AP, their difference to LumiNet's base setting, and the gap they close."""
+    """The settings of a question with their AP, their difference to LumiNet's base setting, and the gap they close.
+
+    What looks at the foreground is compared with LumiNet on the foreground, and that with LumiNet on all rows.
+    """
     lines = []
     for setting in dict.fromkeys([BASE, *QUESTIONS[name]]):
         # Of as many images a step.
-        base, plain = (replace(of, batch=setting.batch) for of in (BASE, PLAIN))
+        plain = replace(PLAIN, batch=setting.batch)
+        base = FOREGROUND if setting.term.get('rois') == 'foreground' and setting != FOREGROUND else BASE
+        base = replace(base, batch=setting.batch)
         against = difference(setting, base) if setting != base else ''
         closed = gap_closed(setting, plain) if setting != plain else ''
         lines.append([said(setting), str(len(values(setting))), spread_of(setting), against, closed])
-    return table(['', 'seeds', 'AP', 'to LumiNet, weight 4, all rows', 'gap closed'], lines)
+    return table(['', 'seeds', 'AP', 'to LumiNet, tau 1, weight 4', 'gap closed'], lines)
 
 
 def parts() -> str:

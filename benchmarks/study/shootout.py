@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 
 from matplotlib.figure import Figure
 
 from benchmarks.study.found import SEARCHED, best_of, difference, gap_closed, has_run, mean, spread_of, values
+from benchmarks.study.price import price_against_score
 from benchmarks.study.search import searched
 from benchmarks.study.setting import TUNE, Setting
 from luminet_det.published.markdown import table
-from luminet_det.published.spread import NOT_RUN
+from luminet_det.published.spread import NOT_RUN, spread
 
 REFERENCES = ('kd', 'luminet')  # what all others are compared with; both have the same student
 FACTORS = (1 / 64, 1 / 16, 1 / 4, 1, 4, 16, 64)
@@ -36,33 +38,42 @@ class Shootout:
     alone: Callable[[str], Setting]
 
     def results(self, *names: str) -> str:
-        """Each method's best try on the seeds that it was not chosen by, highest first, with what its step costs.
+        """Each method's best try on the seeds that it was not chosen by, with what its step costs.
+
+        Highest first on the seeds that all have, as others are luckier seeds or less lucky ones for all methods alike.
 
         Args:
             names: Of which methods; default: all.
         """
-        lines = []
+        lines, seeds = [], self.seeds()
+        uneven = any(len(values(best, fresh=True)) > len(seeds) for name in self.titles if (best := self.best(name)))
         for name in names or self.titles:
             best, title = self.best(name), self.titles[name]
             if best is None:
-                lines.append((float('-inf'), [title, '', '0', NOT_RUN, '', '', '', '', self.price(name)]))
+                cells = ['', '0', NOT_RUN, *[''] * uneven, '', '', '', '', self.price(name)]
+                lines.append((float('-inf'), [title, *cells]))
                 continue
+            common = chosen(best, seeds)
             cells = [
                 f'{FACTORS[self.tries(name).index(best)]:g}',
                 str(len(values(best, fresh=True))),
-                self.score(name),
+                spread_of(best, fresh=True),
+                *[spread(common)] * uneven,
                 difference(best, self.alone(name), fresh=True),
                 *(self.compared(name, reference) for reference in REFERENCES),
                 gap_closed(best, self.alone(name), fresh=True),
                 self.price(name),
             ]
-            lines.append((mean(best, fresh=True) or 0, [title, *cells]))
+            lines.append((fmean(common) if common else 0, [title, *cells]))
         to = ['to its student alone', *(f'to {self.titles[reference]}' for reference in REFERENCES)]
-        header = ['', 'weight times', 'seeds', self.scored, *to, 'gap closed', 'step / KD']
+        columns = [self.scored, f'{self.scored}, {said(seeds)}'] if uneven else [self.scored]
+        header = ['', 'weight times', 'seeds', *columns, *to, 'gap closed', 'step / KD']
         ordered = [line for _, line in sorted(lines, key=lambda line: line[0], reverse=True)]
         student = self.alone(REFERENCES[0])
-        ends = f'Student alone: {spread_of(student, fresh=True)}. Teacher: {spread_of(student.teacher)}.'
-        return f'{table(header, ordered)}\n\n{ends}'
+        alone = spread_of(student, fresh=True)
+        if uneven:
+            alone += f', on {said(seeds)}: {spread(chosen(student, seeds))}'
+        return f'{table(header, ordered)}\n\nStudent alone: {alone}. Teacher: {spread_of(student.teacher)}.'
 
     def search(self) -> str:
         """The tries on the set to choose by, with the first seed."""
@@ -104,63 +115,37 @@ class Shootout:
         return difference(best, other, fresh=True)
 
     def score(self, name: str) -> str:
-        """Of its best try, on the seeds that it was not chosen by."""
+        """Of its best try, on the seeds that all methods have and were not chosen by."""
         best = self.best(name) if name in self.titles else None
-        return spread_of(best, fresh=True) if best else NOT_RUN
+        return spread(chosen(best, self.seeds())) if best else NOT_RUN
+
+    def seeds(self) -> list[int]:
+        """The seeds that every method's best try has run with, but for the one that it was chosen by."""
+        found = [values(best, fresh=True).keys() for name in self.titles if (best := self.best(name))]
+        return sorted(set.intersection(*map(set, filter(None, found)))) if any(found) else []
 
     def price(self, name: str) -> str:
         return f'{self.cost[name]:.2f}' if name in self.cost else NOT_RUN
 
     def plot(self, title: str) -> tuple[object, Callable[[], Figure]]:
         """What the plot of score against cost shows, and a function that draws it."""
-        points, student = [], self.alone(REFERENCES[0])
+        points, student, seeds = [], self.alone(REFERENCES[0]), self.seeds()
         for name in self.titles:
             # Another student than KD's has another step.
             of = self.best(name) if self.alone(name) == student else None
-            found = list(values(of, fresh=True).values()) if of else []
+            found = chosen(of, seeds) if of else []
             if found and name in self.cost:
                 points.append((self.titles[name], self.cost[name], found))
-        ends = [mean(student, fresh=True), mean(student.teacher)]
-        return [title, points, ends], partial(price_against_score, title, self.scored, points, *ends)
+        alone = chosen(student, seeds)
+        ends = [fmean(alone) if alone else None, mean(student.teacher)]
+        scored = f'{self.scored}, {said(seeds)}' if seeds else self.scored
+        return [title, scored, points, ends], partial(price_against_score, title, scored, points, *ends)
 
 
-def price_against_score(
-    title: str,
-    scored: str,
-    points: Sequence[tuple[str, float, list[float]]],
-    alone: float | None,
-    teacher: float | None,
-) -> Figure:
-    """A point a method, a line up and down to its seeds' ends; joined are those that no cheaper one beats."""
-    figure = Figure(figsize=(7.5, 5), layout='constrained')
-    axes = figure.subplots()
-    means = sorted((cost, sum(found) / len(found), name) for name, cost, found in points)
-    for _, cost, found in points:
-        middle = sum(found) / len(found)
-        axes.plot([cost, cost], [min(found), max(found)], color='tab:blue', alpha=0.4, linewidth=1)
-        axes.plot(cost, middle, 'o', color='tab:blue', markersize=4)
-    front = [(cost, score) for i, (cost, score, _) in enumerate(means) if all(score > s for _, s, _ in means[:i])]
-    axes.plot([cost for cost, _ in front], [score for _, score in front], color='tab:orange', linewidth=1)
-    for value, words in ((alone, 'student alone'), (teacher, 'teacher')):
-        if value is not None:
-            axes.axhline(value, color='grey', linewidth=1)
-            axes.text(
-                1, value, f'{words} ', color='grey', va='bottom', ha='right', transform=axes.get_yaxis_transform()
-            )
-    axes.margins(x=0.15)  # room for the last name
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    places = [(cost + 0.01 * (right - left), score) for cost, score, _ in means]
-    heights = apart(places, 0.08 * (right - left), 0.025 * (high - low))
-    for (_, _, name), (x, _), y in zip(means, places, heights, strict=True):
-        axes.text(x, y, name, va='center', fontsize=7)
-    axes.set(xlabel="a step's time over that of KD's", ylabel=scored, title=title)
-    return figure
+def chosen(setting: Setting, seeds: Sequence[int]) -> list[float]:
+    """The scores of some seeds."""
+    return [value for seed, value in values(setting, fresh=True).items() if seed in seeds]
 
 
-def apart(places: Sequence[tuple[float, float]], width: float, height: float) -> list[float]:
-    """The heights of labels of a size, moved up where they would lie on a lower one."""
-    found: dict[int, float] = {}
-    for i in sorted(range(len(places)), key=lambda i: places[i][1]):
-        x, y = places[i]
-        found[i] = max([y, *(found[j] + height for j in found if abs(places[j][0] - x) < width)])
-    return [found[i] for i in range(len(places))]
+def said(seeds: Sequence[int]) -> str:
+    return f'seeds {", ".join(map(str, seeds))}'

@@ -101,13 +101,12 @@ NO_MMCV = (
     "luminet_det needs mmcv and found none. In luminet_det's folder install exactly one of:\n"
     "  pip install '.[lite]'    mmcv-lite, nothing to compile: its ops run on torchvision\n"
     "  pip install '.[mmcv]'    compiled mmcv, where a wheel exists for your torch\n"
-    '  pip install onedl-mmcv   compiled mmcv, maintained for newer torch'
+    '  pip install onedl-mmcv onedl-mmdetection   forks of mmcv and mmdet, which go together'
 )
 
 NO_SUCH_OP = (
     'The mmcv op "{name}" needs compiled mmcv. Found: mmcv without mmcv._ext, in whose place luminet_det '
     'offers the ops that run on torchvision; "{name}" is not among them. Either change the config line that '
-    'uses it, or install compiled mmcv in an environment whose torch has a prebuilt wheel of it (mmcv 2.1.0 '
-    'has one for torch 2.1; this is torch {torch}):\n'
-    '  pip uninstall -y mmcv-lite && pip install -U openmim && mim install mmcv==2.1.0'
+    'uses it, or give it compiled mmcv: mmcv 2.1.0 has no wheel for torch {torch}, so build it from source, or '
+    'take the forks onedl-mmcv and onedl-mmdetection, which go together.'
 )

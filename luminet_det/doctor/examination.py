@@ -23,7 +23,7 @@ def examine(args: Namespace, tell: Callable[[Finding], None] = lambda finding: N
     """Look at everything that a training run of a config needs.
 
     Args:
-        args: The tool's flags: `config`, `cfg_options`, `checkpoint`.
+        args: The tool's flags: `config`, `cfg_options`, `checkpoint`; `amp` and `auto_scale_lr` if wished.
         tell: Called with each finding as soon as it is there.
 
     Raises:

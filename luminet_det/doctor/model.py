@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, MODELS
@@ -57,7 +58,30 @@ def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             settings.pop(key, None)
     optimizer = build_optim_wrapper(model, settings).optimizer
-    yield Finding('optimizer', OK, f'{type(optimizer).__name__}, learning rate {optimizer.param_groups[0]["lr"]:g}')
+    rate = optimizer.param_groups[0]['lr']
+    if finding := _of_another_batch(rate, cfg):
+        yield finding
+    else:
+        yield Finding('optimizer', OK, f'{type(optimizer).__name__}, learning rate {rate:g}')
+
+
+def _of_another_batch(rate: float, cfg: Config) -> Finding | None:
+    """What to say if the learning rate is made for more images an iteration, or fewer, than there will be."""
+    scaling = cfg.get('auto_scale_lr') or {}
+    meant, size = scaling.get('base_batch_size'), cfg.train_dataloader.get('batch_size')
+    if scaling.get('enable') or not (meant and size):
+        return None
+    processes = max(1, torch.cuda.device_count())
+    images = size * processes * cfg.optim_wrapper.get('accumulative_counts', 1)
+    if images == meant:
+        return None
+    on = f' on {processes} GPUs' if processes > 1 else ', in one process'
+    return Finding(
+        'optimizer',
+        WARN,
+        f'learning rate {rate:g} is for {meant} images an iteration, and here are {images}{on}',
+        f'train with --auto-scale-lr, or set optim_wrapper.optimizer.lr = {rate * images / meant:.3g}',
+    )
 
 
 def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from luminet_det.registry import HOOKS
 
 INFO = 'teacher_evaluation'
+POOR = 0.05  # AP of a detector that is as good as untrained
 
 
 @HOOKS.register_module()
@@ -66,6 +67,7 @@ class TeacherEvaluationHook(Hook):
                 listed = ', '.join(f'{name} {value:.3f}' for name, value in scores[key].items())
                 source = ', from the checkpoint' if key in kept else ''
                 runner.logger.info(f'Teacher {teacher.name} on the validation set{source}: {listed}')
+                self._doubt(runner, teacher.name, scores[key])
             self._require(teacher.name, scores[key])
         # The hub is saved in checkpoints.
         runner.message_hub.update_info(INFO, scores)
@@ -86,6 +88,17 @@ class TeacherEvaluationHook(Hook):
             runner.logger.info(f'student {name} {student:.3f}, {best} {teacher:.3f}, gap {teacher - student:.3f}{part}')
             runner.message_hub.update_scalar(f'val/teacher/{name}', teacher)
             runner.message_hub.update_scalar(f'val/gap/{name}', teacher - student)
+
+    @staticmethod
+    def _doubt(runner: Runner, name: str, scores: dict[str, float]) -> None:
+        """Warn of a teacher that finds next to nothing here; refusing it is what `minimum` is for."""
+        for metric in _leading(scores):
+            if metric.endswith('mAP') and 0 <= scores[metric] < POOR:
+                runner.logger.warning(
+                    f'The teacher {name} reaches {metric} {scores[metric]:.3f}: a student has nothing to learn from '
+                    'it. Are model.teacher.checkpoint the trained weights, and its classes and pixels those of this '
+                    'data?'
+                )
 
     def _require(self, name: str, scores: dict[str, float]) -> None:
         for metric, wanted in self.minimum.items():

@@ -8,8 +8,9 @@ from benchmarks.method_shootout.settings import PLAIN, Assistant, Setting, alone
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study import settings as roi_study
 from benchmarks.study import found
+from benchmarks.study.price import apart
 from benchmarks.study.setting import result_file
-from benchmarks.study.shootout import FACTORS, apart
+from benchmarks.study.shootout import FACTORS
 from luminet_det.distillation.loss_setting import build_loss
 
 METHODS = methods()

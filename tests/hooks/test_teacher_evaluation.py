@@ -177,3 +177,10 @@ def test_a_teacher_of_boxes_is_left_out_with_a_warning_where_masks_are_measured(
     cfg.train_cfg.val_begin = 100  # The student gives no masks either.
     text = trained(tmp_path, runs.config_file(path, cfg))
     assert 'is not evaluated: val_evaluator asks for what it does not give' in text
+
+
+def test_a_teacher_that_finds_next_to_nothing_is_warned_of(tmp_path, data, trained_teacher):
+    untrained = pairs.save_teacher(tmp_path / 'untrained.pth', WIDE)
+    for teacher, warns in ((untrained, True), (trained_teacher[0], trained_teacher[1] < 0.05)):
+        _, text = logged_ap(tmp_path / str(warns), data, pairs.distilling(tiny.faster_rcnn(), teacher))
+        assert ('a student has nothing to learn from it' in text) == warns

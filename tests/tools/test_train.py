@@ -11,6 +11,8 @@ from mmengine.config import Config
 from tests import runs, tiny
 from tools import train
 
+ADDED = ['luminet_det.DivergenceHook', 'luminet_det.ExactResumeHook', 'luminet_det.InterruptHook']
+
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
@@ -137,10 +139,9 @@ def test_a_resumed_run_keeps_its_seed(trained, config):
 
 def test_hooks_are_added_once(trained, config):
     left_behind = trained[0] / 'work_dirs' / 'tiny' / 'tiny.py'
-    expected = ['luminet_det.ExactResumeHook', 'luminet_det.InterruptHook']
-    assert hooks(configured(config)) == expected
-    assert hooks(configured(left_behind)) == expected
-    assert hooks(Config.fromfile(left_behind)) == expected
+    assert hooks(configured(config)) == ADDED
+    assert hooks(configured(left_behind)) == ADDED
+    assert hooks(Config.fromfile(left_behind)) == ADDED
 
 
 def test_a_hook_that_the_config_has_keeps_its_settings(data, tmp_path):
@@ -156,7 +157,7 @@ def test_a_hook_of_a_similar_name_is_left_alone(data, tmp_path):
     config = runs.tiny_config(tmp_path / 'c.py', data, custom_hooks=own)
     found = configured(config).custom_hooks
     assert found[:2] == own
-    assert [hook['type'] for hook in found[2:]] == ['luminet_det.ExactResumeHook', 'luminet_det.InterruptHook']
+    assert [hook['type'] for hook in found[2:]] == ADDED
 
 
 def test_the_line_that_resumes_is_the_launchers_if_one_started_this(config, monkeypatch):

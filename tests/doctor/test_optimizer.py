@@ -1,0 +1,47 @@
+"""What the doctor says of the learning rate beside the images of an iteration."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from luminet_det.doctor import model
+
+
+def found(gpus=0, size=2, accumulative_counts=1, **scaling):
+    cfg = Config(
+        dict(
+            optim_wrapper=dict(
+                type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02), accumulative_counts=accumulative_counts
+            ),
+            train_dataloader=dict(batch_size=size),
+            auto_scale_lr=scaling,
+        )
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, 'device_count', lambda: gpus)
+        (finding,) = model.check_optimizer(nn.Linear(1, 1), cfg)
+    return finding.level, finding.found, finding.change
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(size=16, base_batch_size=16),
+        dict(gpus=8, base_batch_size=16),
+        dict(accumulative_counts=8, base_batch_size=16),
+        dict(enable=True, base_batch_size=16),
+        dict(),
+    ],
+)
+def test_a_learning_rate_for_as_many_images_is_right(settings):
+    level, told, _ = found(**settings)
+    assert (level, told) == ('OK', 'SGD, learning rate 0.02')
+
+
+def test_one_for_more_images_is_warned_of_with_the_rate_that_fits():
+    level, told, change = found(enable=False, base_batch_size=16)
+    assert level == 'WARN'
+    assert told == 'learning rate 0.02 is for 16 images an iteration, and here are 2, in one process'
+    assert change == 'train with --auto-scale-lr, or set optim_wrapper.optimizer.lr = 0.0025'
+    assert found(gpus=4, base_batch_size=16)[1].endswith('here are 8 on 4 GPUs')
