@@ -24,7 +24,7 @@ def format_table(runs: Sequence[Run], which: str) -> str:
         Markdown, without a newline at its end.
     """
     scores = [_scores(run) for run in runs]
-    metric = _leading(scores[-1].get('last', {}))
+    metric = leading(scores[-1].get('last', {}))
     rows = []
     for place, (run, found) in enumerate(zip(runs, scores, strict=True), start=1):
         count = run.parameters()
@@ -44,12 +44,13 @@ def _scores(run: Run) -> dict[str, dict]:
     validations = run.validations()
     if not validations:
         return {}
-    metric = _leading(validations[-1])
+    metric = leading(validations[-1])
     best = max(validations, key=lambda scores: scores.get(metric, float('-inf')))
     return result.get('metrics') or dict(last=validations[-1], best=best)
 
 
-def _leading(scores: dict) -> str:
+def leading(scores: dict) -> str:
+    """The metric that stands for a validation: the mean AP, or the first that was measured."""
     names = [name for name in scores if not NOT_METRICS.fullmatch(name)]
     return next((name for name in names if name.endswith('mAP')), next(iter(names), 'score'))
 

@@ -33,8 +33,15 @@ def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) ->
     middle, n = mean(differences), len(differences)
     if n < FEWEST:
         return f'{middle:+.2f} (n = {n})'
+    low, high = interval(differences)
+    counted = '' if n == len(ours) else f', n = {n}'
+    return f'{middle:+.2f} ({low:+.2f} to {high:+.2f}{counted})'
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95% t interval of a mean, of two values or more."""
     from scipy.stats import t
 
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(differences) / math.sqrt(n)
-    counted = '' if n == len(ours) else f', n = {n}'
-    return f'{middle:+.2f} ({middle - reach:+.2f} to {middle + reach:+.2f}{counted})'
+    middle, n = mean(values), len(values)
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / math.sqrt(n)
+    return middle - reach, middle + reach

@@ -1,0 +1,150 @@
+"""Runs of a student alone against runs of the distilled one: what is behind `tools/compare.py`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from mmengine.config import Config
+
+from luminet_det.chain.table import leading
+from luminet_det.published.markdown import table
+from luminet_det.published.spread import FEWEST, interval, paired_difference, spread
+from luminet_det.sweep.point import RESULT, Point
+
+POINTS = 100  # AP is logged as a fraction
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has been validated.
+
+    Attributes:
+        folder: Its work dir.
+        seed: What it was started with.
+        steps: Epochs or iterations before its last validation.
+        last: Metrics of the last validation; of the test set, where a run looks at that at its end alone.
+        best: Of the best one by the leading metric.
+        teacher: The metrics of the teacher that `TeacherEvaluationHook` has logged.
+    """
+
+    folder: Path
+    seed: int
+    steps: int
+    last: Mapping[str, float]
+    best: Mapping[str, float]
+    teacher: Mapping[str, float]
+
+    @classmethod
+    def read(cls, folder: Path) -> 'Trained':
+        """Read a work dir.
+
+        Raises:
+            ValueError: Nothing was validated there, or the run was started without a seed.
+        """
+        validations = Point({}, 0, folder, None, '').validations()
+        configs = sorted(folder.glob('*/vis_data/config.py'))
+        if not validations or not configs:
+            raise ValueError(f'{folder} is no work dir of a run that was validated.')
+        seed = (Config.fromfile(configs[-1]).get('randomness') or {}).get('seed')
+        if seed is None:
+            raise ValueError(f'{folder} was trained without a seed, so it has no counterpart: train with --seed.')
+        result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).is_file() else {}
+        metric = leading(validations[-1])
+        found = dict(last=validations[-1], best=max(validations, key=lambda scores: scores.get(metric, float('-inf'))))
+        found |= result.get('test') or {}
+        return cls(folder, seed, validations[-1]['step'], found['last'], found['best'], _teacher(folder))
+
+
+def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None = None) -> str:
+    """Write teacher, student alone and distilled student as a table, and whether it was worth it.
+
+    Args:
+        plain: Work dirs of the student alone, one a seed.
+        distilled: Work dirs of the distilled student, with the same seeds.
+        metric: What is compared, higher being better; default: the mean AP, or the first that was measured.
+
+    Returns:
+        Markdown, without a newline at its end. APs and other fractions in points of 100.
+
+    Raises:
+        ValueError: A folder cannot be read, two runs have one seed, no seed is common, the runs are not as long, or
+            the metric was not measured.
+    """
+    runs = {'student alone': [*map(Trained.read, plain)], 'distilled': [*map(Trained.read, distilled)]}
+    for name, found in runs.items():
+        twice = sorted(run.folder.name for run in found if sum(run.seed == other.seed for other in found) > 1)
+        if twice:
+            raise ValueError(f'{", ".join(twice)} ({name}) have one seed: each run needs one of its own.')
+    every = [run for found in runs.values() for run in found]
+    if len({run.steps for run in every}) > 1:
+        told = ', '.join(f'{run.folder.name} {run.steps}' for run in every)
+        raise ValueError(f'Runs of different lengths are not compared: {told}. Train all as long.')
+    metric = metric or leading(every[0].last)
+    for run in every:
+        if metric not in run.last:
+            raise ValueError(f'{run.folder} has no {metric}; there are: {", ".join(run.last)}.')
+    scale = POINTS if all(abs(run.last[metric]) <= 1 for run in every) else 1
+    last, best = (
+        {name: {run.seed: scale * getattr(run, which)[metric] for run in found} for name, found in runs.items()}
+        for which in ('last', 'best')
+    )
+    alone, taught = last.values()
+    common = sorted(alone.keys() & taught.keys())
+    if not common:
+        raise ValueError(f'No seed is common: the student alone has {[*alone]}, the distilled one {[*taught]}.')
+    teachers = [scale * run.teacher[metric] for run in runs['distilled'] if metric in run.teacher]
+    teacher = max(teachers, default=None)
+    rows = [
+        ['teacher', '', '-' if teacher is None else f'{teacher:.2f}', '', '', ''],
+        [
+            'student alone',
+            str(len(alone)),
+            spread([*alone.values()]),
+            spread([*best['student alone'].values()]),
+            '',
+            '',
+        ],
+        [
+            'distilled',
+            str(len(taught)),
+            spread([*taught.values()]),
+            spread([*best['distilled'].values()]),
+            paired_difference(taught, alone),
+            _gap_closed([alone[seed] for seed in common], [taught[seed] for seed in common], teacher),
+        ],
+    ]
+    unit = f'{metric} x 100' if scale == POINTS else metric
+    head = ['', 'seeds', f'{unit}, last', 'best', 'to the student alone', 'gap closed']
+    return f'{table(head, rows)}\n\n{verdict([taught[seed] - alone[seed] for seed in common])}'
+
+
+def verdict(differences: Sequence[float]) -> str:
+    """What the differences by seed say, and what they do not."""
+    ahead = sum(difference > 0 for difference in differences)
+    told = (
+        f'The distilled student is ahead on {ahead} of {len(differences)} seeds, by {mean(differences):+.2f} on average'
+    )
+    if len(differences) < FEWEST:
+        return f'{told}. Two runs of one setting differ too: with fewer than {FEWEST} seeds nothing follows.'
+    low, high = interval(differences)
+    follows = 'better' if low > 0 else 'worse' if high < 0 else None
+    if follows is None:
+        return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) spans zero: these runs do not tell them apart.'
+    return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) keeps off zero: it is {follows}.'
+
+
+def _gap_closed(alone: Sequence[float], taught: Sequence[float], teacher: float | None) -> str:
+    if teacher is None or teacher <= mean(alone):
+        return '-'
+    return f'{(mean(taught) - mean(alone)) / (teacher - mean(alone)):.0%}'
+
+
+def _teacher(folder: Path) -> dict[str, float]:
+    found = {}
+    for log in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in log.read_text().splitlines():
+            if '"teacher/' in line:
+                found |= {key: value for key, value in json.loads(line).items() if key.startswith('teacher/')}
+    return {key.removeprefix('teacher/'): value for key, value in found.items()}

@@ -1,0 +1,115 @@
+"""tools/compare.py: a student alone against the distilled one, by seed, from their work dirs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from luminet_det.comparison import compare
+from tests import pairs, runs, tiny
+from tools import compare as tool
+from tools import train
+
+AP = 'coco/bbox_mAP'
+
+
+@pytest.fixture
+def work(tmp_path):
+    """Makes the work dir of a run that ended with an AP, after a better validation in between."""
+
+    def made(name, seed, ap, step=12, metric=AP, **logged):
+        logs = tmp_path / name / '20261122_000000' / 'vis_data'
+        logs.mkdir(parents=True)
+        (logs / 'config.py').write_text(f'randomness = dict(seed={seed})\n')
+        lines = [{'loss': 1.0, 'iter': 5, 'step': 5}, {metric: ap + 0.01, 'step': step - 1}, {metric: ap, 'step': step}]
+        lines[1] |= logged
+        (logs / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+        return tmp_path / name
+
+    return made
+
+
+def cells(text):
+    return [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines()[:5] if '---' not in line]
+
+
+def test_the_table_has_the_paired_difference_and_how_much_of_the_gap_is_closed(work):
+    plain = [work(f'plain{seed}', seed, ap) for seed, ap in ((0, 0.20), (1, 0.30), (2, 0.22))]
+    teacher = {f'teacher/{AP}': 0.48, f'gap/{AP}': 0.1}
+    taught = [work(f'taught{seed}', seed, ap, **teacher) for seed, ap in ((2, 0.32), (0, 0.31), (1, 0.39))]
+    text = compare(plain, taught)
+    assert cells(text) == [
+        ['', 'seeds', f'{AP} x 100, last', 'best', 'to the student alone', 'gap closed'],
+        ['teacher', '', '48.00', '', '', ''],
+        ['student alone', '3', '24.00 ± 5.29', '25.00 ± 5.29', '', ''],
+        ['distilled', '3', '34.00 ± 4.36', '35.00 ± 4.36', '+10.00 (+7.52 to +12.48)', '42%'],
+    ]
+    assert 'ahead on 3 of 3 seeds, by +10.00 on average' in text
+    assert text.endswith('keeps off zero: it is better.')
+
+
+def test_what_seeds_do_not_show_is_said(work):
+    plain = [work(f'plain{seed}', seed, 0.2) for seed in range(3)]
+    taught = [work(f'taught{seed}', seed, ap) for seed, ap in enumerate((0.21, 0.35, 0.17))]
+    assert compare(plain, taught).endswith('spans zero: these runs do not tell them apart.')
+    assert compare(plain[:2], taught[:2]).endswith('with fewer than 3 seeds nothing follows.')
+    worse = [work(f'worse{seed}', seed, ap) for seed, ap in enumerate((0.1, 0.11, 0.1))]
+    assert compare(plain, worse).endswith('keeps off zero: it is worse.')
+
+
+def test_only_seeds_that_both_have_are_compared(work):
+    plain = [work(f'plain{seed}', seed, ap) for seed, ap in ((0, 0.1), (1, 0.2))]
+    taught = [work(f'taught{seed}', seed, ap) for seed, ap in ((1, 0.25), (5, 0.9))]
+    assert 'ahead on 1 of 1 seeds, by +5.00' in compare(plain, taught)
+    with pytest.raises(ValueError, match=r'No seed is common: the student alone has \[0\], the distilled one \[5\]'):
+        compare(plain[:1], taught[1:])
+
+
+def test_what_cannot_be_compared_is_named(work, tmp_path):
+    plain = work('plain', 0, 0.2)
+    with pytest.raises(ValueError, match='again, plain .student alone. have one seed'):
+        compare([plain, work('again', 0, 0.2)], [plain])
+    with pytest.raises(ValueError, match='different lengths are not compared: plain 12, longer 24'):
+        compare([plain], [work('longer', 0, 0.3, step=24)])
+    with pytest.raises(ValueError, match=f'plain has no accuracy/top1; there are: {AP}'):
+        compare([plain], [plain], 'accuracy/top1')
+    with pytest.raises(ValueError, match='nowhere is no work dir of a run that was validated'):
+        compare([tmp_path / 'nowhere'], [plain])
+    with pytest.raises(ValueError, match='trained without a seed'):
+        compare([work('seedless', None, 0.2)], [plain])
+
+
+def test_a_classifier_is_compared_on_the_test_set_in_its_own_units(work):
+    folders = [work(f'of{seed}', seed, 10.0, metric='accuracy/top1') for seed in range(2)]
+    (folders[0] / 'result.json').write_text(
+        json.dumps(
+            dict(
+                history=[dict(epoch=12, iteration=9) | {'accuracy/top1': 10.0}],
+                test=dict(last={'accuracy/top1': 42.0}, best={'accuracy/top1': 43.0}),
+            )
+        )
+    )
+    assert cells(compare(folders[:1], folders[:1]))[2][:4] == ['student alone', '1', '42.00', '43.00']
+
+
+def test_runs_of_the_tools_are_compared(tmp_path, data, capsys):
+    teacher = pairs.save_teacher(tmp_path / 'teacher.pth', tiny.faster_rcnn(base_channels=16))
+    for name, model in (('plain', tiny.faster_rcnn()), ('taught', pairs.distilling(tiny.faster_rcnn(), teacher))):
+        config = runs.tiny_config(tmp_path / f'{name}_config.py', data, model, max_iters=2)
+        cfg = Config.fromfile(config)
+        cfg.custom_hooks = [dict(type='luminet_det.TeacherEvaluationHook')] if name == 'taught' else []
+        words = [runs.config_file(config, cfg), '--work-dir', tmp_path / name, '--seed', 3]
+        finished = runs.run(train.main, words, tmp_path)
+        assert finished.code == 0, finished.text
+    capsys.readouterr()
+    plain, taught, table = (str(tmp_path / name) for name in ('plain', 'taught', 'table.md'))
+    tool.main(['--plain', plain, '--distilled', taught, '--out', table])
+    printed = capsys.readouterr().out
+    rows = cells(printed)
+    assert [row[:2] for row in rows[1:]] == [['teacher', ''], ['student alone', '1'], ['distilled', '1']]
+    assert rows[1][2] != '-'
+    assert Path(table).read_text() == printed
+    with pytest.raises(SystemExit):
+        tool.main(['--plain', str(tmp_path), '--distilled', taught])
+    assert 'compare.py: error: ' in capsys.readouterr().err

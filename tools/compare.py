@@ -1,0 +1,40 @@
+"""Was it worth it? The student alone against the distilled one, by seed, from what their work dirs hold.
+
+    python tools/compare.py --plain work_dirs/student_seed* --distilled work_dirs/distilled_seed*
+
+The teacher's row and the gap need TeacherEvaluationHook in the distilled config.
+"""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compare.
+
+    Args:
+        argv: The words after `compare.py`; default: this process's own.
+    """
+    flags = ArgumentParser(prog='compare.py', description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    flags.add_argument(
+        '--plain', nargs='+', type=Path, required=True, help='work dirs of the student alone, one a seed'
+    )
+    flags.add_argument('--distilled', nargs='+', type=Path, required=True, help='those of the distilled one')
+    flags.add_argument('--metric', help='what is compared, higher being better (default: the mean AP, or the first)')
+    flags.add_argument('--out', type=Path, metavar='FILE.md', help='write the table there as well')
+    args = flags.parse_args(argv)
+    from luminet_det.comparison import compare
+
+    try:
+        text = compare(args.plain, args.distilled, args.metric)
+    except ValueError as error:
+        flags.error(str(error))
+    print(text)
+    if args.out:
+        args.out.write_text(f'{text}\n')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
