@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
+from benchmarks.classifier_shootout.tables import CLASSIFIERS as SHOOTOUT
 from benchmarks.method_cost.__main__ import PUBLISHED
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.methods import CLASSIFIERS, DETECTION, RESULTS, Method, costs
@@ -12,7 +13,7 @@ from luminet_det.published.spread import NOT_RUN, spread
 
 
 def classifiers() -> str:
-    """The table of classifiers: resnet8x4 <- resnet32x4, and what the short protocol has measured."""
+    """The table of classifiers: resnet8x4 <- resnet32x4, and what short protocol and shoot-out have measured."""
     place = cifar100.PAIRS.index(('resnet8x4', 'resnet32x4'))
     published = {row.method: str(row.figures[place]) for row in cifar100.TOP1}
     runs = [run for run in load_runs([RESULTS / 'cifar100']) if run.folder == 'cifar100_short' and run.name]
@@ -20,9 +21,11 @@ def classifiers() -> str:
     for run in runs:
         measured.setdefault(run.name.method, []).append(run.accuracy('last'))
     header = ['published top-1, resnet8x4 ← resnet32x4', 'measured top-1, short protocol, resnet20 ← resnet56']
+    header.append('measured top-1, the shoot-out, resnet8 ← resnet20')
     cost = costs('classifiers')
     cells = {
-        name: [published.get(_row(method), '-'), spread(measured.get(name, []))] for name, method in CLASSIFIERS.items()
+        name: [published.get(_row(method), '-'), spread(measured.get(name, [])), SHOOTOUT.score(name)]
+        for name, method in CLASSIFIERS.items()
     }
     return f'{_table(CLASSIFIERS, cost, header, cells, with_published=True)}\n\n{order_of_steps(cost)}'
 

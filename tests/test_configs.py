@@ -63,6 +63,10 @@ METHODS = {
     **{method: [dict(tap='roi_cls', rois=rois, loss=loss)] for method, (rois, loss) in ON_ROIS.items()},
     'boxes': [BOXES],
     'luminet_boxes': [*TERMS['luminet'], BOXES],
+    'fgfi_luminet': [
+        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.04)),
+        dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=2, loss_weight=16)),
+    ],
     'reviewkd': [],
     'reviewkd_dkd': TERMS['dkd'],
     'reviewkd_luminet': TERMS['luminet'],
@@ -177,7 +181,7 @@ def thin_teacher(tmp_path_factory):
 
 
 def test_every_row_is_there_with_its_twins_and_in_readme_and_metafile():
-    assert len(CONFIGS) == 79
+    assert len(CONFIGS) == 82
     distilled = [(method, f'{s}-{kind}-rcnn-{t}') for method, s, kind, t in map(named, CONFIGS) if t]
     wanted = [(method, row) for row in ROWS for method in TERMS if method != 'plain']
     assert sorted(distilled) == sorted([*wanted, *((method, row) for row in REVIEW for method in METHODS)])
