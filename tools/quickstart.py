@@ -1,6 +1,6 @@
 """Handwritten digits on a CPU: a teacher, a student alone, the same student with LumiNet, and what it brought.
 
-    python tools/quickstart.py              # one seed, about 7 minutes on two cores
+    python tools/quickstart.py              # one seed, about 8 minutes on two recent cores
     python tools/quickstart.py --seeds 3    # mean and sd over three seeds
     python tools/quickstart.py --short      # about 2 minutes; the scores mean nothing, the path is the same
 
