@@ -318,6 +318,25 @@ def test_the_fingerprint_is_of_every_pixel_and_label(folder):
     run.data_fingerprint.cache_clear()
 
 
+def test_methods_of_more_seeds_are_ranked_by_those_that_all_have(trained):
+    for factor in (0.25, 1, 4):
+        for name in ('crd', 'kd'):
+            run.finish(Setting(name, factor), 0)
+    # A later seed scores higher: over all of its seeds KD has 75, and no more than CRD on the first two.
+    for seed in (1, 2):
+        run.finish(Setting('crd', 0.25), seed)
+    for seed in (1, 2, 3, 4, 5, 6):
+        run.finish(Setting('kd', 0.25), seed)
+    text = CLASSIFIERS.results('kd', 'crd')
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('|')]
+    assert rows[0][2:5] == ['seeds', 'top-1', 'top-1, seeds 1, 2']
+    assert {row[0]: row[2:5] for row in rows[2:]} == {
+        'KD': ['6', '75.00 ± 18.71', '55.00 ± 7.07'],
+        'CRD': ['2', '55.00 ± 7.07', '55.00 ± 7.07'],
+    }
+    assert CLASSIFIERS.score('kd') == CLASSIFIERS.score('crd') == '55.00 ± 7.07'
+
+
 def test_fcfds_own_ramp_is_in_proportion_too():
     published, tried = (config.model.distill[-1].loss for config in (stock('fcfd'), Setting('fcfd').build()))
     assert [build_loss(loss).feature_warmup for loss in (published, tried)] == [20, 1]
