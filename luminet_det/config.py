@@ -59,11 +59,6 @@ def load(args: Namespace) -> Config:
     cfg = Config.fromfile(path)
     _merge(cfg, args.cfg_options or {})
     _check_model(cfg)
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if cfg.get(name) and not cfg[name].get('num_workers'):
-            # torch refuses what loader processes alone can do.
-            for of_processes in ('persistent_workers', 'prefetch_factor'):
-                cfg[name].pop(of_processes, None)
     if getattr(args, 'amp', False):
         _use_amp(cfg)
     if getattr(args, 'auto_scale_lr', False):
@@ -81,6 +76,11 @@ def load(args: Namespace) -> Config:
             from luminet_det.compat import cpu
 
             cpu.distribute(cfg)
+        for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            if cfg.get(name) and not cfg[name].get('num_workers'):
+                # torch refuses what loader processes alone can do.
+                for of_processes in ('persistent_workers', 'prefetch_factor'):
+                    cfg[name].pop(of_processes, None)
     return cfg
 
 

@@ -9,9 +9,9 @@ from luminet_det import config
 from tests import pairs, tiny
 
 
-def load(path, *options):
+def load(path, *options, runs=False):
     parser = ArgumentParser()
-    config.add_arguments(parser, runs=False)
+    config.add_arguments(parser, runs=runs)
     return config.load(parser.parse_args([str(path), *(['--cfg-options', *options] if options else [])]))
 
 
@@ -110,6 +110,8 @@ def test_without_loader_processes_what_they_alone_can_do_is_left_out(tmp_path):
         "model = dict(type='FasterRCNN')\n"
         'test_dataloader = dict(num_workers=2, persistent_workers=True, prefetch_factor=4)\n'
     )
-    assert load(path).test_dataloader.persistent_workers
-    alone = load(path, 'test_dataloader.num_workers=0').test_dataloader
+    assert load(path, runs=True).test_dataloader.persistent_workers
+    alone = load(path, 'test_dataloader.num_workers=0', runs=True).test_dataloader
     assert alone == dict(num_workers=0)
+    shown = load(path, 'test_dataloader.num_workers=0').test_dataloader
+    assert shown.prefetch_factor == 4

@@ -254,7 +254,8 @@ def test_an_image_twice_in_a_batch_is_updated_by_the_first():
     student, teacher = batch()
     call(loss, student, teacher, torch.tensor([3, 7, 3, 7, 3]))
     call(expected, student[:2], teacher[:2], torch.tensor([3, 7]))
-    torch.testing.assert_close(loss.memory.embeddings, expected.memory.embeddings, rtol=0, atol=0)
+    # A batch of another size may add up in another order.
+    torch.testing.assert_close(loss.memory.embeddings, expected.memory.embeddings, rtol=1e-12, atol=1e-12)
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped():

@@ -44,7 +44,9 @@ def config(tmp_path_factory, teacher):
 
 
 def write(folder, model, images=None, **changes):
-    path = small.runner_config(folder, model, **{'train_dataloader.batch_size': 32} | changes)
+    changes = {'train_dataloader.batch_size': 32} | changes
+    meant = {'auto_scale_lr.base_batch_size': changes['train_dataloader.batch_size']}
+    path = small.runner_config(folder, model, **meant | changes)
     arrays = dict(test_images=written.images(24, seed=1), test_labels=np.arange(24) % 4)
     arrays |= dict(train_images=written.images(64), train_labels=np.arange(64) % 4)
     written.npz(folder / 'images.npz', **arrays | (images or {}))
@@ -98,8 +100,8 @@ OPTIONS = {
 @pytest.mark.parametrize(('options', 'check', 'level', 'words', 'change'), OPTIONS.values(), ids=OPTIONS)
 def test_a_mistake_in_the_config_is_found_where_it_is(tmp_path, config, options, check, level, words, change):
     found = findings(tmp_path, config, '--cfg-options', *options)
-    # A student of other classes cannot listen either, and this teacher is not trained.
-    assert levels(found, level) - {'teacher', 'teacher agreement'} == {check}
+    # A student of other classes cannot listen either, this teacher is not trained, and a rate is for one batch size.
+    assert levels(found, level) - {'teacher', 'teacher agreement', 'optimizer'} == {check}
     assert any(words in finding['found'] and change in finding['change'] for finding in found[check])
 
 
