@@ -10,8 +10,8 @@ from mmengine.config import Config
 
 from luminet_det.chain.table import leading
 from luminet_det.published.markdown import table
-from luminet_det.published.spread import FEWEST, interval, paired_difference, spread
-from luminet_det.sweep.point import RESULT, Point
+from luminet_det.published.spread import FEWEST, gap_closed, interval, paired_difference, spread
+from luminet_det.sweep.point import RESULT, validations
 
 POINTS = 100  # AP is logged as a fraction
 
@@ -43,18 +43,18 @@ class Trained:
         Raises:
             ValueError: Nothing was validated there, or the run was started without a seed.
         """
-        validations = Point({}, 0, folder, None, '').validations()
+        validated = validations(folder)
         configs = sorted(folder.glob('*/vis_data/config.py'))
-        if not validations or not configs:
+        if not validated or not configs:
             raise ValueError(f'{folder} is no work dir of a run that was validated.')
         seed = (Config.fromfile(configs[-1]).get('randomness') or {}).get('seed')
         if seed is None:
             raise ValueError(f'{folder} was trained without a seed, so it has no counterpart: train with --seed.')
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).is_file() else {}
-        metric = leading(validations[-1])
-        found = dict(last=validations[-1], best=max(validations, key=lambda scores: scores.get(metric, float('-inf'))))
+        metric = leading(validated[-1])
+        found = dict(last=validated[-1], best=max(validated, key=lambda scores: scores.get(metric, float('-inf'))))
         found |= result.get('test') or {}
-        return cls(folder, seed, validations[-1]['step'], found['last'], found['best'], _teacher(folder))
+        return cls(folder, seed, validated[-1]['step'], found['last'], found['best'], _teacher(folder))
 
 
 def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None = None) -> str:
@@ -73,18 +73,8 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
             the metric was not measured.
     """
     runs = {'student alone': [*map(Trained.read, plain)], 'distilled': [*map(Trained.read, distilled)]}
-    for name, found in runs.items():
-        twice = sorted(run.folder.name for run in found if sum(run.seed == other.seed for other in found) > 1)
-        if twice:
-            raise ValueError(f'{", ".join(twice)} ({name}) have one seed: each run needs one of its own.')
+    metric = _common_metric(runs, metric)
     every = [run for found in runs.values() for run in found]
-    if len({run.steps for run in every}) > 1:
-        told = ', '.join(f'{run.folder.name} {run.steps}' for run in every)
-        raise ValueError(f'Runs of different lengths are not compared: {told}. Train all as long.')
-    metric = metric or leading(every[0].last)
-    for run in every:
-        if metric not in run.last:
-            raise ValueError(f'{run.folder} has no {metric}; there are: {", ".join(run.last)}.')
     scale = POINTS if all(abs(run.last[metric]) <= 1 for run in every) else 1
     last, best = (
         {name: {run.seed: scale * getattr(run, which)[metric] for run in found} for name, found in runs.items()}
@@ -112,12 +102,29 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
             spread([*taught.values()]),
             spread([*best['distilled'].values()]),
             paired_difference(taught, alone),
-            _gap_closed([alone[seed] for seed in common], [taught[seed] for seed in common], teacher),
+            _percent(gap_closed(teacher, *(mean(found[seed] for seed in common) for found in (alone, taught)))),
         ],
     ]
     unit = f'{metric} x 100' if scale == POINTS else metric
     head = ['', 'seeds', f'{unit}, last', 'best', 'to the student alone', 'gap closed']
     return f'{table(head, rows)}\n\n{verdict([taught[seed] - alone[seed] for seed in common])}'
+
+
+def _common_metric(runs: Mapping[str, Sequence[Trained]], metric: str | None) -> str:
+    """What all runs have measured; raises ValueError where they cannot be compared."""
+    for name, found in runs.items():
+        twice = sorted(run.folder.name for run in found if sum(run.seed == other.seed for other in found) > 1)
+        if twice:
+            raise ValueError(f'{", ".join(twice)} ({name}) have one seed: each run needs one of its own.')
+    every = [run for found in runs.values() for run in found]
+    if len({run.steps for run in every}) > 1:
+        told = ', '.join(f'{run.folder.name} {run.steps}' for run in every)
+        raise ValueError(f'Runs of different lengths are not compared: {told}. Train all as long.')
+    metric = metric or leading(every[0].last)
+    for run in every:
+        if metric not in run.last:
+            raise ValueError(f'{run.folder} has no {metric}; there are: {", ".join(run.last)}.')
+    return metric
 
 
 def verdict(differences: Sequence[float]) -> str:
@@ -135,10 +142,8 @@ def verdict(differences: Sequence[float]) -> str:
     return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) keeps off zero: it is {follows}.'
 
 
-def _gap_closed(alone: Sequence[float], taught: Sequence[float], teacher: float | None) -> str:
-    if teacher is None or teacher <= mean(alone):
-        return '-'
-    return f'{(mean(taught) - mean(alone)) / (teacher - mean(alone)):.0%}'
+def _percent(part: float | None) -> str:
+    return '-' if part is None else f'{part:.0%}'
 
 
 def _teacher(folder: Path) -> dict[str, float]:

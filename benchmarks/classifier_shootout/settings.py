@@ -112,14 +112,14 @@ def together(config: Config, *others: Config) -> Config:
 
 def smaller(config: Config) -> Config:
     """The config with a smaller network, teacher and images."""
-    networks = [config.model.network]
+    models = [config.model]
     if teacher := config.model.get('teacher'):
-        stock_teacher = Config.fromfile(REPOSITORY / teacher.config).model
-        teacher.config = {key: stock_teacher[key] for key in ('network', 'data_preprocessor', 'channels_last')}
-        teacher.config['type'] = 'luminet_det.Classifier'
-        networks.append(stock_teacher.network)
-    for network in networks:
-        network.type = f'luminet_det.{SMALLER[network.type.removeprefix("luminet_det.")]}'
+        of_teacher = Config.fromfile(REPOSITORY / teacher.config).model
+        alone = {key: of_teacher[key] for key in ('network', 'data_preprocessor', 'channels_last')}
+        teacher.config = dict(type='luminet_det.Classifier', **alone)
+        models.append(teacher.config)
+    for model in models:
+        model.network.type = f'luminet_det.{SMALLER[model.network.type.removeprefix("luminet_det.")]}'
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.dataset.transforms = [
             [*view, dict(type='Resize', size=PIXELS)] for view in views_of(loader.dataset.get('transforms'))

@@ -1,7 +1,7 @@
 """The methods of the shoot-out and their tries."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from mmengine.config import Config
 
@@ -85,9 +85,11 @@ def methods() -> list[str]:
     return [path.stem.removesuffix('_student') for path in sorted(QUICKSTART.glob('*_student.py'))]
 
 
-def tries(method: str) -> list[Setting]:
-    """What may be tried of a method, from the least weight to the largest."""
-    return [Setting(method, factor) for factor in FACTORS]
+@cache
+def tries(method: str) -> tuple[Setting, ...]:
+    """What may be tried of a method, from the least weight to the largest; the same objects each time, as they read
+    their configs once."""
+    return tuple(Setting(method, factor) for factor in FACTORS)
 
 
 def alone(method: str) -> Setting:

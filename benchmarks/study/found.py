@@ -6,6 +6,7 @@ from functools import cache
 
 from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting
 from luminet_det.published.spread import FEWEST, paired_difference, spread
+from luminet_det.published.spread import gap_closed as part_closed
 
 POINTS = 100  # of AP or accuracy
 SEARCHED = 0  # the seed that settings are chosen by
@@ -63,7 +64,8 @@ def gap_closed(setting: Setting, plain: Setting, fresh: bool = False) -> str:
     if teacher is None or len(seeds) < FEWEST:
         return '-'
     base, distilled = (sum(found[seed] for seed in seeds) / len(seeds) for found in (alone, own))
-    return f'{(distilled - base) / (teacher - base):.0%}'
+    part = part_closed(teacher, base, distilled)
+    return '-' if part is None else f'{part:.0%}'
 
 
 def best_of(tries: Sequence[Setting]) -> Setting | None:

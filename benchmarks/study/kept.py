@@ -60,12 +60,14 @@ def have_teacher(file: Path, weights: Path, train: Callable[[], dict]) -> None:
     Raises:
         RuntimeError: The weights are others than those of the result, which all kept students have heard.
     """
-    before = json.loads(file.read_text()) if file.is_file() else None
-    content = before if before and weights.is_file() else train()
+    result = json.loads(file.read_text()) if file.is_file() else None
+    if not (result and weights.is_file()):
+        trained = train()
+        result = result or trained
     found = weights_digest(weights)
-    expected = (before or {}).get('weights', found)
-    file.write_text(json.dumps((before or content) | dict(weights=expected), indent=1) + '\n')
-    if expected != found:
+    result.setdefault('weights', found)
+    file.write_text(json.dumps(result, indent=1) + '\n')
+    if result['weights'] != found:
         raise RuntimeError(
             f'{weights} has other weights than the teacher of {file.name}, whose students have results. Another kind '
             'of CPU and other versions train another one of the same recipe, and students of both are not compared. '

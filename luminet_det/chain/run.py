@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from luminet_det.compat import checkpoints
 from luminet_det.config import find
-from luminet_det.sweep.point import LOG, RESULT, Point
+from luminet_det.sweep.point import LOG, RESULT, validations
 
 CHECKPOINTS = ('last', 'best')  # which of its weights a run hands on
 STATISTICS = ('running_mean', 'running_var')  # in a checkpoint beside what is trained
@@ -99,4 +99,4 @@ class Run:
 
     def validations(self) -> list[dict]:
         """What was measured at each validation, in order."""
-        return Point({}, 0, self.work_dir, None, '').validations()
+        return validations(self.work_dir)

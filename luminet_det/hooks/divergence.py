@@ -18,7 +18,8 @@ class DivergenceHook(Hook):
 
     The loss is looked at every `interval` iterations and before each checkpoint; on a GPU a look waits for the device.
     The run ends once trained weights are not finite either, which nothing mends, or at the third such loss in a row:
-    mixed precision leaves out single iterations that overflow.
+    mixed precision leaves out single iterations that overflow. (mmdet's `CheckInvalidLossHook` ends a run at the first,
+    and looks at none before a checkpoint.)
 
     Args:
         interval: Iterations from one look to the next.
@@ -45,13 +46,13 @@ class DivergenceHook(Hook):
         self._look(runner)
 
     def _look(self, runner: Runner) -> None:
-        broken = {name: float(loss) for name, loss in self._losses.items() if 'loss' in name and not is_finite(loss)}
-        if not broken:
+        if is_finite(self._losses.get('loss', 0.0)):
             self._in_a_row = 0
             return
         self._in_a_row += 1
         if self._in_a_row < PATIENCE and all(map(is_finite, runner.model.parameters())):
             return
+        broken = {name: float(loss) for name, loss in self._losses.items() if 'loss' in name and not is_finite(loss)}
         (rate, *_), *_ = runner.optim_wrapper.get_lr().values()
         raise FloatingPointError(
             f'The run has diverged: at iteration {self._iteration} {said(broken)}, and at learning rate {rate:g} it '

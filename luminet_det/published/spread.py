@@ -38,6 +38,13 @@ def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) ->
     return f'{middle:+.2f} ({low:+.2f} to {high:+.2f}{counted})'
 
 
+def gap_closed(teacher: float | None, student: float, distilled: float) -> float | None:
+    """(distilled - student) / (teacher - student); None without a teacher that is ahead of the student."""
+    if teacher is None or teacher <= student:
+        return None
+    return (distilled - student) / (teacher - student)
+
+
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """The 95% t interval of a mean, of two values or more."""
     from scipy.stats import t

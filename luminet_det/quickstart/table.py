@@ -2,6 +2,8 @@
 
 from statistics import mean, stdev
 
+from luminet_det.published import spread
+
 HEADER = ('', 'AP', 'AP50', 'gap closed', 'train seconds', 'parameters')
 
 
@@ -63,7 +65,7 @@ def gap_closed(runs: dict[str, list[dict]]) -> float | None:
     teacher, student, distilled = (
         mean(result['AP'] for result in runs[name]) for name in ('teacher', 'student', 'distilled')
     )
-    return (distilled - student) / (teacher - student) if teacher > student else None
+    return spread.gap_closed(teacher, student, distilled)
 
 
 def summarise(results: list[dict]) -> dict:

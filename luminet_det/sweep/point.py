@@ -69,19 +69,24 @@ class Point:
 
     def validations(self) -> list[dict]:
         """What was measured at each validation, by `step` (epochs or iterations), in order."""
-        if result := _read(self.work_dir / RESULT):
-            # An iteration-based run stays in epoch 0.
-            return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in result['history']]
-        found: list[tuple[int, dict]] = []
-        for file in sorted(self.work_dir.glob('*/vis_data/scalars.json')):
-            resumed = _validations(file)
-            # A run that was killed trains again what it did after its last checkpoint.
-            found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
-        return [entry for _, entry in found]
+        return validations(self.work_dir)
 
     def _record(self, finished: bool) -> None:
         content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, finished=finished)
         _write(self.work_dir / RECORD, content)
+
+
+def validations(work_dir: Path) -> list[dict]:
+    """What a run in this folder measured at each validation, by `step` (epochs or iterations), in order."""
+    if result := _read(work_dir / RESULT):
+        # An iteration-based run stays in epoch 0.
+        return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in result['history']]
+    found: list[tuple[int, dict]] = []
+    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        resumed = _validations(file)
+        # A run that was killed trains again what it did after its last checkpoint.
+        found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
+    return [entry for _, entry in found]
 
 
 def _validations(file: Path) -> list[tuple[int, dict]]:
