@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scenes import SPLITS, images_of
 from benchmarks.digits_study.scores import score
-from benchmarks.study.found import SEARCHED
+from benchmarks.study.found import SEARCHED, seed_of
 from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
 from benchmarks.study.setting import REPOSITORY, Setting, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, curve, train
@@ -50,20 +50,30 @@ class Teacher:
 
     Args:
         uneven: Whether it trains on the set with few examples of three classes.
+        length: How many times as long as the quickstart's it trains.
+        seed: Its own. Students are compared seed by seed, so that a block of their seeds may have another teacher than
+            the other blocks.
     """
 
     study, stock, metric = 'teachers', 'teacher.py', 'AP'
 
-    def __init__(self, uneven: bool = False) -> None:
-        self.uneven = uneven
-        self.name = 'uneven' if uneven else 'even'
+    def __init__(self, uneven: bool = False, length: int = 1, seed: int = SEARCHED) -> None:
+        self.uneven, self.steps, self.seed = uneven, STEPS * length, seed
+        self.name = ('uneven' if uneven else 'even') + (f'_length-{length}' if length != 1 else '')
 
     @property
     def teacher(self) -> 'Teacher':
         return self
 
     def build(self) -> Config:
-        return Config.fromfile(QUICKSTART / self.stock)
+        config = Config.fromfile(QUICKSTART / self.stock)
+        config.merge_from_dict(schedule(self.steps))
+        return config
+
+
+def schedule(steps: int) -> dict:
+    """Config values of a training with so many steps, by dotted key."""
+    return {'train_cfg.max_iters': steps, 'train_cfg.val_interval': steps, 'param_scheduler.1.end': steps}
 
 
 def finish(setting: DigitsSetting, seed: int) -> dict:
@@ -87,8 +97,10 @@ def kept(setting: DigitsSetting, seed: int) -> dict | None:
     with ONE_AT_A_TIME:
         config = setting.build()
         expected = dict(distill=options(config), data=data_fingerprint(), **recipe(config))
-        if listens(config) and weights(heard_by(setting)).is_file():
-            expected['teacher'] = weights_digest(weights(heard_by(setting)))
+        heard = heard_by(setting)
+        if listens(config) and weights(heard).is_file():
+            told = json.loads(result_file(setting, seed).read_text()).get('teacher')
+            expected['teacher'] = told if told in known(heard) else weights_digest(weights(heard))
         return read(result_file(setting, seed), **expected)
 
 
@@ -98,8 +110,9 @@ def ready(teacher: DigitsSetting) -> None:
     Raises:
         RuntimeError: It is another one than the kept students have heard.
     """
-    kept(teacher, SEARCHED)
-    have_teacher(result_file(teacher, SEARCHED), weights(teacher), partial(made, teacher, SEARCHED))
+    seed = seed_of(teacher)
+    kept(teacher, seed)
+    have_teacher(result_file(teacher, seed), weights(teacher), partial(made, teacher, seed))
 
 
 def options(config: Config) -> list[dict]:
@@ -169,9 +182,15 @@ def heard_by(setting: DigitsSetting) -> DigitsSetting:
     return getattr(setting, 'assistant', setting.teacher)
 
 
+def known(teacher: DigitsSetting) -> set[str]:
+    """Which weights the teacher has with each of its seeds that there is a result of."""
+    files = result_file(teacher, SEARCHED).parent.glob(f'{teacher.name}-*.json')
+    return {json.loads(path.read_text()).get('weights') for path in files}
+
+
 def weights(setting: DigitsSetting) -> Path:
-    """The checkpoint of a teacher's first seed."""
-    return WORK / setting.study / f'{setting.name}-0' / f'iter_{STEPS}.pth'
+    """A teacher's checkpoint."""
+    return WORK / setting.study / f'{setting.name}-{seed_of(setting)}' / f'iter_{setting.steps}.pth'
 
 
 def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from functools import cache, cached_property
 
 from mmengine.config import Config
 
-from benchmarks.digits_study.run import QUICKSTART, Teacher
+from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher
 from benchmarks.roi_study.settings import LOSSES
 from benchmarks.roi_study.settings import PLAIN as ALONE
 from benchmarks.roi_study.settings import Setting as Studied
@@ -21,7 +21,7 @@ class Assistant:
     """The detector between teacher and student, which the teacher has taught by KD, at the config's weight."""
 
     study, name, stock, metric = 'teachers', 'assistant', 'takd_assistant.py', 'AP'
-    teacher, uneven = Teacher(), False
+    teacher, uneven, steps = Teacher(), False, STEPS
 
     def build(self) -> Config:
         return Config.fromfile(QUICKSTART / self.stock)

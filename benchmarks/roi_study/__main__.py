@@ -9,10 +9,11 @@ method that `--questions methods` has found best; that searches on beyond a weig
 """
 
 import argparse
+from dataclasses import replace
 from itertools import product
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.roi_study.settings import CLAIMS, LOSSES, PLAIN, QUESTIONS, searched
+from benchmarks.roi_study.settings import CLAIMS, LOSSES, PLAIN, QUESTIONS, Setting, searched
 from benchmarks.study.found import SEARCHED, best_of, forget
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     which.add_argument('--chosen', action='store_true', help="the student alone and each method's best")
     which.add_argument('--claims', action='store_true', help='what a claim of docs/roi_study.md rests on')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument('--teacher', type=int, default=SEARCHED, help="the teacher's seed; one for each block of seeds")
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
     args = parser.parse_args()
@@ -37,11 +39,15 @@ def main() -> None:
         settings = CLAIMS
     if args.chosen:
         settings = [PLAIN, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
-    work_off(((setting, seed) for seed, setting in product(args.seeds, settings)), args.jobs, args.dry_run)
+
+    def heard(setting: Setting) -> Setting:
+        return replace(setting, teacher_seed=args.teacher)
+
+    work_off(((heard(of), seed) for seed, of in product(args.seeds, settings)), args.jobs, args.dry_run)
     by_question = not (args.settings or args.claims or args.chosen)
     while by_question and 'methods' in args.questions and not args.dry_run:
         forget()
-        beyond = [(setting, SEARCHED) for method in LOSSES for setting in searched(method)[1]]
+        beyond = [(heard(setting), SEARCHED) for method in LOSSES for setting in searched(method)[1]]
         if not beyond:
             break
         work_off(beyond, args.jobs)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher
+from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher, schedule
 from benchmarks.study import search
+from benchmarks.study.found import SEARCHED
 
 STUDENT = Path(__file__).parent / 'student.py'
 STUDIED = 'luminet_det.StudiedLumiNetLoss'
@@ -26,6 +27,8 @@ class Setting:
         batch: Images in a step. The run has as many images whatever it is.
         uneven: Whether to train on the set with few examples of three classes.
         length: How many times as long to train.
+        teacher_length: How many times as long its teacher trains.
+        teacher_seed: The teacher's; not of the name, as a block of seeds has one.
     """
 
     method: str
@@ -33,18 +36,21 @@ class Setting:
     batch: int = BATCH
     uneven: bool = False
     length: int = 1
+    teacher_length: int = 1
+    teacher_seed: int = SEARCHED
 
     study, stock, metric = 'roi_study', 'student.py', 'AP'
 
     @property
     def teacher(self) -> Teacher:
-        return Teacher(self.uneven)
+        return Teacher(self.uneven, self.teacher_length, self.teacher_seed)
 
     @property
     def name(self) -> str:
         """Unique among settings, and a file name."""
         recipe = [f'batch-{self.batch}'] * (self.batch != BATCH) + ['uneven'] * self.uneven
         recipe += [f'length-{self.length}'] * (self.length != 1)
+        recipe += [f'teacher-length-{self.teacher_length}'] * (self.teacher_length != 1)
         return '_'.join([self.method, *(f'{key}-{_shown(value)}' for key, value in sorted(self.term.items())), *recipe])
 
     def __hash__(self) -> int:
@@ -70,11 +76,7 @@ class Setting:
         """Config values of data and schedule, by dotted key."""
         share = BATCH / self.batch
         steps = round(STEPS * share * self.length)
-        found = {
-            'train_cfg.max_iters': steps,
-            'train_cfg.val_interval': steps,
-            'param_scheduler.1.end': steps,
-        }
+        found = schedule(steps)
         if self.batch != BATCH:
             found |= {
                 'train_dataloader.batch_size': self.batch,
@@ -215,6 +217,7 @@ QUESTIONS = {
     'batch': [replace(of, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
     'methods': [PLAIN, *(setting for method in LOSSES for setting in first_tries(method))],
     'length': [replace(of, length=LONGER) for of in (PLAIN, KD_FOREGROUND, BASE, SOFTER)],
+    'teacher': [replace(of, length=LONGER, teacher_length=LONGER) for of in (KD_FOREGROUND, SOFTER)],
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
 # What a claim of the page rests on.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import cache
+from statistics import fmean
 
 from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting
 from luminet_det.published.spread import FEWEST, paired_difference, spread
@@ -24,21 +25,21 @@ def values(setting: Setting, of: Metric = None, split: str = REPORT, fresh: bool
             both sets.
     """
     pick = of if callable(of) else lambda scores: scores.get(of or setting.metric)
-    found = _runs(setting.study).get(setting.name, {})
+    found = runs_of(setting)
     picked = {seed: pick(run['scores'][split]) for seed, run in found.items() if not (fresh and seed == SEARCHED)}
     return {seed: POINTS * value for seed, value in picked.items() if value is not None}
 
 
 def logged(setting: Setting, key: str) -> dict[int, dict[int, float]]:
     """What the runs have logged of something, by seed and step."""
-    runs = _runs(setting.study).get(setting.name, {})
-    return {seed: {line['step']: line[key] for line in run['curve'] if key in line} for seed, run in runs.items()}
+    runs = runs_of(setting).items()
+    return {seed: {line['step']: line[key] for line in run['curve'] if key in line} for seed, run in runs}
 
 
 def mean(setting: Setting, of: Metric = None, fresh: bool = False) -> float | None:
     """Over the seeds, on the reported set; None without a run."""
     found = values(setting, of, fresh=fresh)
-    return sum(found.values()) / len(found) if found else None
+    return fmean(found.values()) if found else None
 
 
 def spread_of(setting: Setting, of: Metric = None, fresh: bool = False) -> str:
@@ -53,18 +54,29 @@ def counted(setting: Setting, of: Metric = None) -> str:
 
 
 def difference(setting: Setting, other: Setting, of: Metric = None, fresh: bool = False) -> str:
-    """Mean difference by seed on the reported set, from three seeds on with its 95% interval."""
+    """Mean difference by seed on the reported set, from three seeds on with its 95% interval.
+
+    Raises:
+        RuntimeError: Two students of one seed have heard the same teacher with different seeds of its own.
+    """
+    ours, theirs, draws = runs_of(setting), runs_of(other), _by_weights(setting.teacher)
+    for seed in ours.keys() & theirs.keys():
+        heard = [runs[seed].get('teacher') for runs in (ours, theirs)]
+        if heard[0] != heard[1] and draws.keys() >= set(heard):
+            raise RuntimeError(
+                f'{setting.name} and {other.name} have heard different teachers with seed {seed}, so that their '
+                'difference would be of the teachers as well: train one of them again with the `--teacher` of the other'
+            )
     return paired_difference(values(setting, of, fresh=fresh), values(other, of, fresh=fresh))
 
 
 def gap_closed(setting: Setting, plain: Setting, fresh: bool = False) -> str:
     """(distilled - student) / (teacher - student), of the means over the seeds that both have; '-' below three."""
-    teacher, own, alone = mean(setting.teacher), values(setting, fresh=fresh), values(plain, fresh=fresh)
-    seeds = own.keys() & alone.keys()
-    if teacher is None or len(seeds) < FEWEST:
+    teachers, own, alone = _taught(setting), values(setting, fresh=fresh), values(plain, fresh=fresh)
+    seeds = teachers.keys() & own.keys() & alone.keys()
+    if len(seeds) < FEWEST:
         return '-'
-    base, distilled = (sum(found[seed] for seed in seeds) / len(seeds) for found in (alone, own))
-    part = part_closed(teacher, base, distilled)
+    part = part_closed(*(fmean(found[seed] for seed in seeds) for found in (teachers, alone, own)))
     return '-' if part is None else f'{part:.0%}'
 
 
@@ -79,9 +91,33 @@ def has_run(setting: Setting) -> bool:
     return SEARCHED in values(setting)
 
 
+def runs_of(setting: Setting) -> dict[int, dict]:
+    """The contents of its result files by seed; of a setting with a seed of its own that one's."""
+    found = _runs(setting.study).get(setting.name, {})
+    return {seed: run for seed, run in found.items() if seed == getattr(setting, 'seed', seed)}
+
+
+def seed_of(teacher: Setting) -> int:
+    """The seed with which it teaches."""
+    return getattr(teacher, 'seed', SEARCHED)
+
+
 def forget() -> None:
     """Read the files again when they are asked for next."""
     _runs.cache_clear()
+
+
+def _taught(setting: Setting) -> dict[int, float]:
+    """By a student's seed what its teacher scores, in points of 100; an assistant's student has that one's teacher."""
+    draws, first = _by_weights(setting.teacher), mean(setting.teacher)
+    scores = {seed: draws.get(run.get('teacher'), first) for seed, run in runs_of(setting).items()}
+    return {seed: score for seed, score in scores.items() if score is not None}
+
+
+def _by_weights(teacher: Setting) -> dict[str, float]:
+    """What a teacher scores with each of its seeds, by the digest of the weights it has with it."""
+    runs = _runs(teacher.study).get(teacher.name, {}).values()
+    return {run['weights']: POINTS * run['scores'][REPORT][teacher.metric] for run in runs if 'weights' in run}
 
 
 @cache

@@ -15,7 +15,7 @@ class Setting(Protocol):
         study: Name of the study, and of the folder of its results.
         name: Unique within the study, and a file name.
         metric: Of its scores the one to choose by.
-        teacher: The setting whose first seed teaches all students.
+        teacher: The setting that teaches the student. One with a `seed` has that one, others have their first.
     """
 
     study: str

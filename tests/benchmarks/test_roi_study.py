@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mmengine.logging import MessageHub
 from pycocotools.coco import COCO
 
 from benchmarks.digits_study import run, scenes
+from benchmarks.digits_study.run import Teacher
 from benchmarks.digits_study.scores import score
 from benchmarks.roi_study.perception import StudiedDetector, StudiedLumiNetLoss, log_gradient, near_rows
 from benchmarks.roi_study.settings import BASE, KD, LOSSES, PLAIN, QUESTIONS, Setting, first_tries, luminet, searched
@@ -327,6 +329,70 @@ def test_a_seed_that_was_chosen_by_is_not_reported_and_a_gap_needs_three(monkeyp
     assert found.gap_closed(BASE, PLAIN, fresh=True) == '50%'
     assert found.gap_closed(KD, PLAIN) == '-'
     assert found.difference(BASE, PLAIN, fresh=True).startswith('+20.00 (')
+
+
+def of_teachers(monkeypatch, **students):
+    """Students by name, each with the seeds of its teacher and its AP by its own seed."""
+    teachers = {n: dict(weights=f'draw {n}', scores=dict(report=dict(AP=ap))) for n, ap in enumerate((0.6, 0.7))}
+    study = {
+        name: {
+            seed: dict(scores=dict(report=dict(AP=ap))) | ({} if draw is None else dict(teacher=f'draw {draw}'))
+            for seed, (draw, ap) in enumerate(runs)
+        }
+        for name, runs in students.items()
+    }
+    monkeypatch.setattr(found, '_runs', lambda name: dict(even=teachers) if name == 'teachers' else study)
+
+
+def test_a_block_of_seeds_may_have_a_teacher_of_its_own(monkeypatch):
+    students = {
+        'plain': [(None, 0.3)] * 4,
+        BASE.name: [(0, 0.4), (0, 0.42), (1, 0.5), (1, 0.52)],
+        KD.name: [(0, 0.3), (0, 0.3), (1, 0.3), (1, 0.3)],
+    }
+    of_teachers(monkeypatch, **students)
+    assert found.values(Teacher()) == {0: pytest.approx(60)}
+    assert found.values(Teacher(seed=1)) == {1: pytest.approx(70)}
+    assert found.difference(BASE, KD).startswith('+16.00 (')
+    # 16 of 35 points: the mean of both teachers is 65.
+    assert found.gap_closed(BASE, PLAIN) == '46%'
+    of_teachers(monkeypatch, **students | {KD.name: [(0, 0.3), (1, 0.3)]})
+    with pytest.raises(RuntimeError, match=f'{BASE.name} and {KD.name} have heard different teachers with seed 1'):
+        found.difference(BASE, KD)
+
+
+def test_a_student_of_the_teachers_second_seed_loads_that_ones_weights_and_is_kept_beside_the_others(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, 'data_fingerprint', lambda: 'abc')
+    monkeypatch.setattr(run, 'result_file', lambda setting, seed: tmp_path / f'{setting.name}-{seed}.json')
+    monkeypatch.setattr(run, 'WORK', tmp_path)
+    second = replace(KD, teacher_seed=1)
+    written = run.write_config(second, second.build(), tmp_path / 'student')
+    assert Config.fromfile(written).model.teacher.checkpoint == str(tmp_path / 'teachers' / 'even-1' / 'iter_750.pth')
+    for seed in (0, 1):
+        path = run.weights(Teacher(seed=seed))
+        path.parent.mkdir(parents=True)
+        torch.save(dict(state_dict=dict(weight=torch.full((2,), float(seed)))), path)
+        (tmp_path / f'even-{seed}.json').write_text(json.dumps(dict(weights=kept.weights_digest(path))))
+    config = KD.build()
+    result = dict(distill=run.options(config), data='abc', **run.recipe(config))
+    for seed in (0, 1):
+        heard = kept.weights_digest(run.weights(Teacher(seed=seed)))
+        (tmp_path / f'{KD.name}-{seed}.json').write_text(json.dumps(result | dict(teacher=heard)))
+    assert [run.kept(KD, seed)['teacher'] for seed in (0, 1)] == [
+        kept.weights_digest(run.weights(Teacher(seed=seed))) for seed in (0, 1)
+    ]
+    (tmp_path / f'{KD.name}-2.json').write_text(json.dumps(result | dict(teacher='of nobody')))
+    with pytest.raises(RuntimeError, match="teacher='of nobody'"):
+        run.kept(KD, 2)
+
+
+def test_a_teacher_that_trains_longer_has_another_name_and_other_weights():
+    longer = Teacher(length=4)
+    assert longer.build().train_cfg.max_iters == longer.build().param_scheduler[1].end == 3000
+    assert run.weights(longer).parts[-2:] == ('even_length-4-0', 'iter_3000.pth')
+    assert Teacher().build().to_dict() == Config.fromfile(run.QUICKSTART / 'teacher.py').to_dict()
 
 
 def test_several_runs_at_a_time_are_scored_one_after_the_other(tmp_path, monkeypatch):
