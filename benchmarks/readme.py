@@ -204,7 +204,7 @@ TABLES = {
     'roi study foreground': roi_study.foreground,
     'shootout': DETECTORS.results,
     'shootout search': DETECTORS.search,
-    'shootout in short': partial(DETECTORS.results, *IN_SHORT),
+    'shootout in short': partial(DETECTORS.results, *IN_SHORT, without=('weight times', 'to LumiNet')),
     'classifier shootout': CLASSIFIERS.results,
     'classifier shootout search': CLASSIFIERS.search,
 }

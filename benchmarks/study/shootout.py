@@ -1,8 +1,9 @@
 """Methods against each other, each with the same tries of its weight: tables and a plot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from statistics import fmean
 
 from matplotlib.figure import Figure
@@ -37,13 +38,14 @@ class Shootout:
     tries: Callable[[str], Sequence[Setting]]
     alone: Callable[[str], Setting]
 
-    def results(self, *names: str) -> str:
+    def results(self, *names: str, without: Collection[str] = ()) -> str:
         """Each method's best try on the seeds that it was not chosen by, with what its step costs.
 
         Highest first on the seeds that all have, as others are luckier seeds or less lucky ones for all methods alike.
 
         Args:
             names: Of which methods; default: all.
+            without: Columns to leave out.
         """
         lines, seeds = [], self.seeds()
         uneven = any(len(values(best, fresh=True)) > len(seeds) for name in self.titles if (best := self.best(name)))
@@ -68,12 +70,14 @@ class Shootout:
         to = ['to its student alone', *(f'to {self.titles[reference]}' for reference in REFERENCES)]
         columns = [self.scored, f'{self.scored}, {said(seeds)}'] if uneven else [self.scored]
         header = ['', 'weight times', 'seeds', *columns, *to, 'gap closed', 'step / KD']
+        kept = [column not in without for column in header]
         ordered = [line for _, line in sorted(lines, key=lambda line: line[0], reverse=True)]
+        head, *rows = ([*compress(cells, kept)] for cells in [header, *ordered])
         student = self.alone(REFERENCES[0])
         alone = spread_of(student, fresh=True)
         if uneven:
             alone += f', on {said(seeds)}: {spread(chosen(student, seeds))}'
-        return f'{table(header, ordered)}\n\nStudent alone: {alone}. Teacher: {spread_of(student.teacher)}.'
+        return f'{table(head, rows)}\n\nStudent alone: {alone}. Teacher: {spread_of(student.teacher)}.'
 
     def search(self) -> str:
         """The tries on the set to choose by, with the first seed."""
