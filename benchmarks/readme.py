@@ -194,6 +194,7 @@ TABLES = {
     'roi study rows': roi_study.rows,
     'roi study batches': roi_study.batches,
     'roi study lengths': roi_study.lengths,
+    'roi study teachers': roi_study.teachers,
     'roi study few': roi_study.few,
     **{
         f'roi study {name}': partial(roi_study.question, name)

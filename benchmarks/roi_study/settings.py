@@ -23,7 +23,8 @@ class Setting:
 
     Args:
         method: 'plain', the student alone, or a key of `LOSSES`.
-        term: Options of the term and settings of its loss, where they are not the method's own.
+        term: Options of the term and settings of its loss, where they are not the method's own; `fgfi`: the weight of
+            FGFI on the neck beside it.
         batch: Images in a step. The run has as many images whatever it is.
         uneven: Whether to train on the set with few examples of three classes.
         length: How many times as long to train.
@@ -65,11 +66,14 @@ class Setting:
         """The config's `distill`."""
         if self.method == 'plain':
             return []
-        loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup')}
+        loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup', 'fgfi')}
         open_choice = loss.keys() & {'statistics', 'window', 'background', 'absent', 'detached', 'parts'}
         kind = STUDIED if open_choice else f'luminet_det.{LOSSES[self.method]}'
         options = {key: value for key, value in self.term.items() if key in ('rois', 'warmup')}
-        return [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
+        found = [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
+        if weight := self.term.get('fgfi'):
+            found.insert(0, dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=weight)))
+        return found
 
     @property
     def recipe(self) -> dict:
@@ -109,6 +113,7 @@ PLAIN = Setting('plain')
 BASE = luminet()
 KD = Setting('kd', dict(tau=1, loss_weight=4))
 SOFTER = luminet(tau=2, loss_weight=16)  # LumiNet's best try
+PAIR = luminet(tau=2, loss_weight=16, fgfi=0.16)  # the shoot-out's best
 FOREGROUND = luminet(rois='foreground')
 KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
@@ -217,7 +222,7 @@ QUESTIONS = {
     'batch': [replace(of, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
     'methods': [PLAIN, *(setting for method in LOSSES for setting in first_tries(method))],
     'length': [replace(of, length=LONGER) for of in (PLAIN, KD_FOREGROUND, BASE, SOFTER)],
-    'teacher': [replace(of, length=LONGER, teacher_length=LONGER) for of in (KD_FOREGROUND, SOFTER)],
+    'teacher': [replace(of, length=LONGER, teacher_length=LONGER) for of in (KD_FOREGROUND, SOFTER, PAIR)],
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
 # What a claim of the page rests on.

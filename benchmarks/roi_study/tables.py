@@ -14,6 +14,7 @@ from benchmarks.roi_study.settings import (
     KD_FOREGROUND,
     LONGER,
     LOSSES,
+    PAIR,
     PLAIN,
     QUESTIONS,
     SHOWN,
@@ -41,7 +42,7 @@ from luminet_det.published.markdown import table
 from luminet_det.published.spread import NOT_RUN, paired_difference
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
-WORDS = dict(loss_weight='weight', rois='rows')
+WORDS = dict(loss_weight='weight', rois='rows', fgfi='with FGFI at weight')
 
 
 def question(name: str) -> str:
@@ -217,6 +218,22 @@ def lengths() -> str:
         lines.append([said(setting), *cells, difference(longer, kd) if setting not in (PLAIN, KD_FOREGROUND) else ''])
     steps = [f'{STEPS * length} steps' for length in (1, LONGER)]
     return table(['', *steps, 'then to the student alone', 'then to KD'], lines)
+
+
+def teachers() -> str:
+    """The longer trainings by how long the teacher has trained."""
+    lines, plain = [], replace(PLAIN, length=LONGER)
+    for setting in (KD_FOREGROUND, SOFTER, PAIR):
+        usual = replace(setting, length=LONGER)
+        better, kd = (replace(of, length=LONGER, teacher_length=LONGER) for of in (setting, KD_FOREGROUND))
+        by_teacher = difference(better, usual) if values(usual) else ''
+        to_kd = difference(better, kd) if setting != KD_FOREGROUND else ''
+        cells = [counted(usual) if values(usual) else '', counted(better), by_teacher, difference(better, plain), to_kd]
+        lines.append([said(setting), *cells, gap_closed(better, plain)])
+    header = ['', *(f'taught by {STEPS * length} steps' for length in (1, LONGER)), 'the second to the first']
+    shown = table([*header, 'to the student alone', 'to KD', 'gap closed'], lines)
+    scores = [spread_of(Teacher(length=length)) for length in (1, LONGER)]
+    return f'{shown}\n\nStudent alone: {counted(plain)}. Teachers: {" and ".join(scores)}.'
 
 
 def said(setting: Setting | Teacher) -> str:

@@ -15,7 +15,18 @@ from benchmarks.digits_study import run, scenes
 from benchmarks.digits_study.run import Teacher
 from benchmarks.digits_study.scores import score
 from benchmarks.roi_study.perception import StudiedDetector, StudiedLumiNetLoss, log_gradient, near_rows
-from benchmarks.roi_study.settings import BASE, KD, LOSSES, PLAIN, QUESTIONS, Setting, first_tries, luminet, searched
+from benchmarks.roi_study.settings import (
+    BASE,
+    KD,
+    LOSSES,
+    PAIR,
+    PLAIN,
+    QUESTIONS,
+    Setting,
+    first_tries,
+    luminet,
+    searched,
+)
 from benchmarks.study import found, kept, queue
 from benchmarks.study.setting import RESULTS
 from luminet_det.detection.roi_taps import RoIs
@@ -154,6 +165,13 @@ def test_near_rows_touch_a_box_of_their_own_image():
 def test_names_of_settings_tell_them_apart():
     settings = {setting for question in QUESTIONS.values() for setting in question}
     assert len({setting.name for setting in settings}) == len(settings)
+
+
+def test_the_pair_is_the_quickstarts():
+    stock = Config.fromfile(run.QUICKSTART / 'fgfi_luminet_student.py').model.distill
+    assert kept.resolved(PAIR.distill, StudiedDetector.taps) == kept.resolved(
+        [term.to_dict() for term in stock], StudiedDetector.taps
+    )
 
 
 def test_each_method_has_as_many_tries():
