@@ -15,8 +15,7 @@ class Again:
     """A setting of another study, with results of its own."""
 
     setting: Setting
-
-    study = 'replication'
+    study: str = 'replication'
 
     def __getattr__(self, name: str):
         return getattr(self.setting, name)
