@@ -16,12 +16,14 @@ from pathlib import Path
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
+from benchmarks.digits_study.run import options
 from benchmarks.digits_study.scores import score
 from benchmarks.natural_images.study import ROOT, Study, config_of
 from benchmarks.study.train import ONE_AT_A_TIME
 
 TRAIN = [sys.executable, str(ROOT / 'tools' / 'train.py')]
 RESULT, ASKED = 'result.json', 'asked.json'
+SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
 LEAST = 20  # seconds left for which a run is started: what is stopped before its first step has saved nothing
 
 
@@ -78,7 +80,12 @@ def train(study: Study, method: str, seed: int, folder: Path, deadline: float) -
         except subprocess.TimeoutExpired:
             # As a scheduler does it: the run saves, and resumes within its epoch.
             process.send_signal(signal.SIGTERM)
-            process.wait()
+            try:
+                process.wait(SAVING)
+            except subprocess.TimeoutExpired:
+                # The next one goes on from its last checkpoint.
+                process.kill()
+                process.wait()
             return (folder / RESULT).is_file()
     if process.returncode:
         sys.exit(f'{method}, seed {seed}, ended with exit code {process.returncode}: {folder / "output.txt"}')
@@ -98,7 +105,7 @@ def described(study: Study, method: str, folder: Path) -> dict:
     return found | dict(
         method=method,
         config=str(config.relative_to(ROOT)),
-        distill=Config.fromfile(config).model.get('distill', []),
+        distill=options(Config.fromfile(config)),
         options=study.asked(),
         versions=found['versions'] | {name: version(name) for name in ('mmdet', 'luminet_det')},
         without_difficult=score(truth, predictions, list(truth.imgs)),

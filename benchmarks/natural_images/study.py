@@ -75,9 +75,11 @@ class Study:
 
     @cached_property
     def digest(self) -> str:
-        """Of the annotations."""
+        """Of the annotations, and of the images' names and sizes in bytes."""
         files = [self.data / 'train.json', self.data / 'val.json']
-        return hashlib.sha256(b''.join(path.read_bytes() for path in files)).hexdigest()[:16]
+        images = [f'{path.name} {path.stat().st_size}' for path in sorted(self.data.glob('images/*'))]
+        parts = [*(path.read_bytes() for path in files), '\n'.join(images).encode()]
+        return hashlib.sha256(b''.join(parts)).hexdigest()[:16]
 
     def changes(self, method: str, seed: int) -> list[str]:
         """What a run's config says otherwise than its file, as words for `--cfg-options`."""

@@ -38,7 +38,7 @@ while done < last:
     if done % 10 == 0:
         with log.open('a') as lines:
             lines.write(json.dumps(dict(loss=1, time=0.5, step=done)) + chr(10))
-    if told:
+    if told and 'deaf=1' not in sys.argv:
         (work / 'step').write_text(str(done))
         (work / f'interrupted_iter_{done}.pth').touch()
         sys.exit(143)
@@ -94,6 +94,25 @@ def test_a_long_run_is_stopped_when_the_time_is_up(folder):
         call(folder, '--minutes', str(0.5 / 60), '--epochs', '6000')
     assert time.monotonic() - began < 20  # it would have taken ten minutes
     assert len(list(folder.rglob('interrupted_*.pth'))) == 1
+
+
+def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
+    monkeypatch.setattr(run, 'SAVING', 0.2)
+    began = time.monotonic()
+    with pytest.raises(SystemExit, match='The time is up'):
+        call(folder, '--minutes', str(0.5 / 60), '--epochs', '6000', '--cfg-options', 'deaf=1')
+    assert time.monotonic() - began < 20
+    assert not list(folder.rglob('interrupted_*.pth'))
+
+
+def test_the_data_are_known_by_annotations_and_images(folder):
+    before = Study(folder / 'data').digest
+    assert Study(folder / 'data').digest == before
+    (folder / 'data' / 'images').mkdir()
+    (folder / 'data' / 'images' / '0.png').write_bytes(b'1')
+    with_image = Study(folder / 'data').digest
+    (folder / 'data' / 'images' / '0.png').write_bytes(b'12')
+    assert len({before, with_image, Study(folder / 'data').digest}) == 3
 
 
 def test_the_same_command_goes_on_until_all_is_there(folder):
@@ -224,7 +243,11 @@ def test_the_rehearsal_goes_the_whole_way_with_the_real_trainer(tmp_path, monkey
     found = json.loads((rehearsal.folder / 'reviewkd_luminet_1_epochs-0.json').read_text())
     assert found['options']['rehearsal']
     assert found['history'][0]['coco/bbox_mAP'] >= 0
-    assert len(found['distill']) == 2
+    assert [term['loss']['type'] for term in found['distill']] == [
+        'luminet_det.ReviewKDLoss',
+        'luminet_det.LumiNetLoss',
+    ]
+    assert found['distill'][1]['loss']['eps'] == 1e-5  # what the config leaves to the loss
     assert found['seconds'] > 0
 
 
