@@ -43,7 +43,7 @@ STUDENTS = dict(
     retinanet='RetinaNet',
     stock_retinanet='RetinaNet as mmdet has it, R18 ← R50, 2 images of 256 px',
 )
-IN_SHORT = ('kd', 'dkd', 'luminet', 'reviewkd', 'reviewkd_dkd', 'fgfi', 'cwd', 'fcfd', 'fgfi_luminet')  # README's
+IN_SHORT = ('kd', 'dkd', 'lskd', 'luminet', 'fgfi', 'fgfi_luminet')  # README's: those with five seeds
 OTHER_WAYS = dict(
     student_head_twice="forwarding the student's box head twice", whole_teacher_loss="running the teacher's whole loss"
 )
@@ -192,9 +192,11 @@ TABLES = {
     'replication logits': replication.of_logits,
     'replication': replication.of_all,
     'roi study beside ap': roi_study.beside_ap,
+    'roi study beside ap compared': roi_study.beside_ap_compared,
     'roi study rows': roi_study.rows,
     'roi study batches': roi_study.batches,
     'roi study lengths': roi_study.lengths,
+    'roi study lengths calibration': roi_study.lengths_calibration,
     'roi study teachers': roi_study.teachers,
     'roi study few': roi_study.few,
     **{

@@ -40,8 +40,13 @@ class Teacher:
     def teacher(self) -> 'Teacher':
         return self
 
+    @property
+    def files(self) -> list[Path]:
+        """What its config begins with."""
+        return [CONFIGS / 'cifar100_short' / 'resnet56.py']
+
     def build(self) -> Config:
-        config = smaller(Config.fromfile(CONFIGS / 'cifar100_short' / 'resnet56.py'))
+        config = smaller(Config.fromfile(*self.files))
         config.model.compile = False  # what it saves of so small a network it takes to compile
         return config
 
@@ -64,6 +69,11 @@ class Setting:
     @property
     def name(self) -> str:
         return self.method if self.method == PLAIN else f'{self.method}_times-{self.factor:g}'
+
+    @property
+    def files(self) -> list[Path]:
+        """What its config begins with, a file for each of its methods."""
+        return [file_of(method) for method in self.method.split(AND)]
 
     def build(self) -> Config:
         """The whole config but for the images that are held out."""
@@ -93,13 +103,21 @@ class Setting:
 
 def stock(method: str) -> Config:
     """The config of a method as it is published, for 240 epochs of all images."""
-    if method == PLAIN:
-        return Config.fromfile(CONFIGS / 'cifar100' / f'{STUDENT}.py')
+    config = Config.fromfile(file_of(method))
     if method in UNPUBLISHED:
-        config = Config.fromfile(CONFIGS / '_base_' / 'cifar100_pairs' / f'{PAIR}.py')
         config.model.distill = [UNPUBLISHED[method]]
-        return config
-    return Config.fromfile(_assistant() if method == ASSISTANT else _files()[method])
+    return config
+
+
+def file_of(method: str) -> Path:
+    """The file that `stock` reads."""
+    if method == PLAIN:
+        return CONFIGS / 'cifar100' / f'{STUDENT}.py'
+    if method == ASSISTANT:
+        return CONFIGS / 'cifar100' / CHAIN / f'{BETWEEN}.py'
+    if method in UNPUBLISHED:
+        return CONFIGS / '_base_' / 'cifar100_pairs' / f'{PAIR}.py'
+    return _files()[method]
 
 
 def together(config: Config, *others: Config) -> Config:
@@ -152,10 +170,6 @@ def assistant_weights() -> str:
     """The checkpoint of TAKD's assistant."""
     assistant = Setting(ASSISTANT)
     return f'work_dirs/{assistant.study}/{assistant.name}-0/epoch_{EPOCHS}.pth'
-
-
-def _assistant() -> Path:
-    return CONFIGS / 'cifar100' / CHAIN / f'{BETWEEN}.py'
 
 
 def _files() -> dict[str, Path]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import product
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.roi_study.settings import CLAIMS, LOSSES, PLAIN, QUESTIONS, Setting, searched
+from benchmarks.roi_study.settings import BASE, CLAIMS, LOSSES, PLAIN, QUESTIONS, Setting, searched
 from benchmarks.study.found import SEARCHED, best_of, forget
 
 
@@ -22,7 +22,9 @@ def main() -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--questions', nargs='+', choices=QUESTIONS, default=list(QUESTIONS))
     which.add_argument('--settings', nargs='+', help='only these, by their names')
-    which.add_argument('--chosen', action='store_true', help="the student alone and each method's best")
+    which.add_argument(
+        '--chosen', action='store_true', help="the student alone, each method's best, and LumiNet at tau 1"
+    )
     which.add_argument('--claims', action='store_true', help='what a claim of docs/roi_study.md rests on')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--teacher', type=int, default=SEARCHED, help="the teacher's seed; one for each block of seeds")
@@ -38,7 +40,7 @@ def main() -> None:
     if args.claims:
         settings = CLAIMS
     if args.chosen:
-        settings = [PLAIN, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
+        settings = [PLAIN, BASE, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
 
     def heard(setting: Setting) -> Setting:
         return replace(setting, teacher_seed=args.teacher)

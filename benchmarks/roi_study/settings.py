@@ -214,7 +214,7 @@ QUESTIONS = {
     ],
     'tau': [
         *(luminet(tau=tau, loss_weight=4 * tau**2) for tau in (0.5, 1, 2, 4, 8)),
-        *(Setting('kd', dict(tau=tau, loss_weight=weight)) for tau in (2, 4) for weight in (1, 4, 16)),
+        *(Setting('kd', dict(tau=tau, loss_weight=weight)) for tau in (2, 4) for weight in WEIGHTS),
     ],
     'parts': [BASE, *(luminet(parts=parts) for parts in STEPS_TAKEN), *WATCHED],
     'warmup': [luminet(warmup=steps) for steps in (100, 400)],

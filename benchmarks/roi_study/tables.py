@@ -183,6 +183,19 @@ def beside_ap() -> str:
     return table(['', *columns], lines)
 
 
+def beside_ap_compared() -> str:
+    """The chosen settings' differences to the student alone and to KD in what stands beside AP."""
+    chosen = {method: setting for method in LOSSES if (setting := best_of(searched(method)[0])) is not None}
+    kd, lines = chosen.get('kd'), []
+    columns = {'AP_small': (PLAIN, kd), 'AP_medium': (PLAIN,), 'D-ECE': (PLAIN,), 'overconfidence': (PLAIN, kd)}
+    compared = [(metric, other) for metric, others in columns.items() for other in others if other is not None]
+    for setting in chosen.values():
+        cells = [difference(setting, other, of, fresh=True) if setting != other else '' for of, other in compared]
+        lines.append([said(setting), *cells])
+    names = {PLAIN: 'the student alone', kd: 'KD'}
+    return table(['', *(f'{metric} to {names[other]}' for metric, other in compared)], lines)
+
+
 def few() -> str:
     """AP of the classes with few examples and of the others, trained on the uneven set."""
     settings = [Teacher(uneven=True), *QUESTIONS['few']]
@@ -218,6 +231,19 @@ def lengths() -> str:
         lines.append([said(setting), *cells, difference(longer, kd) if setting not in (PLAIN, KD_FOREGROUND) else ''])
     steps = [f'{STEPS * length} steps' for length in (1, LONGER)]
     return table(['', *steps, 'then to the student alone', 'then to KD'], lines)
+
+
+def lengths_calibration() -> str:
+    """How sure the longer trainings' detectors are of what they find."""
+    lines, of = [], 'overconfidence'
+    plain, kd = (replace(setting, length=LONGER) for setting in (PLAIN, KD_FOREGROUND))
+    for setting in (PLAIN, KD_FOREGROUND, SOFTER):
+        longer = replace(setting, length=LONGER)
+        cells = [counted(setting, of), counted(longer, of), counted(longer, 'D-ECE')]
+        cells += [difference(longer, other, of) if longer not in (plain, other) else '' for other in (plain, kd)]
+        lines.append([said(setting), *cells])
+    steps = [f'{of}, {STEPS * length} steps' for length in (1, LONGER)]
+    return table(['', *steps, 'then D-ECE', f'then {of} to the student alone', 'to KD'], lines)
 
 
 def teachers() -> str:

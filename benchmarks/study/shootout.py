@@ -47,9 +47,10 @@ class Shootout:
             names: Of which methods; default: all.
             without: Columns to leave out.
         """
-        lines, seeds = [], self.seeds()
-        uneven = any(len(values(best, fresh=True)) > len(seeds) for name in self.titles if (best := self.best(name)))
-        for name in names or self.titles:
+        names = names or tuple(self.titles)
+        lines, seeds = [], self.seeds(names)
+        uneven = any(len(values(best, fresh=True)) > len(seeds) for name in names if (best := self.best(name)))
+        for name in names:
             best, title = self.best(name), self.titles[name]
             if best is None:
                 cells = ['', '0', NOT_RUN, *[''] * uneven, '', '', '', '', self.price(name)]
@@ -123,9 +124,9 @@ class Shootout:
         best = self.best(name) if name in self.titles else None
         return spread(chosen(best, self.seeds())) if best else NOT_RUN
 
-    def seeds(self) -> list[int]:
-        """The seeds that every method's best try has run with, but for the one that it was chosen by."""
-        found = [values(best, fresh=True).keys() for name in self.titles if (best := self.best(name))]
+    def seeds(self, names: Collection[str] = ()) -> list[int]:
+        """The seeds that every method's best try has run with, of all or of some, but for the one it was chosen by."""
+        found = [values(best, fresh=True).keys() for name in names or self.titles if (best := self.best(name))]
         return sorted(set.intersection(*map(set, filter(None, found)))) if any(found) else []
 
     def price(self, name: str) -> str:
