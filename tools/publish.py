@@ -1,0 +1,70 @@
+"""The student's weights alone, for an mmdet or a torch without this project.
+
+    python tools/publish.py work_dirs/distilled/epoch_12.pth student.pth
+
+Optimizer, history, learned parts of losses and the training's config stay behind. A detector keeps the names of mmdet,
+a classifier has those of its network, such as torchvision's or timm's.
+"""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from luminet_det.compat import checkpoints
+
+# How `luminet_det.Classifier` names its network, and that one of torchvision or timm.
+PREFIXES = ('network.', 'model.')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Publish.
+
+    Args:
+        argv: The words after `publish.py`; default: this process's own.
+    """
+    flags = ArgumentParser(prog='publish.py', description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    flags.add_argument('checkpoint', help='file or URL that a run has left, with EMA the averaged weights of it')
+    flags.add_argument('out', type=Path, metavar='OUT.pth', help='file to write; what is there is not replaced')
+    args = flags.parse_args(argv)
+    if args.out.exists():
+        flags.error(f'{args.out} is there already; name another file')
+    try:
+        saved = checkpoints.load(args.checkpoint)
+    except (FileNotFoundError, RuntimeError) as error:
+        flags.error(str(error))
+    if 'state_dict' not in saved:
+        flags.error(f'{args.checkpoint} has no state_dict, so no run of this project has left it')
+    content = published(saved)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, args.out)
+    parameters = sum(weight.numel() for weight in content['state_dict'].values())
+    classes = content['meta'].get('dataset_meta', {}).get('classes', ())
+    print(f'{args.out}: {len(content["state_dict"])} tensors, {parameters:,} numbers, {len(classes)} classes named')
+
+
+def published(saved: Mapping) -> dict:
+    """What of a checkpoint is the student's.
+
+    Args:
+        saved: The checkpoint.
+
+    Returns:
+        `state_dict`, and in `meta` the `dataset_meta` with the names of the classes, where the checkpoint has them.
+    """
+    weights: dict[str, Tensor] = dict(saved['state_dict'])
+    for prefix in PREFIXES:
+        if not all(name.startswith(prefix) for name in weights):
+            break
+        weights = {name.removeprefix(prefix): weight for name, weight in weights.items()}
+    # A weight in the GPU's layout, or on it, would come out so elsewhere.
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+    meta = {key: value for key, value in saved.get('meta', {}).items() if key == 'dataset_meta'}
+    return dict(state_dict=weights, meta=meta)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
