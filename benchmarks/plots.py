@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.classifier_shootout.settings import PIXELS
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.roi_study import plots as roi_study
@@ -34,7 +35,7 @@ def plots() -> dict[Path, Plot]:
     found = roi_study.plots() | {
         'method_shootout': DETECTORS.plot('Detectors: AP against the price of a step'),
         'classifier_shootout': CLASSIFIERS.plot(
-            'Classifiers: top-1 of ResNet-8 ← ResNet-20 at 16 px\n'
+            f'Classifiers: top-1 of ResNet-8 ← ResNet-20 at {PIXELS} px\n'
             'against the price of a step of ResNet-8x4 ← ResNet-32x4 at 32 px'
         ),
     }

@@ -10,7 +10,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from benchmarks import background, methods_table
+from benchmarks import background_rows, methods_table
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.natural_images.table import natural_images
@@ -188,7 +188,7 @@ TABLES = {
     'natural images': natural_images,
     'roi study tries': roi_study.tries,
     'roi study methods': roi_study.methods,
-    'background': background.of_rows,
+    'background rows': background_rows.by_rows,
     'replication logits': replication.of_logits,
     'replication': replication.of_all,
     'roi study beside ap': roi_study.beside_ap,

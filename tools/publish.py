@@ -10,6 +10,7 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -34,16 +35,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         flags.error(f'{args.out} is there already; name another file')
     try:
         saved = checkpoints.load(args.checkpoint)
-    except (FileNotFoundError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnpicklingError) as error:
         flags.error(str(error))
-    if 'state_dict' not in saved:
-        flags.error(f'{args.checkpoint} has no state_dict, so no run of this project has left it')
+    if not saved.get('state_dict'):
+        flags.error(f'{args.checkpoint} has no state_dict; name a checkpoint that tools/train.py has written')
     content = published(saved)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(content, args.out)
-    parameters = sum(weight.numel() for weight in content['state_dict'].values())
-    classes = content['meta'].get('dataset_meta', {}).get('classes', ())
-    print(f'{args.out}: {len(content["state_dict"])} tensors, {parameters:,} numbers, {len(classes)} classes named')
+    numbers = sum(weight.numel() for weight in content['state_dict'].values())
+    classes = (content['meta'].get('dataset_meta') or {}).get('classes') or ()
+    print(f'{args.out}: {len(content["state_dict"])} tensors, {numbers:,} numbers, {len(classes)} classes named')
 
 
 def published(saved: Mapping) -> dict:
@@ -60,9 +61,9 @@ def published(saved: Mapping) -> dict:
         if not all(name.startswith(prefix) for name in weights):
             break
         weights = {name.removeprefix(prefix): weight for name, weight in weights.items()}
-    # A weight in the GPU's layout, or on it, would come out so elsewhere.
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    meta = {key: value for key, value in saved.get('meta', {}).items() if key == 'dataset_meta'}
+    # A layout such as channels-last is the training's, and of a view its own part alone is written.
+    weights = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in weights.items()}
+    meta = {key: value for key, value in (saved.get('meta') or {}).items() if key == 'dataset_meta'}
     return dict(state_dict=weights, meta=meta)
 
 

@@ -15,10 +15,9 @@ from benchmarks.classifier_shootout.settings import (
     assistant_weights,
 )
 from benchmarks.study.found import SEARCHED
-from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
+from benchmarks.study.kept import commit, have_teacher, options, read, weights_digest
 from benchmarks.study.setting import REPORT, REPOSITORY, TUNE, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, curve, train
-from luminet_det.classification import DistillClassifier
 from luminet_det.registry import DATASETS
 
 WORK = Path('work_dirs')
@@ -60,11 +59,6 @@ def ready(teacher: Setting | Teacher) -> None:
     kept(teacher, SEARCHED)
     weights = TEACHER_WEIGHTS if isinstance(teacher, Teacher) else assistant_weights()
     have_teacher(result_file(teacher, SEARCHED), Path(weights), partial(made, teacher, SEARCHED))
-
-
-def options(config: Config) -> list[dict]:
-    """A config's terms, every setting written out."""
-    return resolved(config.model.get('distill', []), DistillClassifier.taps)
 
 
 def recipe(config: Config) -> dict:
@@ -110,7 +104,7 @@ def made(setting: Setting | Teacher, seed: int) -> dict:
         found = trained(written(setting, config, seed), folder, seed, '--val-split', HELD_OUT)
         scores = {TUNE: _shares(found['metrics']['last']), REPORT: _shares(found['test']['last'])}
         run['teacher'] = weights_digest(heard(config)) if heard(config) else None
-    run['config'] = ' '.join(str(path.relative_to(REPOSITORY)) for path in setting.files)
+    run['config'] = [str(path.relative_to(REPOSITORY)) for path in setting.files]
     run |= dict(scores=scores, curve=curve(folder), **recipe(config)) | {key: found[key] for key in COPIED}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(run, indent=1) + '\n')

@@ -42,7 +42,7 @@ class Teacher:
 
     @property
     def files(self) -> list[Path]:
-        """What its config begins with."""
+        """The config file that it is built from."""
         return [CONFIGS / 'cifar100_short' / 'resnet56.py']
 
     def build(self) -> Config:
@@ -72,7 +72,7 @@ class Setting:
 
     @property
     def files(self) -> list[Path]:
-        """What its config begins with, a file for each of its methods."""
+        """The config files that it is built from, one for each of its methods."""
         return [file_of(method) for method in self.method.split(AND)]
 
     def build(self) -> Config:

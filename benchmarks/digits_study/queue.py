@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from benchmarks.digits_study.run import DATA, STUDIED, finish, heard_by, kept, ready, weights
+from benchmarks.digits_study.run import DATA, STUDIED, finish, heard_by, kept, ready
 from benchmarks.digits_study.scenes import prepare
 from benchmarks.study import queue
 from luminet_det.quickstart.digits import prepare_digits
@@ -24,6 +24,6 @@ def work_off(wanted: Iterable[queue.Run], jobs: int, dry: bool = False) -> None:
     prepare(STUDIED)
     missing = queue.missing(wanted, kept)
     # Before the students, several of which would begin with it.
-    for teacher in {weights(heard): heard for heard in (heard_by(setting) for setting, _ in missing)}.values():
+    for teacher in dict.fromkeys(heard_by(setting) for setting, _ in missing):
         ready(teacher)
     queue.work_off(missing, finish, jobs)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +17,11 @@ from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scenes import SPLITS, images_of
 from benchmarks.digits_study.scores import score
-from benchmarks.study.found import SEARCHED, seed_of
-from benchmarks.study.kept import commit, have_teacher, read, resolved, weights_digest
+from benchmarks.study.found import SEARCHED
+from benchmarks.study.kept import commit, have_teacher, options, read, weights_digest
 from benchmarks.study.setting import REPOSITORY, Setting, result_file
 from benchmarks.study.train import ONE_AT_A_TIME, curve, train
 from luminet_det.quickstart import runs
-from luminet_det.registry import MODELS
 
 QUICKSTART = REPOSITORY / 'configs' / 'quickstart'
 DATA, STUDIED = Path('data/digits'), Path('data/digits_study')
@@ -45,6 +45,19 @@ class DigitsSetting(Setting, Protocol):
         """The config but for data that a study has of its own, and the teacher's weights."""
 
 
+class Heard(DigitsSetting, Protocol):
+    """Whom a student listens to: a teacher, or an assistant.
+
+    Attributes:
+        steps: How long it trains.
+        seed: Its own.
+    """
+
+    steps: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class Teacher:
     """The quickstart's teacher, which all studies share.
 
@@ -55,11 +68,19 @@ class Teacher:
             the other blocks.
     """
 
+    uneven: bool = False
+    length: int = 1
+    seed: int = SEARCHED
+
     study, stock, metric = 'teachers', 'teacher.py', 'AP'
 
-    def __init__(self, uneven: bool = False, length: int = 1, seed: int = SEARCHED) -> None:
-        self.uneven, self.steps, self.seed = uneven, STEPS * length, seed
-        self.name = ('uneven' if uneven else 'even') + (f'_length-{length}' if length != 1 else '')
+    @property
+    def name(self) -> str:
+        return ('uneven' if self.uneven else 'even') + (f'_length-{self.length}' if self.length != 1 else '')
+
+    @property
+    def steps(self) -> int:
+        return STEPS * self.length
 
     @property
     def teacher(self) -> 'Teacher':
@@ -96,28 +117,23 @@ def kept(setting: DigitsSetting, seed: int) -> dict | None:
         return None
     with ONE_AT_A_TIME:
         config = setting.build()
-        expected = dict(distill=options(config), data=data_fingerprint(), **recipe(config))
-        heard = heard_by(setting)
-        if listens(config) and weights(heard).is_file():
-            told = json.loads(result_file(setting, seed).read_text()).get('teacher')
-            expected['teacher'] = told if told in known(heard) else weights_digest(weights(heard))
-        return read(result_file(setting, seed), **expected)
+        found = read(result_file(setting, seed), distill=options(config), data=data_fingerprint(), **recipe(config))
+        if listens(config) and (known := digests(heard_by(setting))) and found['teacher'] not in known:
+            raise RuntimeError(
+                f'{result_file(setting, seed).name} is of a student of a teacher that has no result in '
+                f"{result_file(heard_by(setting), SEARCHED).parent}: add that teacher's, or delete the student's."
+            )
+        return found
 
 
-def ready(teacher: DigitsSetting) -> None:
+def ready(teacher: Heard) -> None:
     """Train a teacher unless its weights are here; result files come without them.
 
     Raises:
         RuntimeError: It is another one than the kept students have heard.
     """
-    seed = seed_of(teacher)
-    kept(teacher, seed)
-    have_teacher(result_file(teacher, seed), weights(teacher), partial(made, teacher, seed))
-
-
-def options(config: Config) -> list[dict]:
-    """A config's terms, every setting written out."""
-    return resolved(config.model.get('distill', []), getattr(MODELS.get(config.model.type), 'taps', {}))
+    kept(teacher, teacher.seed)
+    have_teacher(result_file(teacher, teacher.seed), weights(teacher), partial(made, teacher, teacher.seed))
 
 
 def recipe(config: Config) -> dict:
@@ -177,20 +193,20 @@ def listens(config: Config) -> bool:
     return bool(config.model.get('distill')) and not config.model.teacher.get('trainable')
 
 
-def heard_by(setting: DigitsSetting) -> DigitsSetting:
+def heard_by(setting: DigitsSetting) -> Heard:
     """Whom a student listens to: the teacher, or an assistant that the teacher has taught."""
     return getattr(setting, 'assistant', setting.teacher)
 
 
-def known(teacher: DigitsSetting) -> set[str]:
-    """Which weights the teacher has with each of its seeds that there is a result of."""
+def digests(teacher: Heard) -> set[str]:
+    """Of the weights that the teacher has with each of its seeds, as far as there are results."""
     files = result_file(teacher, SEARCHED).parent.glob(f'{teacher.name}-*.json')
-    return {json.loads(path.read_text()).get('weights') for path in files}
+    return {found for path in files if (found := json.loads(path.read_text()).get('weights'))}
 
 
-def weights(setting: DigitsSetting) -> Path:
+def weights(teacher: Heard) -> Path:
     """A teacher's checkpoint."""
-    return WORK / setting.study / f'{setting.name}-{seed_of(setting)}' / f'iter_{setting.steps}.pth'
+    return WORK / teacher.study / f'{teacher.name}-{teacher.seed}' / f'iter_{teacher.steps}.pth'
 
 
 def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:

@@ -9,6 +9,7 @@ from benchmarks.digits_study.run import QUICKSTART, STEPS, Teacher
 from benchmarks.roi_study.settings import LOSSES
 from benchmarks.roi_study.settings import PLAIN as ALONE
 from benchmarks.roi_study.settings import Setting as Studied
+from benchmarks.study.found import SEARCHED
 from benchmarks.study.shootout import FACTORS
 from luminet_det.distillation.loss_setting import build_loss
 
@@ -17,11 +18,12 @@ PLAIN, CHAIN = 'plain', 'takd'
 OF_OTHER_WIDTH = ('pkd',)
 
 
+@dataclass(frozen=True)
 class Assistant:
     """The detector between teacher and student, which the teacher has taught by KD, at the config's weight."""
 
     study, name, stock, metric = 'teachers', 'assistant', 'takd_assistant.py', 'AP'
-    teacher, uneven, steps = Teacher(), False, STEPS
+    teacher, uneven, steps, seed = Teacher(), False, STEPS, SEARCHED
 
     def build(self) -> Config:
         return Config.fromfile(QUICKSTART / self.stock)

@@ -16,9 +16,9 @@ from pathlib import Path
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
-from benchmarks.digits_study.run import options
 from benchmarks.digits_study.scores import score
 from benchmarks.natural_images.study import ROOT, Study, config_of
+from benchmarks.study.kept import options
 from benchmarks.study.train import ONE_AT_A_TIME
 
 TRAIN = [sys.executable, str(ROOT / 'tools' / 'train.py')]
@@ -105,7 +105,8 @@ def described(study: Study, method: str, folder: Path) -> dict:
     return found | dict(
         method=method,
         config=str(config.relative_to(ROOT)),
-        distill=options(Config.fromfile(config)),
+        # As it ran, with what the command line has changed.
+        distill=options(Config.fromfile(folder / config.name)),
         options=study.asked(),
         versions=found['versions'] | {name: version(name) for name in ('mmdet', 'luminet_det')},
         without_difficult=score(truth, predictions, list(truth.imgs)),

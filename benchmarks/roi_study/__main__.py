@@ -5,7 +5,8 @@
     python -m benchmarks.roi_study --chosen --seeds 1 2 3 4 5
 
 Some two minutes a run. What is done is not done again; what was cut short resumes. `--chosen` is the setting of each
-method that `--questions methods` has found best; that searches on beyond a weight that is best at an end.
+method that `--questions methods` has found best; that searches on beyond a weight that is best at an end. Seeds other
+than 0 may have a teacher of their own, `--teacher 1`, one for all that are compared with each other.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from dataclasses import replace
 from itertools import product
 
 from benchmarks.digits_study.queue import work_off
-from benchmarks.roi_study.settings import BASE, CLAIMS, LOSSES, PLAIN, QUESTIONS, Setting, searched
+from benchmarks.roi_study.settings import BASE, CLAIMS, LOSSES, PLAIN, QUESTIONS, searched
 from benchmarks.study.found import SEARCHED, best_of, forget
 
 
@@ -41,15 +42,14 @@ def main() -> None:
         settings = CLAIMS
     if args.chosen:
         settings = [PLAIN, BASE, *filter(None, (best_of(searched(method)[0]) for method in LOSSES))]
-
-    def heard(setting: Setting) -> Setting:
-        return replace(setting, teacher_seed=args.teacher)
-
-    work_off(((heard(of), seed) for seed, of in product(args.seeds, settings)), args.jobs, args.dry_run)
+    if args.teacher != SEARCHED and SEARCHED in args.seeds:
+        parser.error(f'seed {SEARCHED} is the one to choose by, with the teacher of seed {SEARCHED}; change --seeds')
+    taught = [replace(setting, teacher_seed=args.teacher) for setting in settings]
+    work_off(((setting, seed) for seed, setting in product(args.seeds, taught)), args.jobs, args.dry_run)
     by_question = not (args.settings or args.claims or args.chosen)
     while by_question and 'methods' in args.questions and not args.dry_run:
         forget()
-        beyond = [(heard(setting), SEARCHED) for method in LOSSES for setting in searched(method)[1]]
+        beyond = [(setting, SEARCHED) for method in LOSSES for setting in searched(method)[1]]
         if not beyond:
             break
         work_off(beyond, args.jobs)

@@ -23,8 +23,8 @@ class Setting:
 
     Args:
         method: 'plain', the student alone, or a key of `LOSSES`.
-        term: Options of the term and settings of its loss, where they are not the method's own; `fgfi`: the weight of
-            FGFI on the neck beside it.
+        term: Options of the term and settings of its loss, where they are not the method's own.
+        fgfi: The weight of FGFI on the neck beside it; 0: without.
         batch: Images in a step. The run has as many images whatever it is.
         uneven: Whether to train on the set with few examples of three classes.
         length: How many times as long to train.
@@ -34,6 +34,7 @@ class Setting:
 
     method: str
     term: dict = field(default_factory=dict)
+    fgfi: float = 0
     batch: int = BATCH
     uneven: bool = False
     length: int = 1
@@ -49,7 +50,8 @@ class Setting:
     @property
     def name(self) -> str:
         """Unique among settings, and a file name."""
-        recipe = [f'batch-{self.batch}'] * (self.batch != BATCH) + ['uneven'] * self.uneven
+        recipe = [f'fgfi-{self.fgfi:g}'] * (self.fgfi != 0)
+        recipe += [f'batch-{self.batch}'] * (self.batch != BATCH) + ['uneven'] * self.uneven
         recipe += [f'length-{self.length}'] * (self.length != 1)
         recipe += [f'teacher-length-{self.teacher_length}'] * (self.teacher_length != 1)
         return '_'.join([self.method, *(f'{key}-{_shown(value)}' for key, value in sorted(self.term.items())), *recipe])
@@ -66,14 +68,12 @@ class Setting:
         """The config's `distill`."""
         if self.method == 'plain':
             return []
-        loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup', 'fgfi')}
+        loss = {key: value for key, value in self.term.items() if key not in ('rois', 'warmup')}
         open_choice = loss.keys() & {'statistics', 'window', 'background', 'absent', 'detached', 'parts'}
         kind = STUDIED if open_choice else f'luminet_det.{LOSSES[self.method]}'
         options = {key: value for key, value in self.term.items() if key in ('rois', 'warmup')}
-        found = [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
-        if weight := self.term.get('fgfi'):
-            found.insert(0, dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=weight)))
-        return found
+        neck = dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=self.fgfi))
+        return [neck] * (self.fgfi != 0) + [dict(tap='roi_cls', **options, loss=dict(type=kind, **loss))]
 
     @property
     def recipe(self) -> dict:
@@ -113,7 +113,7 @@ PLAIN = Setting('plain')
 BASE = luminet()
 KD = Setting('kd', dict(tau=1, loss_weight=4))
 SOFTER = luminet(tau=2, loss_weight=16)  # LumiNet's best try
-PAIR = luminet(tau=2, loss_weight=16, fgfi=0.16)  # the shoot-out's best
+PAIR = replace(SOFTER, fgfi=0.16)  # the shoot-out's best
 FOREGROUND = luminet(rois='foreground')
 KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
@@ -169,6 +169,7 @@ WATCHED = (
     luminet(parts='none', rois='foreground', loss_weight=1),
     luminet(parts='both', rois='foreground'),
 )
+BY_A_BETTER_TEACHER = (KD_FOREGROUND, SOFTER, PAIR)
 
 # Each with the settings that answer it.
 QUESTIONS = {
@@ -222,7 +223,7 @@ QUESTIONS = {
     'batch': [replace(of, batch=batch) for batch in (2, 4, 16) for of in (PLAIN, BASE, KD)],
     'methods': [PLAIN, *(setting for method in LOSSES for setting in first_tries(method))],
     'length': [replace(of, length=LONGER) for of in (PLAIN, KD_FOREGROUND, BASE, SOFTER)],
-    'teacher': [replace(of, length=LONGER, teacher_length=LONGER) for of in (KD_FOREGROUND, SOFTER, PAIR)],
+    'teacher': [replace(of, length=LONGER, teacher_length=LONGER) for of in BY_A_BETTER_TEACHER],
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
 # What a claim of the page rests on.

@@ -9,12 +9,12 @@ from benchmarks.digits_study.scenes import FEW
 from benchmarks.roi_study.settings import (
     BASE,
     BATCH,
+    BY_A_BETTER_TEACHER,
     FOREGROUND,
     KD,
     KD_FOREGROUND,
     LONGER,
     LOSSES,
-    PAIR,
     PLAIN,
     QUESTIONS,
     SHOWN,
@@ -33,8 +33,10 @@ from benchmarks.study.found import (
     difference,
     gap_closed,
     has_run,
+    lead,
     logged,
     spread_of,
+    teachers_of,
     values,
 )
 from benchmarks.study.setting import TUNE
@@ -42,7 +44,7 @@ from luminet_det.published.markdown import table
 from luminet_det.published.spread import NOT_RUN, paired_difference
 
 TITLES = dict(kd='KD', dkd='DKD', lskd='LSKD', luminet='LumiNet', plain='student alone', teacher='teacher')
-WORDS = dict(loss_weight='weight', rois='rows', fgfi='with FGFI at weight')
+WORDS = dict(loss_weight='weight', rois='rows')
 
 
 def question(name: str) -> str:
@@ -103,7 +105,7 @@ def foreground() -> str:
     for kd, base in ((KD, BASE), (KD_FOREGROUND, FOREGROUND)):
         cells = [counted(kd), counted(base), difference(base, kd)]
         lines.append([kd.term.get('rois', 'all'), *cells])
-        leads.append({seed: value - values(kd)[seed] for seed, value in values(base).items() if seed in values(kd)})
+        leads.append(lead(base, kd))
     lines.append(['all less foreground', '', '', paired_difference(*leads)])
     return table(['rows', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
 
@@ -249,7 +251,7 @@ def lengths_calibration() -> str:
 def teachers() -> str:
     """The longer trainings by how long the teacher has trained."""
     lines, plain = [], replace(PLAIN, length=LONGER)
-    for setting in (KD_FOREGROUND, SOFTER, PAIR):
+    for setting in BY_A_BETTER_TEACHER:
         usual = replace(setting, length=LONGER)
         better, kd = (replace(of, length=LONGER, teacher_length=LONGER) for of in (setting, KD_FOREGROUND))
         by_teacher = difference(better, usual) if values(usual) else ''
@@ -258,7 +260,8 @@ def teachers() -> str:
         lines.append([said(setting), *cells, gap_closed(better, plain)])
     header = ['', *(f'taught by {STEPS * length} steps' for length in (1, LONGER)), 'the second to the first']
     shown = table([*header, 'to the student alone', 'to KD', 'gap closed'], lines)
-    scores = [spread_of(Teacher(length=length)) for length in (1, LONGER)]
+    taught = [[replace(of, length=LONGER, teacher_length=n) for of in BY_A_BETTER_TEACHER] for n in (1, LONGER)]
+    scores = [teachers_of(*settings) for settings in taught]
     return f'{shown}\n\nStudent alone: {counted(plain)}. Teachers: {" and ".join(scores)}.'
 
 
@@ -270,6 +273,7 @@ def said(setting: Setting | Teacher) -> str:
         [
             TITLES[setting.method],
             *(f'{WORDS.get(key, key)} {value}' for key, value in setting.term.items()),
+            *([f'with FGFI at weight {setting.fgfi}'] if setting.fgfi else []),
             *([f'{setting.batch} images'] if setting.batch != BATCH else []),
         ]
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from statistics import fmean
 
-from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting
+from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting, result_file
 from luminet_det.published.spread import FEWEST, paired_difference, spread
 from luminet_det.published.spread import gap_closed as part_closed
 
@@ -57,26 +57,35 @@ def difference(setting: Setting, other: Setting, of: Metric = None, fresh: bool 
     """Mean difference by seed on the reported set, from three seeds on with its 95% interval.
 
     Raises:
-        RuntimeError: Two students of one seed have heard the same teacher with different seeds of its own.
+        RuntimeError: With one seed, the two students have heard teachers of one recipe but of different seeds.
     """
-    ours, theirs, draws = runs_of(setting), runs_of(other), _by_weights(setting.teacher)
-    for seed in ours.keys() & theirs.keys():
-        heard = [runs[seed].get('teacher') for runs in (ours, theirs)]
-        if heard[0] != heard[1] and draws.keys() >= set(heard):
+    ours, theirs = (values(one, of, fresh=fresh) for one in (setting, other))
+    for seed in sorted(ours.keys() & theirs.keys()):
+        heard = [runs_of(one)[seed].get('teacher') for one in (setting, other)]
+        if heard[0] != heard[1] and _by_weights(setting.teacher).keys() >= set(heard):
             raise RuntimeError(
-                f'{setting.name} and {other.name} have heard different teachers with seed {seed}, so that their '
-                'difference would be of the teachers as well: train one of them again with the `--teacher` of the other'
+                f'{result_file(setting, seed).name} and {result_file(other, seed).name} are of students of different '
+                'teachers, so that their difference would be of the teachers as well. Delete one of the two, and train '
+                'it with the `--teacher` of the other.'
             )
-    return paired_difference(values(setting, of, fresh=fresh), values(other, of, fresh=fresh))
+    return paired_difference(ours, theirs)
+
+
+def lead(setting: Setting, other: Setting) -> dict[int, float]:
+    """By how much a setting is ahead of another on the reported set, by seed."""
+    ours, theirs = values(setting), values(other)
+    return {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
 
 
 def gap_closed(setting: Setting, plain: Setting, fresh: bool = False) -> str:
-    """(distilled - student) / (teacher - student), of the means over the seeds that both have; '-' below three."""
-    teachers, own, alone = _taught(setting), values(setting, fresh=fresh), values(plain, fresh=fresh)
-    seeds = teachers.keys() & own.keys() & alone.keys()
+    """(distilled - student) / (teacher - student), of the means over the seeds that both have; '-' below three, or
+    where the teacher has no result."""
+    heard, own, alone = _heard(setting), values(setting, fresh=fresh), values(plain, fresh=fresh)
+    seeds = heard.keys() & own.keys() & alone.keys()
     if len(seeds) < FEWEST:
         return '-'
-    part = part_closed(*(fmean(found[seed] for seed in seeds) for found in (teachers, alone, own)))
+    teacher, student, distilled = (fmean(found[seed] for seed in seeds) for found in (heard, alone, own))
+    part = part_closed(teacher, student, distilled)
     return '-' if part is None else f'{part:.0%}'
 
 
@@ -97,21 +106,22 @@ def runs_of(setting: Setting) -> dict[int, dict]:
     return {seed: run for seed, run in found.items() if seed == getattr(setting, 'seed', seed)}
 
 
-def seed_of(teacher: Setting) -> int:
-    """The seed with which it teaches."""
-    return getattr(teacher, 'seed', SEARCHED)
-
-
 def forget() -> None:
     """Read the files again when they are asked for next."""
     _runs.cache_clear()
 
 
-def _taught(setting: Setting) -> dict[int, float]:
+def teachers_of(*settings: Setting) -> str:
+    """Mean ± sample sd of the teachers that the students of some settings have heard, or 'not run'."""
+    scores = {score for setting in settings for score in _heard(setting).values()}
+    return spread(sorted(scores)) if scores else spread_of(settings[0].teacher)
+
+
+def _heard(setting: Setting) -> dict[int, float]:
     """By a student's seed what its teacher scores, in points of 100; an assistant's student has that one's teacher."""
-    draws, first = _by_weights(setting.teacher), mean(setting.teacher)
-    scores = {seed: draws.get(run.get('teacher'), first) for seed, run in runs_of(setting).items()}
-    return {seed: score for seed, score in scores.items() if score is not None}
+    scores, first = _by_weights(setting.teacher), mean(setting.teacher)
+    heard = {seed: scores.get(run.get('teacher'), first) for seed, run in runs_of(setting).items()}
+    return {seed: score for seed, score in heard.items() if score is not None}
 
 
 def _by_weights(teacher: Setting) -> dict[str, float]:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from mmengine.config import Config
+
 from benchmarks.study.setting import REPOSITORY
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.terms import Term
+from luminet_det.registry import MODELS
 
 HINTS = {'teacher': ' Another kind of CPU, or other versions, train another teacher of the same recipe.'}
 
@@ -29,6 +32,11 @@ def resolved(distill: list[dict], taps: Mapping[str, Tap]) -> list[dict]:
         schedule = {name: setting[name] for name in ('warmup', 'stop') if name in setting}
         found.append(dict(tap=term.tap, **term.options, **schedule, loss=chosen))
     return json.loads(json.dumps(found))
+
+
+def options(config: Config) -> list[dict]:
+    """A config's terms, every setting written out."""
+    return resolved(config.model.get('distill', []), getattr(MODELS.get(config.model.type), 'taps', {}))
 
 
 def read(path: Path, **expected: object) -> dict | None:
@@ -66,7 +74,9 @@ def have_teacher(file: Path, weights: Path, train: Callable[[], dict]) -> None:
         result = result or trained
     found = weights_digest(weights)
     result.setdefault('weights', found)
-    file.write_text(json.dumps(result, indent=1) + '\n')
+    # Training has written its own.
+    if file.read_text() != (text := json.dumps(result, indent=1) + '\n'):
+        file.write_text(text)
     if result['weights'] != found:
         raise RuntimeError(
             f'{weights} has other weights than the teacher of {file.name}, whose students have results. Another kind '

@@ -21,7 +21,7 @@ def missing(wanted: Iterable[Run], kept: Callable[[Setting, int], object] = has_
         wanted: Settings with their seeds.
         kept: Gives the result of a run if there is one, and raises if it is of another run than its name says.
     """
-    found = [(setting, seed) for setting, seed in wanted if not kept(setting, seed)]
+    found = [(setting, seed) for setting, seed in dict.fromkeys(wanted) if not kept(setting, seed)]
     print(f'{len(found)} runs', flush=True)
     return found
 

@@ -15,7 +15,7 @@ class Setting(Protocol):
         study: Name of the study, and of the folder of its results.
         name: Unique within the study, and a file name.
         metric: Of its scores the one to choose by.
-        teacher: The setting that teaches the student. One with a `seed` has that one, others have their first.
+        teacher: The setting that teaches the student; with its own `seed` if it has one.
     """
 
     study: str

@@ -71,9 +71,11 @@ class Shootout:
         to = ['to its student alone', *(f'to {self.titles[reference]}' for reference in REFERENCES)]
         columns = [self.scored, f'{self.scored}, {said(seeds)}'] if uneven else [self.scored]
         header = ['', 'weight times', 'seeds', *columns, *to, 'gap closed', 'step / KD']
-        kept = [column not in without for column in header]
+        if unknown := set(without) - set(header):
+            raise ValueError(f'no column {sorted(unknown)[0]!r}; there are {", ".join(header[1:])}')
+        shown = [column not in without for column in header]
         ordered = [line for _, line in sorted(lines, key=lambda line: line[0], reverse=True)]
-        head, *rows = ([*compress(cells, kept)] for cells in [header, *ordered])
+        head, *rows = ([*compress(cells, shown)] for cells in [header, *ordered])
         student = self.alone(REFERENCES[0])
         alone = spread_of(student, fresh=True)
         if uneven:
@@ -125,7 +127,7 @@ class Shootout:
         return spread(chosen(best, self.seeds())) if best else NOT_RUN
 
     def seeds(self, names: Collection[str] = ()) -> list[int]:
-        """The seeds that every method's best try has run with, of all or of some, but for the one it was chosen by."""
+        """Seeds that the best tries of all methods, or of those named, have in common, without the one to choose by."""
         found = [values(best, fresh=True).keys() for name in names or self.titles if (best := self.best(name))]
         return sorted(set.intersection(*map(set, filter(None, found)))) if any(found) else []
 

@@ -1,18 +1,22 @@
-"""Every kept run of a study is one that a command of its page makes."""
+"""Every kept run of a study is one that a command of its page makes, by the teacher that the command names."""
 
 import json
 import re
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from benchmarks import background
+from benchmarks import background_rows
 from benchmarks.classifier_shootout.settings import ASSISTANT, Setting
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
+from benchmarks.digits_study import command_line as same_seeds
+from benchmarks.digits_study.run import heard_by
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.replication import __main__ as replication
+from benchmarks.replication.settings import asked as asked_again
 from benchmarks.roi_study import __main__ as roi_study
 from benchmarks.roi_study.settings import LOSSES, searched
 from benchmarks.study import command_line
@@ -28,41 +32,74 @@ COMMANDS = sorted(
     }
 )
 SHOOTOUTS = dict(method_shootout=DETECTORS, classifier_shootout=CLASSIFIERS)
-MAINS = dict(roi_study=roi_study, replication=replication, background=background)
+STUDIES = [*SHOOTOUTS, 'roi_study', 'replication', 'background_rows']
 
 
-def asked(words, monkeypatch):
-    """The result files that a command makes, those beyond the first tries of a search and an assistant included."""
+class Enough(Exception):
+    """A search asks again for what it has asked for, since nothing trains."""
+
+
+def asked(words, patch):
+    """The settings and seeds that a command asks for, those that its search has found among them."""
     module, *options = words
-    name, found = module.removeprefix('benchmarks.'), set()
+    name, found = module.removeprefix('benchmarks.'), {}
 
     def work_off(wanted, jobs, dry=False):
-        found.update(result_file(setting, seed) for setting, seed in wanted)
+        new = dict.fromkeys(wanted)
+        if new and new.keys() <= found.keys():
+            raise Enough
+        found.update(new)
 
-    monkeypatch.setattr(sys, 'argv', [name, *options])
-    if name in SHOOTOUTS:
+    patch.setattr(sys, 'argv', [name, *options])
+    patch.setattr(roi_study, 'work_off', work_off)
+    patch.setattr(same_seeds, 'work_off', work_off)
+    with suppress(Enough):
+        if name in SHOOTOUTS:
+            command_line.main(SHOOTOUTS[name], name, '', work_off)
+        elif name == 'roi_study':
+            roi_study.main()
+        elif name == 'replication':
+            same_seeds.main(name, '', asked_again().values(), replication.SEEDS)
+        else:
+            same_seeds.main(name, '', background_rows.asked().values(), background_rows.SEEDS)
+    if '--search' in options:
         shootout = SHOOTOUTS[name]
-        if '--search' in options:
-            found.update(result_file(of, SEARCHED) for method in shootout.titles for of in shootout.searched(method)[0])
-        if name == 'classifier_shootout':
-            found.add(result_file(Setting(ASSISTANT), SEARCHED))
-        command_line.main(shootout, name, '', work_off)
-        return found
-    monkeypatch.setattr(MAINS[name], 'work_off', work_off)
-    if name == 'roi_study':
-        found.update(result_file(of, SEARCHED) for method in LOSSES for of in searched(method)[0])
-    MAINS[name].main()
+        found.update(((of, SEARCHED), None) for method in shootout.titles for of in shootout.searched(method)[0])
+    if name == 'roi_study' and not {'--settings', '--claims', '--chosen', '--questions'} & set(options):
+        found.update(((of, SEARCHED), None) for method in LOSSES for of in searched(method)[0])
+    if name == 'classifier_shootout':
+        found[Setting(ASSISTANT), SEARCHED] = None
     return found
 
 
-@pytest.mark.parametrize('study', [*SHOOTOUTS, *MAINS])
-def test_every_kept_run_has_a_command(study, monkeypatch):
-    made = set().union(*(asked(words, monkeypatch) for words in COMMANDS))
+@pytest.fixture(scope='module')
+def commanded():
+    """By result file whose run the page's commands make."""
+    with pytest.MonkeyPatch.context() as patch:
+        runs = [run for words in COMMANDS for run in asked(words, patch)]
+    found = {}
+    for setting, seed in runs:
+        found.setdefault(result_file(setting, seed), []).append(setting)
+    return found
+
+
+@pytest.mark.parametrize('study', STUDIES)
+def test_every_kept_run_has_a_command(study, commanded):
     kept = set((RESULTS / study).glob('*.json'))
-    assert kept <= made, sorted(path.name for path in kept - made)
+    assert kept <= commanded.keys(), sorted(path.name for path in kept - commanded.keys())
 
 
-@pytest.mark.parametrize('study', [*SHOOTOUTS, *MAINS, 'teachers'])
+@pytest.mark.parametrize('study', [study for study in STUDIES if study != 'classifier_shootout'])
+def test_every_student_of_the_digits_has_heard_the_teacher_that_a_command_names(study, commanded):
+    for path in (RESULTS / study).glob('*.json'):
+        if told := json.loads(path.read_text()).get('teacher'):
+            teachers = [heard_by(setting) for setting in commanded[path]]
+            weights = [json.loads(result_file(of, of.seed).read_text())['weights'] for of in teachers]
+            assert told in weights, path.name
+
+
+@pytest.mark.parametrize('study', [*STUDIES, 'teachers'])
 def test_every_kept_run_names_a_config_that_is_there(study):
     for path in (RESULTS / study).glob('*.json'):
-        assert all((REPOSITORY / name).is_file() for name in json.loads(path.read_text())['config'].split()), path.name
+        named = json.loads(path.read_text())['config']
+        assert all((REPOSITORY / name).is_file() for name in ([named] if isinstance(named, str) else named)), path.name

@@ -12,7 +12,9 @@ PAGES = sorted([*ROOT.glob('*.md'), *(page for folder in FOLDERS for page in (RO
 
 def anchors(page):
     """The headings of a page as links name them."""
-    headings = re.findall(r'^#+ (.*)$', page.read_text(), re.M)
+    # A comment in code is no heading.
+    text = re.sub(r'^```.*?^```', '', page.read_text(), flags=re.M | re.S)
+    headings = re.findall(r'^#+ (.*)$', text, re.M)
     shown = [re.sub(r'\[([^\]]*)\]\([^)]*\)', r'\1', heading) for heading in headings]
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in shown}
 

@@ -1,4 +1,4 @@
-"""docs/settings.md: its keys, defaults, taps and options are the code's, none missing."""
+"""docs/settings.md: its keys, defaults, taps and options are the code's, none of these missing."""
 
 import inspect
 import re
@@ -60,7 +60,6 @@ def test_every_tap_is_there_with_its_options_the_default_first():
             shown |= dict.fromkeys(re.findall(r'\w+', names), cells[2])
     assert shown.keys() == TAPS.keys()
     for name, tap in TAPS.items():
-        assert re.findall(r'`(\w+)=', shown[name])[: len(tap.options)] or not tap.options
         for option, choices in tap.options.items():
             assert f'`{option}={choices[0]!r}`' in shown[name]
             assert all(repr(choice) in shown[name] for choice in choices[1:] if isinstance(choice, str))

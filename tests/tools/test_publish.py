@@ -7,14 +7,14 @@ from mmengine.config import ConfigDict
 
 from luminet_det.classification import Classifier
 from luminet_det.compat import checkpoints
-from tests import pairs, tiny
-from tools import publish
+from tests import pairs, runs, tiny
+from tools import publish, train
 from tools.publish import published
 
 
 def test_of_a_run_weights_and_classes_are_left(trained, capsys, tmp_path):
     folder, _ = trained
-    (checkpoint,) = sorted(folder.rglob('*.pth'))[-1:]
+    checkpoint = max(folder.rglob('*.pth'))
     publish.main([str(checkpoint), str(tmp_path / 'new' / 'student.pth')])
     said = capsys.readouterr().out
     # As plain torch reads it.
@@ -41,6 +41,28 @@ def test_a_network_of_torchvision_loads_into_torchvisions_own():
     torchvision.models.resnet18(num_classes=5).load_state_dict(weights, strict=True)
 
 
+def test_layout_and_storage_are_the_weights_own():
+    wide = torch.arange(2.0 * 8 * 3 * 3).reshape(2, 8, 3, 3).to(memory_format=torch.channels_last)
+    view = torch.arange(1000.0)[:2]
+    found = published(dict(state_dict=dict(wide=wide, view=view), meta=None))['state_dict']
+    assert torch.equal(found['wide'], wide)
+    assert found['wide'].is_contiguous()
+    assert found['view'].untyped_storage().nbytes() == 2 * 4
+
+
+def test_of_a_run_with_ema_it_is_the_averaged_student(trained, config, tmp_path):
+    path = tmp_path / 'ema.py'
+    path.write_text(f"_base_ = {str(config)!r}\ncustom_hooks = [dict(type='EMAHook')]\n")
+    finished = runs.run(train.main, [path], tmp_path)
+    assert finished.code == 0, finished.text
+    saved = checkpoints.load(max(tmp_path.rglob('*.pth')))
+    averaged = published(saved)['state_dict']
+    # mmengine keeps the other weights beside, with a prefix of its own.
+    others = {name.removeprefix('module.'): weight for name, weight in saved['ema_state_dict'].items()}
+    assert any(not torch.equal(weight, others[name]) for name, weight in averaged.items())
+    pairs.build(tiny.faster_rcnn()).load_state_dict(averaged, strict=True)
+
+
 def test_what_is_there_is_not_replaced(tmp_path, capsys):
     (tmp_path / 'student.pth').write_text('precious')
     with pytest.raises(SystemExit):
@@ -49,7 +71,14 @@ def test_what_is_there_is_not_replaced(tmp_path, capsys):
     assert (tmp_path / 'student.pth').read_text() == 'precious'
 
 
-@pytest.mark.parametrize(('content', 'words'), [(None, 'nowhere.pth'), (dict(model={}), 'has no state_dict')])
+class Other:
+    """What no checkpoint has, and reading would have to build."""
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [(None, 'nowhere.pth'), (dict(model={}), 'has no state_dict'), (dict(state_dict=Other()), 'Other')],
+)
 def test_what_is_no_checkpoint_of_a_run_is_named(tmp_path, capsys, content, words):
     path = tmp_path / 'nowhere.pth'
     if content is not None:
