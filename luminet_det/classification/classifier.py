@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from luminet_det.classification.label_guard import LabelGuard, refuse
 from luminet_det.classification.models import Outputs, own_weights
 from luminet_det.classification.network import build_network, last_layer, num_logits
 from luminet_det.compat import checkpoints
@@ -61,6 +62,7 @@ class Classifier(BaseModel):
         self.compile_options = None if compile in (False, None) else {} if compile is True else dict(compile)
         self._compiled_objective: Callable | None = None
         self._checked = False
+        self._labels = LabelGuard()
 
     def forward(
         self,
@@ -92,7 +94,14 @@ class Classifier(BaseModel):
         if mode == 'loss':
             if not self._checked:
                 self._check_classes()
-            return self.loss(inputs, labels, index)
+            self._labels.watch(labels, index)
+            try:
+                return self.loss(inputs, labels, index)
+            except (IndexError, RuntimeError):
+                # It may be a label, of which torch does not say whose it is. On a GPU nothing can be asked any more.
+                if labels.device.type == 'cpu':
+                    refuse(labels, index, num_logits(self.network))
+                raise
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
 
     def outputs(self, inputs: Tensor) -> Outputs:

@@ -101,6 +101,54 @@ def test_a_killed_run_resumes_exactly(whole, teacher, tmp_path, iteration):
     assert result(tmp_path)['history'] == result(whole[0])['history']
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('argv', 'changes'),
+    [
+        (['--amp'], {}),
+        ([], {'custom_hooks': [dict(type='luminet_det.ResultHook'), dict(type='EMAHook', momentum=0.5)]}),
+        ([], {'model.compile': dict(backend='aot_eager')}),
+        ([], {'train_dataloader.dataset.device_resident': False, 'train_dataloader.num_workers': 2}),
+    ],
+    ids=['amp', 'ema', 'compiled', 'loader processes'],
+)
+def test_a_killed_run_of_each_mode_resumes_exactly(teacher, tmp_path, argv, changes):
+    model = small.distilling(teacher)
+    assert trained(tmp_path / 'whole', model, *argv, **changes).code == 0
+    hook = dict(type='SignalHook', number=int(signal.SIGKILL), iteration=4)
+    changes = changes | {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.killer': hook}
+    assert trained(tmp_path, model, *argv, **changes).code == -signal.SIGKILL
+    changes['default_hooks.killer'] = dict(hook, iteration=-1)
+    finished = trained(tmp_path, model, '--resume', *argv, **changes)
+    assert finished.code == 0, finished.text
+    theirs = weights(tmp_path / 'whole')
+    assert all(torch.equal(mine, theirs[name]) for name, mine in weights(tmp_path, 'iter_6.pth').items())
+    for scalar in ('loss_ce', 'loss_luminet'):
+        assert runs.scalars(tmp_path / 'work', scalar) == runs.scalars(tmp_path / 'whole' / 'work', scalar)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'options',
+    [
+        True,
+        pytest.param(
+            dict(mode='reduce-overhead'),
+            marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='CUDA graphs need a GPU'),
+        ),
+    ],
+    ids=['compiled', 'captured'],
+)
+def test_a_compiled_run_has_the_losses_of_an_eager_one(teacher, tmp_path, options):
+    found = []
+    for name, value in (('eager', False), ('compiled', options)):
+        finished = trained(tmp_path / name, small.distilling(teacher), **{'model.compile': value})
+        assert finished.code == 0, finished.text
+        found.append([runs.scalars(tmp_path / name / 'work', scalar) for scalar in ('loss_ce', 'loss_luminet')])
+    for eager, compiled in zip(*found, strict=True):
+        assert compiled == pytest.approx(eager, rel=1e-3)
+
+
 def test_losses_read_once_a_log_line_are_those_read_in_every_step(whole, teacher, tmp_path):
     every = {'default_hooks.runtime_info.type': 'RuntimeInfoHook', 'default_hooks.logger.interval': 2}
     assert trained(tmp_path / 'each', small.distilling(teacher), **every).code == 0
