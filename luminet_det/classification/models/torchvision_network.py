@@ -15,8 +15,8 @@ class TorchvisionNetwork(LibraryNetwork):
     """A model of torchvision, e.g. `TorchvisionNetwork('resnet34')`.
 
     Auxiliary heads, which `googlenet` and `inception_v3` have unless `aux_logits=False`, run in training but do not
-    learn; DistributedDataParallel needs that option, and the second one's take images of 299 or more. Of them all, the ResNets (and ResNeXts, wide ResNets) give
-    `boundaries`.
+    learn; DistributedDataParallel needs that option, and the second one's take images of 299 or more. Of all models,
+    the ResNets (and ResNeXts, wide ResNets) give `boundaries`.
 
     Args:
         name: As in `torchvision.models`.
