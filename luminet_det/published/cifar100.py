@@ -1,4 +1,4 @@
-"""Published top-1 accuracies on CIFAR-100: the LumiNet paper's tables 1, 5 and 6, and what stands beside them."""
+"""Published top-1 accuracies on CIFAR-100: the LumiNet paper's tables 1, 5 and 6, figure 4, and what is beside."""
 
 from typing import NamedTuple
 
@@ -163,4 +163,29 @@ TRANSFER = read_rows(
     ReviewKD: papers: 72.4R 36.6R
     """,
     {'papers': 'papers of CRD, ReviewKD and DKD', 'figure': 'LumiNet paper, figure 4a: bars without values'},
+)
+
+# Figure 4, b and c, is of no pair that the paper names; this one's settings are published.
+SWEPT_PAIR = Pair('resnet8x4', 'resnet32x4')
+BATCH_SIZES = (32, 64, 128, 256)
+BATCH_SIZE = read_rows(
+    """
+    student: figure: ? ? ? ?
+    KD:      figure: ? ? ? ?
+    LumiNet: figure: ? ? ? ?
+    """,
+    {'figure': 'LumiNet paper, figure 4b: a plot'},
+)
+TAUS = (1, 2, 3, 4, 5, 6, 7, 8)
+TAU = read_rows('LumiNet: figure: ? ? ? ? ? ? ? ?', {'figure': 'LumiNet paper, figure 4c: a plot'})
+
+# Figure 4d.
+ENSEMBLE_PAIR = Pair('wrn_16_2', 'wrn_40_2')
+ENSEMBLE_TEACHER = 'resnet8x4'  # the other one, which the config's name ends in
+ENSEMBLE = read_rows(
+    """
+    one teacher:  paper: 76.38
+    two teachers: paper: 76.52
+    """,
+    {'paper': 'LumiNet paper, section 4.3 on figure 4d'},
 )

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from luminet_det.published import cifar100, imagenet
+from luminet_det.published import assistant, cifar100, imagenet
 from luminet_det.published.cifar100 import Pair
 from luminet_det.published.figure import Figure, Row
 from luminet_det.published.name import PLAIN, Name
-from luminet_det.published.run import FOLDERS, STRONG_AUGMENTATION, TOP1, Run
+from luminet_det.published.run import ABLATIONS, FOLDERS, STRONG_AUGMENTATION, TOP1, Run
 from luminet_det.published.spread import spread
 
 PAIRS = {'CIFAR-100': (*cifar100.PAIRS, cifar100.VIT_PAIR), 'ImageNet': tuple(imagenet.PAIRS)}
@@ -17,6 +17,7 @@ METHODS = (
     'fitnet', 'at', 'sp', 'rkd', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls', 'dkd_ls',
     'mlld_ls',
 )  # fmt: skip
+CHAINED = 'takd'  # the method that trains an assistant first
 
 
 class Measured:
@@ -53,18 +54,34 @@ class Measured:
 
     def config(self, row: str, pair: Pair, variant: str = '') -> str:
         """The name of the row's config."""
-        name = getattr(pair, OF_PLAIN[row]) if row in OF_PLAIN else f'{row}_{pair.student}-{pair.teacher}'
-        return f'{name}_{variant}' if variant else name
+        return config_name(row, pair, variant)
 
     def command(self, row: str, pair: Pair, variant: str = '') -> str:
         """What trains the row."""
-        below = STRONG_AUGMENTATION if variant else row if row in METHODS else ''
-        folder = '/'.join(filter(None, (FOLDERS[self.dataset], below)))
-        return f'`python tools/train.py configs/{folder}/{self.config(row, pair, variant)}.py`'
+        own = config_file(self.dataset, row, pair, variant)
+        if row == CHAINED:
+            return f'`python tools/train_chain.py {" ".join([*assistant.before(self.dataset, pair), own])}`'
+        return f'`python tools/train.py {own}`'
 
     def selection(self, row: str, pair: Pair, variant: str = '') -> str:
         """What the best epoch was selected on."""
         return selected_on(self.runs(row, pair, variant))
+
+
+def config_name(row: str, pair: Pair, variant: str = '') -> str:
+    """The name of a row's config."""
+    name = getattr(pair, OF_PLAIN[row]) if row in OF_PLAIN else f'{row}_{pair.student}-{pair.teacher}'
+    sign = '-' if variant == cifar100.ENSEMBLE_TEACHER else '_'
+    return f'{name}{sign}{variant}' if variant else name
+
+
+def config_file(dataset: str, row: str, pair: Pair, variant: str = '') -> str:
+    """The path of a row's config."""
+    if variant:
+        below = ABLATIONS if variant == cifar100.ENSEMBLE_TEACHER else STRONG_AUGMENTATION
+    else:
+        below = row if row in (*METHODS, CHAINED) else ''
+    return '/'.join(filter(None, ('configs', FOLDERS[dataset], below, f'{config_name(row, pair, variant)}.py')))
 
 
 def named(row: str, pair: Pair, variant: str = '') -> Name:
@@ -75,12 +92,14 @@ def named(row: str, pair: Pair, variant: str = '') -> Name:
 
 
 def beside_published(run: Run) -> bool:
-    """Whether a run stands in one of the paper's tables."""
+    """Whether a run stands in one of the paper's tables, or is the ensemble of its figure 4d."""
     if not run.full or run.name is None or run['dataset'] not in PAIRS:
         return False
     method, student, teacher, variant = run.name
     if teacher is None:
         return not variant and any(student in pair for pair in PAIRS[run['dataset']])
+    if variant == cifar100.ENSEMBLE_TEACHER:
+        return (method, student, teacher) == ('luminet', *cifar100.ENSEMBLE_PAIR)
     if variant:
         strong = variant in cifar100.STRONG_AUGMENTATION_VARIANTS and method == 'luminet'
         return strong and (student, teacher) in cifar100.STRONG_AUGMENTATION_PAIRS

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from luminet_det.published import cifar100, imagenet
+from luminet_det.published.ablation_tables import ensemble, sweep
+from luminet_det.published.figure import Row
 from luminet_det.published.measured import Measured
 from luminet_det.published.paper_tables import (
     accuracies,
+    chains,
     imagenet_pair,
     rows_of_other_methods,
     rows_of_our_own,
@@ -20,9 +23,9 @@ from luminet_det.published.short_tables import short_tables
 
 COMMAND = 'python tools/results.py --write'
 MARKS = """\
-Top-1 accuracy in percent. Published / measured; "not run" has its command below. The literature quotes the best epoch
-on the test set, so that is what stands beside it here; the last epoch is given too. Measured: mean ± sample sd over n
-seeds.
+Top-1 accuracy in percent. Published / measured; "not run" has its command below, "no config" has none here. The
+literature quotes the best epoch on the test set, so that is what stands beside it here; the last epoch is given too.
+Measured: mean ± sample sd over n seeds.
 
 Marks of published numbers: none, read in the source named; [R], recalled and to be checked before it is quoted; [I],
 the number is in the source, its column is our reading; ?, there is a number in the source, and it could not be read;
@@ -35,6 +38,11 @@ Measured, from the files in `../transfer`: top-1, mean ± sample sd over the see
 of n networks where more than one was probed. A probe counts here if its config is in configs/cifar100, and it had all
 images, at 32 pixels, no option of its own and the usual settings of the tool; what training its weights had is not in
 its file."""
+
+ABLATIONS = """\
+The paper does not say of which pair its figures 4b and 4c are; the settings of this one are published. A run counts if
+it differs from those of table 1 in nothing but the batch size (the learning rate stays), or in nothing but tau and an
+alpha of 8.25 times that. Why, and how the ensemble is made: configs/cifar100/ablations."""
 
 
 def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
@@ -68,6 +76,10 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
         '## The other methods that have configs',
         'Their configs have a folder each. Those of MLLD count with the epochs of their settings, up to 960.',
         rows_of_other_methods(cifar),
+        '## Teacher assistants (TAKD)',
+        'A command trains teacher, assistant and student one after another; the papers tell neither their '
+        'assistants nor their settings, so those in configs/cifar100/takd are our choice.',
+        chains(cifar),
         '## CIFAR-100 with strong augmentation (table 5)',
         'The paper names AutoAugment and says neither whether an image gives one view or two nor for how many epochs. '
         "MLLD's code has RandAugment and Cutout in a second view.",
@@ -75,12 +87,24 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
         '## Vision transformer (table 6)',
         'The settings behind the published row are not published. A run counts with all images and 240 epochs or more.',
         vit(cifar),
-        f'Published: {sources(cifar100.VIT).partition(": ")[2]}.',
+        f'Published: {_source(cifar100.VIT)}.',
         '## Linear probe on other data (figure 4a)',
         f'{cifar100.TRANSFER_PAIR} on CIFAR-100, frozen, then a linear layer on images of 32 pixels. No optimiser is '
-        f'published. To run: `{TRANSFER_COMMAND}`.',
+        f'published. To run, with the last column for CONFIG CHECKPOINT, and stl10 for the other data: '
+        f'`{TRANSFER_COMMAND}`.',
         transfer(probes),
         *_about(probes),
+        '## Ablations (figure 4, b to d)',
+        ABLATIONS,
+        f'### Batch size (figure 4b): {cifar100.SWEPT_PAIR}',
+        sweep(runs, 'batch size'),
+        f'Published: {_source(cifar100.BATCH_SIZE)}.',
+        f'### Tau (figure 4c): {cifar100.SWEPT_PAIR}',
+        sweep(runs, 'tau'),
+        f'Published: {_source(cifar100.TAU)}.',
+        f'### Ensemble of teachers (figure 4d): {cifar100.ENSEMBLE_PAIR}, and with {cifar100.ENSEMBLE_TEACHER}',
+        ensemble(cifar),
+        f'Published: {_source(cifar100.ENSEMBLE)}.',
         '## ImageNet (table 2)',
         'A run counts with all images and 100 epochs.',
         f'### {resnet}',
@@ -103,6 +127,11 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
             short,
         ]
     return '\n\n'.join(parts) + '\n'
+
+
+def _source(rows: Sequence[Row]) -> str:
+    """That of rows with one."""
+    return sources(rows).partition(': ')[2]
 
 
 def _about(probes: Sequence[Probe]) -> list[str]:

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 from luminet_det.published import cifar100, imagenet
 from luminet_det.published.cifar100 import Pair
-from luminet_det.published.figure import Row
+from luminet_det.published.figure import Figure, Row
 from luminet_det.published.markdown import table
-from luminet_det.published.measured import METHODS, RECIPES, Measured
+from luminet_det.published.measured import CHAINED, METHODS, OF_PLAIN, RECIPES, Measured
 from luminet_det.published.run import TOP5
 from luminet_det.published.spread import NOT_RUN
 
-OWN_ROWS = ('teacher', 'student', *RECIPES)
+OWN_ROWS = (*OF_PLAIN, *RECIPES)
+CONFIGURED = (*OWN_ROWS, *METHODS, CHAINED)  # the rows that have configs where there is a published number
 NOTHING = '-'
+NO_CONFIG = 'no config'
 
 
 def accuracies(measured: Measured, pairs: Sequence[Pair]) -> str:
@@ -21,6 +23,10 @@ def accuracies(measured: Measured, pairs: Sequence[Pair]) -> str:
         figures = [row.figures[cifar100.PAIRS.index(pair)] for pair in pairs]
         ours = [measured.accuracy(row.key, pair) for pair in pairs]
         if any(str(figure) != NOTHING for figure in figures) or any(cell != NOT_RUN for cell in ours):
+            ours = [
+                NO_CONFIG if cell == NOT_RUN and (row.key not in CONFIGURED or str(figure) == NOTHING) else cell
+                for figure, cell in zip(figures, ours, strict=True)
+            ]
             lines.append([row.method, *(f'{figure} / {cell}' for figure, cell in zip(figures, ours, strict=True))])
     return table(['', *map(str, pairs)], lines)
 
@@ -41,21 +47,19 @@ def rows_of_our_own(measured: Measured) -> str:
             config = measured.config(row.key, pair)
             if row.key in OWN_ROWS and str(row.figures[column]) != NOTHING and config not in seen:
                 seen.add(config)
-                lines.append(_detail(measured, row, column, pair))
+                lines.append(detail(measured, row.figures[column], row.key, pair))
     lines.sort(key=lambda line: '-' in line[0])  # networks by themselves first
     return table(DETAILS, lines)
 
 
 def rows_of_other_methods(measured: Measured) -> str:
     """The same of each method with a folder of its own, for the pairs with a published number."""
-    rows = [row for row in cifar100.TOP1 if row.key in METHODS]
-    lines = [
-        _detail(measured, row, column, pair)
-        for row in rows
-        for column, pair in enumerate(cifar100.PAIRS)
-        if str(row.figures[column]) != NOTHING
-    ]
-    return table(DETAILS, lines)
+    return _rows_of(measured, METHODS)
+
+
+def chains(measured: Measured) -> str:
+    """The same of TAKD, with the command of the whole chain."""
+    return _rows_of(measured, (CHAINED,))
 
 
 def strong_augmentation(measured: Measured) -> str:
@@ -80,7 +84,7 @@ def vit(measured: Measured) -> str:
     return table(
         DETAILS,
         [
-            _detail(measured, row, 0, cifar100.VIT_PAIR)
+            detail(measured, row.figures[0], row.key, cifar100.VIT_PAIR)
             for row in cifar100.VIT + measured.unpublished(cifar100.VIT, [cifar100.VIT_PAIR])
         ],
     )
@@ -102,7 +106,7 @@ def imagenet_pair(measured: Measured, pair: Pair) -> str:
                 measured.accuracy(row.key, pair, metric=TOP5),
                 measured.accuracy(row.key, pair, 'last'),
                 str(len(measured.runs(row.key, pair))),
-                _imagenet_command(measured, row.key, pair) if row.key in (*OWN_ROWS, *METHODS) else '-',
+                _imagenet_command(measured, row.key, pair) if row.key in CONFIGURED else '-',
             ]
         )
     return table(['', 'top-1', 'top-5', 'best epoch', 'its top-5', 'last epoch', 'n', 'command'], lines)
@@ -111,17 +115,30 @@ def imagenet_pair(measured: Measured, pair: Pair) -> str:
 DETAILS = ('config', 'published', 'best epoch', 'last epoch', 'n', 'selected on', 'command')
 
 
-def _detail(measured: Measured, row: Row, column: int, pair: Pair) -> list[str]:
+def detail(measured: Measured, published: Figure, row: str, pair: Pair, variant: str = '') -> list[str]:
+    """The cells of `DETAILS`."""
     return [
-        measured.config(row.key, pair),
-        str(row.figures[column]),
-        measured.accuracy(row.key, pair),
-        measured.accuracy(row.key, pair, 'last'),
-        str(len(measured.runs(row.key, pair))),
-        measured.selection(row.key, pair),
-        measured.command(row.key, pair),
+        measured.config(row, pair, variant),
+        str(published),
+        measured.accuracy(row, pair, variant=variant),
+        measured.accuracy(row, pair, 'last', variant=variant),
+        str(len(measured.runs(row, pair, variant))),
+        measured.selection(row, pair, variant),
+        measured.command(row, pair, variant),
     ]
 
 
+def _rows_of(measured: Measured, methods: Sequence[str]) -> str:
+    lines = [
+        detail(measured, row.figures[column], row.key, pair)
+        for row in cifar100.TOP1
+        if row.key in methods
+        for column, pair in enumerate(cifar100.PAIRS)
+        if str(row.figures[column]) != NOTHING
+    ]
+    return table(DETAILS, lines)
+
+
 def _imagenet_command(measured: Measured, row: str, pair: Pair) -> str:
-    return "torchvision's weights" if row == 'teacher' else measured.command(row, pair)
+    command = measured.command(row, pair)
+    return f"torchvision's weights, or {command}" if row == 'teacher' else command

@@ -4,20 +4,23 @@ from collections.abc import Sequence
 
 from luminet_det.published import cifar100, config_path
 from luminet_det.published.markdown import table
-from luminet_det.published.measured import named
+from luminet_det.published.measured import config_file, config_name, named
 from luminet_det.published.probe import Probe, accuracy
 
 
 def transfer(probes: Sequence[Probe]) -> str:
-    """Figure 4a's protocol, with the numbers of the papers before it."""
+    """Figure 4a's protocol, with the numbers of the papers before it, and what is probed."""
     columns = cifar100.TRANSFER_COLUMNS
-    head = ['', *(f'{column}, {kind}' for column in columns for kind in ('published', 'measured'))]
+    head = ['', *(f'{column}, {kind}' for column in columns for kind in ('published', 'measured')), 'CONFIG CHECKPOINT']
     lines = []
     for row in cifar100.TRANSFER:
         cells = []
         for column, figure in zip(columns, row.figures, strict=True):
             cells += [str(figure), accuracy([probe for probe in probes if _place(probe) == (row.key, column)])]
-        lines.append([row.method, *cells])
+        network = row.key, cifar100.TRANSFER_PAIR
+        # Every config of these trains for 240 epochs.
+        probed = f'{config_file("CIFAR-100", *network)} work_dirs/{config_name(*network)}/epoch_240.pth'
+        lines.append([row.method, *cells, f'`{probed}`'])
     return table(head, lines)
 
 

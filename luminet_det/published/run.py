@@ -1,13 +1,13 @@
 """A measured run: the result file that `luminet_det.ResultHook` writes, checked as it is read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from luminet_det.published import config_path
-from luminet_det.published.cifar100 import MLLD_EPOCHS
+from luminet_det.published.cifar100 import ENSEMBLE_TEACHER, MLLD_EPOCHS
 from luminet_det.published.name import PLAIN, Name, read_name
 from luminet_det.published.result_file import read_object
 
@@ -18,18 +18,20 @@ KEYS = (
 )  # fmt: skip
 # Where the configs of the published rows are.
 FOLDERS = {'CIFAR-100': 'cifar100', 'ImageNet': 'imagenet'}
-STRONG_AUGMENTATION = 'strong_augmentation'  # below those
+STRONG_AUGMENTATION, ABLATIONS = 'strong_augmentation', 'ablations'  # below those
+BATCH_SIZE = 'train_dataloader.batch_size'
 # The training set, epochs and batch size that published numbers stand for.
 PROTOCOLS = {
     'CIFAR-100': MappingProxyType(dict(train_images=50_000, epochs=240, batch_size=64)),
     'ImageNet': MappingProxyType(dict(train_images=1_281_167, epochs=100)),
 }
-# Options that leave the outcome what it is, by their last part and by their first.
+# Options that leave the outcome what it is, by their last part, by their first and by any.
 HARMLESS_ENDS = {
     'data_root', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device_resident', 'work_dir',
-    'checkpoint', 'val_interval', 'compile', 'channels_last',
+    'checkpoint', 'val_interval', 'channels_last',
 }  # fmt: skip
 HARMLESS_STARTS = {'default_hooks', 'env_cfg', 'log_level', 'log_processor', 'visualizer', 'vis_backends', 'launcher'}
+HARMLESS_PARTS = {'compile'}  # True, or a dict of the compiler's options
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ class Run:
 
     @property
     def options(self) -> dict[str, object]:
-        """The options that may change the outcome."""
-        return telling(self['options'])
+        """The options that may change the outcome; the batch size is one only where it is not that of the whole run."""
+        found = telling(self['options'])
+        return {key: value for key, value in found.items() if (key, value) != (BATCH_SIZE, self['batch_size'])}
 
     @property
     def complete(self) -> bool:
@@ -76,18 +79,33 @@ class Run:
     @property
     def full(self) -> bool:
         """Whether it followed the protocol of the published numbers to its end, as its config has it."""
+        return self.follows()
+
+    def follows(self, options: Mapping[str, object] = MappingProxyType({}), **changes: object) -> bool:
+        """The same but for some changes, which it must have.
+
+        Args:
+            options: Those that may change the outcome, all of them.
+            changes: Parts of the protocol, such as `batch_size=128`.
+        """
         protocol = PROTOCOLS.get(self['dataset'])
-        if protocol is None or not self.complete or self.options:
+        if protocol is None or not self.complete or self.options != options or self.folder not in self._folders:
             return False
-        folder, method = FOLDERS[self['dataset']], self.name.method if self.name else PLAIN
-        if self.folder not in (folder, f'{folder}/{STRONG_AUGMENTATION}', f'{folder}/{method}'):
-            return False
-        if method in ('mlld', 'mlld_ls'):
+        if self.name and self.name.method in ('mlld', 'mlld_ls'):
             epochs = MLLD_EPOCHS.get(self.name[1:3], protocol['epochs'])
             protocol = {**protocol, 'epochs': epochs}
         if self.name and self.name.student.startswith('deit'):  # nothing but the images is published
             return self['train_images'] == protocol['train_images'] and self['epochs'] >= protocol['epochs']
-        return all(self[key] == value for key, value in protocol.items())
+        return all(self[key] == value for key, value in {**protocol, **changes}.items())
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        """Where the config of a published row with this name may be."""
+        below = [STRONG_AUGMENTATION, self.name.method if self.name else PLAIN]
+        if self.name and self.name.variant == ENSEMBLE_TEACHER:
+            below.append(ABLATIONS)
+        folder = FOLDERS[self['dataset']]
+        return folder, *(f'{folder}/{part}' for part in below)
 
 
 def telling(options: dict[str, object]) -> dict[str, object]:
@@ -95,7 +113,9 @@ def telling(options: dict[str, object]) -> dict[str, object]:
     return {
         key: value
         for key, value in sorted(options.items())
-        if key.rpartition('.')[-1] not in HARMLESS_ENDS and key.partition('.')[0] not in HARMLESS_STARTS
+        if key.rpartition('.')[-1] not in HARMLESS_ENDS
+        and key.partition('.')[0] not in HARMLESS_STARTS
+        and not HARMLESS_PARTS.intersection(key.split('.'))
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from luminet_det.published import config_path
+from luminet_det.published.ablation import is_point
 from luminet_det.published.markdown import table
 from luminet_det.published.measured import beside_published, selected_on
 from luminet_det.published.name import PLAIN
@@ -83,7 +84,7 @@ def short_tables(runs: Iterable[Run]) -> str:
     shown = [
         section
         for section, groups in sections.items()
-        if not all(beside_published(run) for group in groups.values() for run in group)
+        if not all(beside_published(run) or is_point(run) for group in groups.values() for run in group)
     ]
     blocks = []
     for section in sorted(shown, key=lambda section: (str(section.protocol), section.title)):

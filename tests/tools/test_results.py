@@ -4,15 +4,19 @@ import json
 import re
 import shlex
 import shutil
+from itertools import pairwise
 
 import pytest
 
-from luminet_det.published import load_runs
+from luminet_det.published import cifar100, imagenet, load_runs
 from luminet_det.published.name import Name, read_name
+from luminet_det.sweep.grid import parse_value
 from tests import runs
-from tools import linear_probe, results
+from tests.classification_configs import parsed, teachers, work_dir
+from tools import linear_probe, results, sweep
 
-TABLES = runs.TOOLS.parent / 'benchmarks' / 'results'
+ROOT = runs.TOOLS.parent
+TABLES = ROOT / 'benchmarks' / 'results'
 
 
 @pytest.fixture
@@ -87,20 +91,102 @@ def test_without_results_every_measured_cell_says_not_run_and_how_to_run_it(fold
     text = page(folder, capsys)
     for heading in (SAME, OTHER, BEYOND):
         table = rows(text, heading)
-        assert all(cell.endswith(' / not run') for row, cells in table.items() if row.strip('-') for cell in cells)
-    configs = rows(text, 'The rows that have configs')
-    assert len(configs) == 2 + 15 + 3 * 11 + 6 + 1
-    for name, cells in configs.items():
+        assert all(
+            cell.endswith((' / not run', ' / no config'))
+            for row, cells in table.items()
+            if row.strip('-')
+            for cell in cells
+        )
+    lines = rows(text, 'The rows that have configs')
+    assert len(lines) == 2 + 15 + 3 * 11 + 6 + 1
+    for name, cells in lines.items():
         if name.strip('-:') not in ('', 'config'):
             assert cells[1:5] == ['not run', 'not run', '0', '-']
             assert cells[5] == f'`python tools/train.py configs/cifar100/{name}.py`'
     assert '## Short protocols' not in text
 
 
+def commands(text):
+    """The words of each command in backticks, or of another text in them that begins with a config."""
+    return [shlex.split(words) for words in re.findall(r'`((?:python tools/|configs/)[^`]+)`', text)]
+
+
+def configs(text):
+    """The names of the configs that the commands of a text train: of a chain all of them."""
+    words = [word for command in commands(text) for word in command if word.startswith('configs/')]
+    return {word.rpartition('/')[2].removesuffix('.py') for word in words if word.endswith('.py')}
+
+
 def test_every_command_of_the_page_names_a_config_that_is_there(folder, capsys):
-    configs = set(re.findall(r'tools/train.py (\S+\.py)', page(folder, capsys)))
-    assert len(configs) > 48 + 10
-    assert [config for config in sorted(configs) if not (runs.TOOLS.parent / config).is_file()] == []
+    found = {word for words in commands(page(folder, capsys)) for word in words if word.endswith('.py')}
+    assert len(found) > 250
+    assert [path for path in sorted(found) if not (ROOT / path).is_file()] == []
+
+
+def test_every_not_run_has_a_command_and_what_has_no_config_says_so(folder, capsys):
+    text = page(folder, capsys)
+    commanded, files = configs(text), {path.stem for path in (ROOT / 'configs' / 'cifar100').rglob('*.py')}
+    checked = 0
+    for heading in (SAME, OTHER, BEYOND):
+        table = rows(text, heading)
+        pairs = [pair.split(' ← ') for pair in table.pop('')]
+        keys = {row.method: row.key for row in cifar100.TOP1}
+        for method, cells in table.items():
+            for (student, teacher), cell in zip(pairs, cells, strict=True):
+                if not method.strip('-'):
+                    continue
+                alone = dict(student=student, teacher=teacher).get(method)
+                name = alone or f'{keys[method]}_{student}-{teacher}'
+                assert cell.rpartition(' / ')[2] == ('not run' if name in files else 'no config'), name
+                assert (name in commanded) == (name in files), name
+                checked += 'not run' in cell
+    # All other tables name a config in the line itself, or list below it what was not run.
+    for section in re.split(r'^#+ ', text, flags=re.MULTILINE):
+        title, _, body = section.partition('\n')
+        lines = [line for line in body.splitlines() if line.startswith('|') and 'not run' in line]
+        if title in (SAME, OTHER, BEYOND) or not lines:
+            continue
+        _, sign, listed = body.partition('\nNot run:\n')
+        checked += sum(line.count('not run') for line in lines)
+        if sign:
+            points = sum(len(grid(words)) if 'tools/sweep.py' in words else 1 for words in commands(listed))
+            assert points == sum(line.count('not run') for line in lines)
+        else:
+            assert [line for line in lines if not configs(line)] == []
+    assert checked == text.count('not run') - 1  # the one that is explained
+
+
+def grid(words):
+    """The values of a sweep's command."""
+    return words[words.index('--grid') + 1].partition('=')[2].split(',')
+
+
+def test_ctkd_has_no_config_and_takd_a_chain_of_those_that_teach_one_another(folder, capsys):
+    text = page(folder, capsys)
+    for method in ('CTKD', 'CTKD + LS'):
+        assert {cell.partition(' / ')[2] for cell in rows(text, SAME)[method]} == {'no config'}
+    chains = [words[2:] for words in commands(text) if words[1] == 'tools/train_chain.py']
+    pairs = [*cifar100.PAPER_PAIRS, *list(imagenet.PAIRS)[:2]]
+    assert [read_name(chain[-1].rpartition('/')[2].removesuffix('.py')) for chain in chains] == [
+        Name('takd', *pair, '') for pair in pairs
+    ]
+    for chain in chains:
+        for teacher, student in pairwise(chain):
+            (told,) = teachers(parsed(ROOT / student))
+            assert told.config == teacher
+            assert told.checkpoint.startswith(f'{work_dir(ROOT / teacher)}/')
+        # The first learns from nobody, or from weights that are there to download.
+        assert [told for told in teachers(parsed(ROOT / chain[0])) if '://' not in told.checkpoint] == []
+
+
+def test_a_chain_that_was_run_stands_in_its_table_and_beside_its_number(folder, capsys):
+    path = 'configs/cifar100/takd/takd_vgg8-vgg13.py'
+    options = {'model.teacher.checkpoint': 'work_dirs/chain_takd_vgg8-vgg13/2_kd_vgg11-vgg13/epoch_240.pth'}
+    write(folder, 'takd_vgg8-vgg13', 73.5, 73.25, config=path, options=options)
+    text = page(folder, capsys)
+    assert rows(text, SAME)['TAKD'][-1] == '73.23 / 73.50'
+    assert rows(text, 'Teacher assistants (TAKD)')['takd_vgg8-vgg13'][:4] == ['73.23', '73.50', '73.25', '1']
+    assert '## Short protocols' not in text
 
 
 def test_a_full_run_stands_beside_the_published_number_with_best_and_last(folder, capsys):
@@ -132,13 +218,15 @@ def test_pairs_beyond_the_papers_have_a_table_of_what_is_published_or_measured_o
     [
         dict(epochs=239),
         dict(train_images=45_000, selected_on='held-out part of the training set'),
-        dict(batch_size=128),
+        dict(batch_size=96),
+        dict(batch_size=128, options={'optim_wrapper.optimizer.lr': 0.1}),
+        dict(options={'model.compile.mode': 'default', 'model.ce_weight': 1}),
         dict(options={'model.distill.0.loss.tau': 2}),
         dict(dataset='CIFAR-10'),
         dict(config='configs/cifar100_other/luminet_resnet8x4-resnet32x4.py'),
         dict(metrics={kind: {'epoch': 100, 'accuracy/top1': 75.0} for kind in ('best', 'last')}),
     ],
-    ids=lambda change: next(iter(change)),
+    ids=lambda change: ','.join(change),
 )
 def test_a_run_that_differs_from_the_full_protocol_does_not_stand_beside_it(folder, capsys, change):
     write(folder, 'luminet_resnet8x4-resnet32x4', 75.0, 75.0, **change)
@@ -151,6 +239,23 @@ def test_options_that_say_where_things_are_do_not_make_a_run_another(folder, cap
     options = {'train_dataloader.dataset.data_root': '/data/c', 'model.teacher.checkpoint': 'work_dirs/t/best.pth'}
     write(folder, 'luminet_resnet8x4-resnet32x4', 77.0, 76.0, options=options)
     assert column(page(folder, capsys), SAME, 'resnet8x4 ← resnet32x4')['LumiNet'] == '77.50 / 77.00'
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'model.compile': True},
+        {'model.compile.mode': 'reduce-overhead'},
+        {'model.compile.options.max_autotune': True, 'model.compile.dynamic': False},
+        {'model.teacher.compile.backend': 'eager'},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_compilation_does_not_make_a_run_another(folder, capsys, options):
+    write(folder, 'luminet_resnet8x4-resnet32x4', 77.0, 76.0, options=options)
+    text = page(folder, capsys)
+    assert column(text, SAME, 'resnet8x4 ← resnet32x4')['LumiNet'] == '77.50 / 77.00'
+    assert '## Short protocols' not in text
 
 
 def test_a_method_that_no_table_has_gets_a_row(folder, capsys):
@@ -250,6 +355,117 @@ def test_imagenet_has_top_5_of_the_best_epoch_and_its_own_protocol(folder, capsy
     assert rows(text, 'mobilenetv2 ← resnet50')['LumiNet'][:3] == ['-', '-', '73.40']
 
 
+BATCH_SIZE, TAU = 'Batch size (figure 4b): ', 'Tau (figure 4c): '
+ENSEMBLE = 'Ensemble of teachers (figure 4d): '
+README = ROOT / 'configs' / 'cifar100' / 'ablations' / 'README.md'
+
+
+def section(text, heading):
+    return text.partition(f'### {heading}')[2].partition('\n#')[0]
+
+
+def swept(folder, monkeypatch, words):
+    """Write what a sweep's command leaves: a result for each of its points, 1 above the last one."""
+    monkeypatch.chdir(folder)
+    (folder / 'configs').exists() or (folder / 'configs').symlink_to(ROOT / 'configs')
+    _, points = sweep.plan(sweep.parser().parse_args(words), [])
+    name = words[0].rpartition('/')[2].removesuffix('.py')
+    for point in points:
+        options = {key: parse_value(value) for key, value in point.options.items()}
+        batch = options.get('train_dataloader.batch_size', 64)
+        best = 60.0 + len(list((folder / 'cifar100').iterdir()))
+        write(folder, name, best, best, point.seed, config=words[0], batch_size=batch, options=options)
+    return points
+
+
+def test_the_sweeps_of_the_page_are_those_of_the_configs_readme_and_fill_its_tables(folder, capsys, monkeypatch):
+    text = page(folder, capsys)
+    found = [words[2:] for heading in (BATCH_SIZE, TAU) for words in commands(section(text, heading))]
+    lines = README.read_text().replace('\\\n', ' ').splitlines()
+    assert sorted(found) == sorted(shlex.split(line)[2:] for line in lines if line.startswith('python tools/sweep.py'))
+    points = [point for words in found for point in swept(folder, monkeypatch, words)]
+    assert len(points) == 3 * (3 * 4 + 8)
+    text = page(folder, capsys)
+    for heading in (BATCH_SIZE, TAU):
+        assert 'not run' not in section(text, heading).lower()
+    assert rows(text, BATCH_SIZE)['student'] == [f'? / {mean}.00 ± 1.00' for mean in (61, 64, 67, 70)]
+    assert rows(text, TAU)['LumiNet'] == [f'? / {mean}.00 ± 1.00' for mean in range(97, 121, 3)]
+    # That of 64 images is table 1's, too.
+    assert column(text, SAME, 'resnet8x4 ← resnet32x4')['student'] == '72.50 / 64.00 ± 1.00'
+    assert '## Short protocols' not in text
+
+
+def test_a_sweep_that_was_run_in_part_has_the_command_of_the_rest(folder, capsys):
+    name = 'luminet_resnet8x4-resnet32x4'
+    write(folder, name, 77.0, 76.0)
+    write(folder, name, 76.0, 75.0, batch_size=256, options={'train_dataloader.batch_size': 256})
+    tau = {'model.distill.0.loss.tau': 4, 'model.distill.0.loss.loss_weight': 1089.0}
+    write(folder, name, 77.25, 76.0, seed=1, options=tau)
+    write(folder, name, 77.5, 76.0, options=tau)
+    text = page(folder, capsys)
+    assert rows(text, BATCH_SIZE)['LumiNet'] == ['? / not run', '? / 77.00', '? / not run', '? / 76.00']
+    (left,) = [words for words in commands(section(text, BATCH_SIZE)) if name in words[2]]
+    assert grid(left) == ['32', '128']
+    # Of the two runs with seed 0 the swept one.
+    assert rows(text, TAU)['LumiNet'][3] == '? / 77.38 ± 0.18'
+    (left,) = commands(section(text, TAU))
+    assert grid(left) == ['1', '2', '3', '5', '6', '7', '8']
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(options={'model.distill.0.loss.tau': 2}),
+        dict(options={'model.distill.0.loss.tau': 2, 'model.distill.0.loss.loss_weight': 1089.0}),
+        dict(batch_size=128, options={'train_dataloader.batch_size': 128, 'optim_wrapper.optimizer.lr': 0.1}),
+        dict(batch_size=128, options={'train_dataloader.batch_size': 64}),
+        dict(batch_size=128, epochs=120, options={'train_dataloader.batch_size': 128}),
+        dict(batch_size=512, options={'train_dataloader.batch_size': 512}),
+    ],
+    ids=lambda changes: ','.join(f'{key}={value}' for key, value in changes['options'].items()),
+)
+def test_a_run_that_differs_in_more_is_no_point_of_a_sweep(folder, capsys, changes):
+    write(folder, 'luminet_resnet8x4-resnet32x4', 75.01, 75.0, **changes)
+    text = page(folder, capsys)
+    for heading in (BATCH_SIZE, TAU):
+        assert '75.01' not in section(text, heading)
+    assert '75.01' in text.partition('## Short protocols')[2]
+
+
+def test_a_student_of_two_teachers_stands_beside_the_one_of_one(folder, capsys):
+    heading = f'{ENSEMBLE}wrn_16_2 ← wrn_40_2, and with resnet8x4'
+    one, two = 'luminet_wrn_16_2-wrn_40_2', 'luminet_wrn_16_2-wrn_40_2-resnet8x4'
+    table = rows(page(folder, capsys), heading)
+    path = f'configs/cifar100/ablations/{two}.py'
+    assert table[one][:2] == ['76.38', 'not run']
+    assert table[two] == ['76.52', 'not run', 'not run', '0', '-', f'`python tools/train.py {path}`']
+    options = {'model.teacher.1.checkpoint': '/here/resnet8x4.pth'}
+    for seed, best in enumerate((76.25, 76.75)):
+        write(folder, two, best, 76.0, seed, config=path, options=options)
+    write(folder, one, 76.0, 75.5)
+    text = page(folder, capsys)
+    table = rows(text, heading)
+    assert table[two][:5] == ['76.52', '76.50 ± 0.35', '76.00 ± 0.00', '2', 'test set']
+    assert table[one][:4] == ['76.38', '76.00', '75.50', '1']
+    assert column(text, SAME, 'wrn_16_2 ← wrn_40_2')['LumiNet'] == '76.38 / 76.00'
+    assert '## Short protocols' not in text
+
+
+def test_the_configs_readme_tells_the_published_numbers_of_the_ensemble():
+    one, two = (row.figures[0] for row in cifar100.ENSEMBLE)
+    assert f'| {two}; with WRN-40-2 alone {one} |' in README.read_text()
+    luminet = next(row for row in cifar100.TOP1 if row.key == 'luminet')
+    assert one == luminet.figures[cifar100.PAIRS.index(cifar100.ENSEMBLE_PAIR)]
+
+
+@pytest.mark.parametrize('name', ['kd_wrn_16_2-wrn_40_2-resnet8x4', 'luminet_wrn_16_2-wrn_40_2'])
+def test_another_config_in_the_folder_of_ablations_stands_beside_nothing(folder, capsys, name):
+    write(folder, name, 91.01, 91.0, config=f'configs/cifar100/ablations/{name}.py')
+    before, _, short = page(folder, capsys).partition('## Short protocols')
+    assert '91.01' in short
+    assert '91.01' not in before
+
+
 FIGURE = 'Linear probe on other data (figure 4a)'
 
 
@@ -261,10 +477,11 @@ def test_probes_of_the_papers_pair_stand_beside_its_published_numbers(folder, ca
     write_probe(folder, 'kd_wrn_16_2-wrn_40_2', [34.25])
     text = page(folder, capsys)
     table = rows(text, FIGURE)
-    assert table[''] == ['STL-10, published', 'STL-10, measured', 'Tiny-ImageNet, published', 'Tiny-ImageNet, measured']
-    assert table['LumiNet'] == ['?', '73.25 ± 0.35', '?', '38.00 ± 1.00']
-    assert table['teacher'] == ['68.6 [R]', 'not run', '31.5 [R]', '32.00']
-    assert table['student'] == ['69.7 [R]', '70.00', '33.7 [R]', 'not run']
+    heads = ['STL-10, published', 'STL-10, measured', 'Tiny-ImageNet, published', 'Tiny-ImageNet, measured']
+    assert table[''] == [*heads, 'CONFIG CHECKPOINT']
+    assert table['LumiNet'][:4] == ['?', '73.25 ± 0.35', '?', '38.00 ± 1.00']
+    assert table['teacher'][:4] == ['68.6 [R]', 'not run', '31.5 [R]', '32.00']
+    assert table['student'][:4] == ['69.7 [R]', '70.00', '33.7 [R]', 'not run']
     assert table['KD'][3] == '34.25'
     assert {table[row][place] for row in ('DKD', 'FitNet', 'CRD') for place in (1, 3)} == {'not run'}
     assert '### Other probes' not in text
@@ -292,7 +509,7 @@ def test_networks_of_one_config_are_spread_over_their_means(folder, capsys):
 def test_a_probe_of_anything_else_is_among_the_others(folder, capsys, change):
     write_probe(folder, 'wrn_16_2', [41.01], **change)
     text = page(folder, capsys)
-    assert rows(text, FIGURE)['student'] == ['69.7 [R]', 'not run', '33.7 [R]', 'not run']
+    assert rows(text, FIGURE)['student'][:4] == ['69.7 [R]', 'not run', '33.7 [R]', 'not run']
     assert '41.01' in text.partition('### Other probes')[2].partition('\n## ')[0]
 
 
@@ -328,7 +545,15 @@ def test_the_command_of_a_probe_writes_to_where_the_page_looks(folder, capsys):
         re.search(r'`python tools/linear_probe.py (.*?)`', page(folder, capsys))[1].replace('<name>', 'n')
     )
     given = linear_probe.parser().parse_args(words)
-    assert given.out == str((results.RESULTS / results.PROBES / 'n.json').relative_to(runs.TOOLS.parent))
+    assert given.out == str((results.RESULTS / results.PROBES / 'n.json').relative_to(ROOT))
+
+
+def test_what_is_probed_is_what_the_config_leaves(folder, capsys):
+    table = rows(page(folder, capsys), FIGURE)
+    probed = [cells[-1].strip('`').split() for row, cells in table.items() if row.strip('-')]
+    assert len(probed) == len(cifar100.TRANSFER)
+    for path, weights in probed:
+        assert weights == f'{work_dir(ROOT / path)}/epoch_{parsed(ROOT / path).train_cfg.max_epochs}.pth'
 
 
 def test_the_file_of_a_probe_that_is_none_is_named(folder, capsys):
