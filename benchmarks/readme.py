@@ -7,7 +7,7 @@ Each table stands between `<!-- name -->` and `<!-- /name -->` and comes from `b
 
 import json
 import re
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 from benchmarks import background_rows, methods_table
@@ -52,13 +52,14 @@ CLASSIFIER_ROWS = {
     'default': 'as the config stands',
     'contiguous': '`channels_last=False`',
     'loader processes': '`device_resident=False`, two loader processes',
-    'compile': '`compile=True`',
     'teacher half': "`teacher=dict(..., dtype='bf16')`",
-    'compile, teacher half': "`compile=True` and `teacher=dict(..., dtype='bf16')`",
     'amp': '`--amp`',
+    'compile': '`compile=True`',
+    'compile, teacher half': "`compile=True` and `teacher=dict(..., dtype='bf16')`",
     'compile, amp': '`compile=True` and `--amp`',
     'captured': "`compile=dict(mode='reduce-overhead')`",
     'captured, amp': "`compile=dict(mode='reduce-overhead')` and `--amp`",
+    'captured, amp, contiguous': "`compile=dict(mode='reduce-overhead')`, `--amp` and `channels_last=False`",
 }
 
 METHODS = dict(plain='ResNet-20 alone', kd='KD', dkd='DKD', luminet='LumiNet')
@@ -128,21 +129,28 @@ def dense_grid() -> str:
 
 
 def classification_speed() -> str:
-    result = _result('classification_speed')
-    step, runner = result['step'], result['runner']
-    lines = ['| a LumiNet epoch | images per second / the plain loop |', '|---|---:|']
-    lines += [
-        f'| {CLASSIFIER_ROWS[name]} | {_spread(row["over_plain_loop"])} |'
-        for name, row in result['epochs'].items()
-        if name in CLASSIFIER_ROWS
-    ]
-    lines += ['', '| a step | ratio |', '|---|---:|']
-    lines.append(f'| LumiNet / KD | {_spread(step["luminet_over_kd"])} |')
-    lines.append(
-        f"| LumiNet / (plain step + teacher's forward) | {_spread(step['luminet_over_student_and_teacher'])} |"
-    )
-    lines.append(f"| the Runner's step / the bare one | {_spread(runner['over_step'])} |")
-    return '\n'.join(lines)
+    results, of_first, more = [_result('classification_speed')], '', []
+    if (RESULTS / 'classification_speed_cuda.json').is_file():
+        results.append(_result('classification_speed_cuda'))
+        of_first, *more = (f'{found["hardware"]}, {" ← ".join(found["pair"].split("-"))}' for found in results)
+
+    def ratios(*keys: str) -> list[dict]:
+        return [reduce(lambda found, key: found.get(key, {}), keys, result) for result in results]
+
+    def lines(title: str, what: str, rows: dict[str, list[dict]]) -> list[str]:
+        heads = [title, f'{what}, {of_first}' if of_first else what, *more]
+        cells = [[name, *(_spread(ratio) if ratio else '-' for ratio in found)] for name, found in rows.items()]
+        measured = [f'| {" | ".join(row)} |' for row in cells if set(row[1:]) != {'-'}]
+        return [f'| {" | ".join(heads)} |', f'|---|{"---:|" * len(results)}', *measured]
+
+    ways = {title: ratios('epochs', name, 'over_plain_loop') for name, title in CLASSIFIER_ROWS.items()}
+    steps = {
+        'LumiNet / KD': ratios('step', 'luminet_over_kd'),
+        "LumiNet / (plain step + teacher's forward)": ratios('step', 'luminet_over_student_and_teacher'),
+        "the Runner's step / the bare one": ratios('runner', 'over_step'),
+    }
+    speed = lines('a LumiNet epoch', 'images per second / the plain loop', ways)
+    return '\n'.join([*speed, '', *lines('a step', 'ratio', steps)])
 
 
 def cifar100_short() -> str:

@@ -2,9 +2,11 @@
 
     python -m benchmarks.classification_speed [--device cuda] [--threads 1] [--rows default amp ...] [--out FILE.json]
 
-All runs take turns in one process, a slice of an epoch at a time, on the same images, networks and batch size; the
-result is the median of the ratios within a turn, with its quartiles. Compiling, the loaders' start and the first steps
-come before; a slice in which something was compiled after all is an error.
+Each of our settings takes turns with the plain loop, a slice of an epoch at a time, on the same images, networks and
+batch size; the result is the median of the ratios within a turn, with its quartiles. Compiling, the loaders' start and
+the first steps come before; a slice in which something was compiled after all is an error.
+
+The file is written after each part. The same command goes on with what is missing, and other --rows are added.
 """
 
 import argparse
@@ -22,7 +24,7 @@ RESULTS = Path(__file__).parents[1] / 'results'
 PAIRS = dict(cpu='resnet20-resnet56', cuda='resnet8x4-resnet32x4')
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog='classification_speed', description=__doc__.splitlines()[0])
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     parser.add_argument('--pair', help=f'<student>-<teacher>; default: {PAIRS}')
@@ -34,22 +36,30 @@ def main() -> None:
     parser.add_argument('--threads', type=int, default=1, help='of torch')
     parser.add_argument('--workers', type=int, default=2, help='loader processes of the plain loop')
     parser.add_argument('--out', type=Path)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.pair = args.pair or PAIRS[args.device]
     args.steps = args.steps or (100 if args.device == 'cuda' else 20)
     args.out = args.out or RESULTS / f'classification_speed{"" if args.device == "cpu" else "_cuda"}.json'
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(args, Path(folder))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(result, indent=2) + '\n')
-    print(json.dumps(result, indent=2))
+        print(json.dumps(measure(args, Path(folder)), indent=2))
 
 
 def measure(args: argparse.Namespace, folder: Path, images: int = 50_000) -> dict:
+    """Measure what is missing in `args.out`.
+
+    Args:
+        args: The command line's.
+        folder: Where weights, images and logs go.
+        images: How many random ones take CIFAR-100's place.
+
+    Raises:
+        SystemExit: mmengine trains on another device, a row is unknown, or the file was measured otherwise.
+    """
     from mmengine.device import get_device
 
     from benchmarks.classification_speed import epochs, single_steps
     from benchmarks.classification_speed.pair import Pair
+    from benchmarks.classification_speed.record import Record
 
     if get_device() != args.device:
         raise SystemExit(
@@ -58,14 +68,27 @@ def measure(args: argparse.Namespace, folder: Path, images: int = 50_000) -> dic
         )
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
+    ways = epochs.ways(args.rows, device)
     pair = Pair(args.pair, folder, images)
-    result = dict(pair=args.pair)
+    record = Record(args.out, conditions(args, 'CIFAR-100' if pair.real else 'random'))
     if args.step_repeats:
-        result |= single_steps.measured(pair, args, device)
-    result['epochs'] = epochs.measured(pair, args, device)
-    setting = {name: getattr(args, name) for name in ('batch_size', 'steps', 'repeats', 'threads', 'workers')}
-    return result | dict(
-        setting=setting | dict(images='CIFAR-100' if pair.real else 'random', step_repeats=args.step_repeats),
+        for part, measured in dict(step=single_steps.step, runner=single_steps.runner).items():
+            if part not in record:
+                record.add(part, measured(pair, args, device))
+    if missing := [way for way in ways if way not in record]:
+        plain = pair.plain(device, args.workers, args.batch_size)
+        for way in missing:
+            record.add_way(way, epochs.measured(pair, plain, way, args, device))
+    record.write()
+    return record.content
+
+
+def conditions(args: argparse.Namespace, images: str) -> dict:
+    """What all parts of a result have in common."""
+    names = ('batch_size', 'steps', 'repeats', 'threads', 'workers', 'step_repeats')
+    return dict(
+        pair=args.pair,
+        setting={name: getattr(args, name) for name in names} | dict(images=images),
         hardware=torch.cuda.get_device_name() if args.device == 'cuda' else f'CPU ({platform.machine()})',
         versions=dict(luminet_det=luminet_det.__version__, torch=torch.__version__, python=platform.python_version()),
         cpus=os.cpu_count(),

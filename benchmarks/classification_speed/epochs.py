@@ -8,6 +8,7 @@ from functools import partial
 import torch
 
 from benchmarks.classification_speed.pair import Pair
+from benchmarks.classification_speed.plain_loop import PlainLoop
 from benchmarks.step_cost.measure import interleaved, ratio
 
 CAPTURED = {'model.compile': dict(mode='reduce-overhead')}
@@ -36,27 +37,45 @@ CUDA_ROWS = {
 }
 
 
-def measured(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict[str, dict]:
-    """Images a second of each way, and by how much it is quicker than the plain loop."""
-    known = ROWS | (CUDA_ROWS if device.type == 'cuda' else {})
-    wanted = list(known) if args.rows is None else [row for row in args.rows if row != 'none']
+PLAIN = 'plain loop'
+
+
+def ways(rows: list[str] | None, device: torch.device) -> list[str]:
+    """The plain loop, and these rows; by default all that the device has.
+
+    Raises:
+        SystemExit: A row is unknown.
+    """
+    known = _known(device)
+    wanted = list(known) if rows is None else [row for row in rows if row != 'none']
     if unknown := set(wanted) - set(known):
         raise SystemExit(f'--rows {", ".join(unknown)}: unknown; there are {", ".join(known)} and none.')
-    ways = {'plain loop': pair.plain(device, args.workers, args.batch_size)}
-    for row in wanted:
-        options, flags = known[row]
-        ways[row] = pair.run(f'luminet_{pair.name}', row, args.batch_size, options, flags)
-    for way in ways.values():
-        way.run(4)  # compiles
-    compiles = any('model.compile' in known[row][0] for row in wanted)
-    slices = {name: partial(way.run, args.steps) for name, way in ways.items()}
+    return [PLAIN, *wanted]
+
+
+def measured(pair: Pair, plain: PlainLoop, way: str, args: argparse.Namespace, device: torch.device) -> dict:
+    """Images a second of a way, and by how much it is quicker than the plain loop, which takes turns with it."""
+    runs, compiles = {PLAIN: plain}, False
+    if way != PLAIN:
+        options, flags = _known(device)[way]
+        runs[way] = pair.run(f'luminet_{pair.name}', way, args.batch_size, options, flags)
+        compiles = 'model.compile' in options
+    for run in runs.values():
+        run.run(4)  # compiles
+    slices = {name: partial(run.run, args.steps) for name, run in runs.items()}
     with torch.compiler.set_stance('fail_on_recompile') if compiles else nullcontext():
         seconds = interleaved(slices, args.repeats, device)
+    if compiles:
+        # The next way compiles the same code for other networks: torch has a limit for that.
+        torch.compiler.reset()
     images = args.steps * args.batch_size
-    return {
-        name: dict(
-            images_per_second=round(images / statistics.median(taken), 1),
-            over_plain_loop=ratio(seconds['plain loop'], taken),
-        )
-        for name, taken in seconds.items()
-    }
+    speed = {name: round(images / statistics.median(taken), 1) for name, taken in seconds.items()}
+    return dict(
+        images_per_second=speed[way],
+        images_per_second_of_plain_loop=speed[PLAIN],
+        over_plain_loop=ratio(seconds[PLAIN], seconds[way]),
+    )
+
+
+def _known(device: torch.device) -> dict[str, tuple[dict, tuple[str, ...]]]:
+    return ROWS | (CUDA_ROWS if device.type == 'cuda' else {})

@@ -9,21 +9,20 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from benchmarks.classification_speed.pair import Pair
-from benchmarks.classification_speed.sliced_run import SlicedRun
 from benchmarks.step_cost.measure import interleaved, ratio
 
 BATCHES = 8
 
 
-def measured(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict[str, dict]:
-    """The step of LumiNet beside those of KD and of the student, and the Runner's own time."""
+def step(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
+    """The step of LumiNet beside those of KD and of the student."""
     configs = dict(luminet=f'luminet_{pair.name}', kd=f'kd_{pair.name}', student=pair.student)
     runs = {name: pair.run(config, f'step {name}', args.batch_size) for name, config in configs.items()}
     batches = {name: cycle(run.batches(BATCHES)) for name, run in runs.items()}
     for run in runs.values():
         run.run(2)
 
-    def step(name: str) -> None:
+    def train(name: str) -> None:
         runs[name].step(next(batches[name]))
 
     luminet = runs['luminet'].model
@@ -35,20 +34,17 @@ def measured(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict
     def teacher() -> None:
         luminet.links[0].answer(inputs, {'logits'})
 
-    variants = {name: partial(step, name) for name in runs} | dict(teacher=teacher)
+    variants = {name: partial(train, name) for name in runs} | dict(teacher=teacher)
     seconds = interleaved(variants, args.step_repeats, device)
     floor = [a + b for a, b in zip(seconds['student'], seconds['teacher'], strict=True)]
     return dict(
-        step=dict(
-            milliseconds={name: round(1e3 * statistics.median(taken), 2) for name, taken in seconds.items()},
-            luminet_over_kd=ratio(seconds['luminet'], seconds['kd']),
-            luminet_over_student_and_teacher=ratio(seconds['luminet'], floor),
-        ),
-        runner=runner(runs['luminet'], batches['luminet'], args, device),
+        milliseconds={name: round(1e3 * statistics.median(taken), 2) for name, taken in seconds.items()},
+        luminet_over_kd=ratio(seconds['luminet'], seconds['kd']),
+        luminet_over_student_and_teacher=ratio(seconds['luminet'], floor),
     )
 
 
-def runner(run: SlicedRun, batches: cycle, args: argparse.Namespace, device: torch.device) -> dict:
+def runner(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
     """What a step costs more in the Runner than by itself: the loader, the hooks, the log.
 
     The difference of the two is `over_step`. On a CPU it drowns in the noise of the step, so the Runner is also timed
@@ -56,6 +52,9 @@ def runner(run: SlicedRun, batches: cycle, args: argparse.Namespace, device: tor
     works while the device is busy. `milliseconds_half_way` is the latter in the middle of the whole run, when the
     scalars of all steps so far stand in mmengine's message hub.
     """
+    run = pair.run(f'luminet_{pair.name}', 'runner', args.batch_size)
+    batches = cycle(run.batches(BATCHES))
+    run.run(2)
     # A whole interval of the log.
     steps = run.runner.log_processor.window_size
     outputs = run.model.train_step(next(batches), run.optim_wrapper)

@@ -1,12 +1,15 @@
 """benchmarks/classification_speed: both ways train the same thing, and what is reported is what was timed."""
 
 import argparse
+import json
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import readme
 from benchmarks.classification_speed import __main__ as classification_speed
+from benchmarks.classification_speed import epochs, single_steps
 from benchmarks.classification_speed import pair as pairs
 from benchmarks.classification_speed.pair import Pair
 from benchmarks.classification_speed.plain_loop import accuracy, luminet
@@ -72,17 +75,154 @@ def test_random_images_have_all_classes_in_both_splits(tmp_path):
 
 def test_the_result_holds_every_row_that_was_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(pairs, 'DATA', tmp_path / 'nothing')
-    args = argparse.Namespace(**ARGS, rows=['contiguous'])
+    args = argparse.Namespace(**ARGS, rows=['contiguous'], out=tmp_path / 'result.json')
     result = classification_speed.measure(args, tmp_path, images=1000)
     assert list(result['epochs']) == ['plain loop', 'contiguous']
     assert result['epochs']['plain loop']['over_plain_loop']['median'] == 1
     assert set(result['step']['milliseconds']) == {'luminet', 'kd', 'student', 'teacher'}
     assert result['runner']['milliseconds'] > 0
     assert result['setting']['images'] == 'random'
+    assert json.loads(args.out.read_text()) == result
 
 
-def test_an_unknown_row_is_named(small_pair):
-    from benchmarks.classification_speed import epochs
+def test_the_ratio_and_both_speeds_of_a_way_are_of_the_same_slices(small_pair, monkeypatch):
+    taken = {'plain loop': [4.0, 8.0, 6.0], 'contiguous': [2.0, 2.0, 2.0]}
+    monkeypatch.setattr(epochs, 'interleaved', lambda slices, *_: {name: taken[name] for name in slices})
+    args = argparse.Namespace(**ARGS)
+    plain = small_pair.plain(torch.device('cpu'), 0, 8)
+    found = epochs.measured(small_pair, plain, 'contiguous', args, torch.device('cpu'))
+    assert found['over_plain_loop'] == dict(median=3, quartiles=[2.5, 3.5])
+    assert (found['images_per_second'], found['images_per_second_of_plain_loop']) == (8, round(16 / 6, 1))
 
+
+class Measured(dict):
+    """What was measured how often, instead of anything being measured; `broken` is cut short."""
+
+    broken = None
+
+    def count(self, part):
+        if part == self.broken:
+            raise KeyboardInterrupt
+        self[part] = self.get(part, 0) + 1
+        return self[part]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Runs the command on a file; what it measures is how often that was measured."""
+    measured = Measured()
+    monkeypatch.setattr(Pair, '__init__', lambda self, name, folder, images: setattr(self, 'real', False))
+    monkeypatch.setattr(Pair, 'plain', lambda *_: None)
+    for part in ('step', 'runner'):
+        monkeypatch.setattr(single_steps, part, lambda *_, part=part: dict(time=measured.count(part)))
+    monkeypatch.setattr(
+        epochs, 'measured', lambda pair, plain, way, *_: dict(images_per_second=1e4, time=measured.count(way))
+    )
+
+    def run(*words):
+        classification_speed.main(['--out', str(run.out), *words])
+        return json.loads(run.out.read_text())
+
+    run.out, run.measured = tmp_path / 'results' / 'speed.json', measured
+    return run
+
+
+def test_what_was_measured_before_the_end_is_kept_and_not_measured_again(call):
+    call.measured.broken = 'contiguous'
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    kept = json.loads(call.out.read_text())
+    assert set(kept['epochs']) == {'plain loop', 'default'}
+    call.measured.broken = None
+    found = call()
+    assert list(found['epochs']) == ['plain loop', *epochs.ROWS]
+    assert call.measured == dict.fromkeys(['step', 'runner', 'plain loop', *epochs.ROWS], 1)
+    assert {**found, 'epochs': kept['epochs']} == kept
+    assert [path.name for path in call.out.parent.iterdir()] == ['speed.json']
+
+
+def test_rows_are_added_to_the_file(call):
+    call('--rows', 'amp')
+    found = call('--rows', 'default', 'amp')
+    assert list(found['epochs']) == ['plain loop', 'amp', 'default']
+    assert call.measured['amp'] == 1
+
+
+def test_single_steps_can_be_left_out_and_added(call):
+    assert 'step' not in call('--rows', 'none', '--step-repeats', '0')
+    found = call('--rows', 'none', '--step-repeats', '60')
+    assert (found['step'], found['setting']['step_repeats']) == (dict(time=1), 60)
+    without = call('--rows', 'amp', '--step-repeats', '0')
+    assert {key: without[key] for key in ('step', 'runner', 'setting')} == {
+        key: found[key] for key in ('step', 'runner', 'setting')
+    }
+    assert 'amp' in without['epochs']
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('--repeats 9', 'repeats 8 there, 9 here'),
+        ('--step-repeats 61', 'step_repeats 60 there, 61 here'),
+        ('--pair resnet8x4-resnet32x4', 'pair resnet20-resnet56 there, resnet8x4-resnet32x4 here'),
+    ],
+)
+def test_a_file_of_another_setting_is_refused(call, words, said):
+    call('--rows', 'amp')
+    before = call.out.read_text()
+    with pytest.raises(SystemExit, match=f'other conditions: {said}. Name another --out'):
+        call('--rows', 'default', *words.split())
+    assert call.out.read_text() == before
+    assert 'default' not in call.measured
+
+
+@pytest.mark.parametrize('there', [dict(hardware='NVIDIA H200'), dict(versions=dict(torch='1.0')), dict(setting=None)])
+def test_a_file_of_another_machine_or_of_something_else_is_refused(call, there):
+    content = call('--rows', 'amp')
+    call.out.write_text(json.dumps(content | there))
+    with pytest.raises(SystemExit, match='Name another --out'):
+        call('--rows', 'default')
+
+
+def test_minutes_are_those_of_240_epochs_of_50000_images(call):
+    assert call('--rows', 'amp')['epochs']['amp']['minutes_of_240_epochs'] == 240 * 50_000 / 1e4 / 60
+
+
+def test_an_unknown_row_is_named_before_anything_is_measured(call):
     with pytest.raises(SystemExit, match='--rows quick: unknown; there are default'):
-        epochs.measured(small_pair, argparse.Namespace(rows=['quick']), torch.device('cpu'))
+        call('--rows', 'default', 'quick')
+    assert not call.measured
+
+
+def test_each_way_has_a_row_in_the_table():
+    assert list(readme.CLASSIFIER_ROWS) == [*epochs.ROWS, *epochs.CUDA_ROWS]
+
+
+def speed(**ways):
+    ratios = {name.replace('_', ', '): dict(median=value, quartiles=[value] * 2) for name, value in ways.items()}
+    return dict(
+        pair='resnet8x4-resnet32x4',
+        hardware='NVIDIA H200',
+        runner=dict(over_step=dict(median=1.2, quartiles=[1.1, 1.3])),
+        epochs={name: dict(over_plain_loop=ratio) for name, ratio in ratios.items()},
+    )
+
+
+def test_a_gpu_has_a_column_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme, 'RESULTS', tmp_path)
+    of_cpu = speed(default=1.5) | dict(hardware='CPU (x86_64)', pair='resnet20-resnet56')
+    (tmp_path / 'classification_speed.json').write_text(json.dumps(of_cpu))
+    alone = readme.classification_speed()
+    assert 'NVIDIA' not in alone
+    assert '-' not in [cell.strip() for cell in alone.split('|')]
+    (tmp_path / 'classification_speed_cuda.json').write_text(json.dumps(speed(captured_amp=9, default=3)))
+    first, *rows = readme.classification_speed().splitlines()
+    assert first.split(' | ')[1:] == [
+        'images per second / the plain loop, CPU (x86_64), resnet20 ← resnet56',
+        'NVIDIA H200, resnet8x4 ← resnet32x4 |',
+    ]
+    assert rows[1] == '| as the config stands | 1.50 (1.50 to 1.50) | 3.00 (3.00 to 3.00) |'
+    assert rows[2].endswith('`--amp` | - | 9.00 (9.00 to 9.00) |')
+    assert rows[3] == ''
+    assert rows[-1] == "| the Runner's step / the bare one | 1.20 (1.10 to 1.30) | 1.20 (1.10 to 1.30) |"
+    assert len(rows) == 7
