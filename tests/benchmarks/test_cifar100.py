@@ -102,17 +102,17 @@ def test_the_same_command_goes_on_until_all_is_there(folder):
 def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
     monkeypatch.setattr(cifar100, 'SAVING', 0.2)
     began = time.monotonic()
-    for _ in range(2):
+    # On a busy machine a call may end before the run has come to a checkpoint.
+    while not (folder / 'order').exists() or starts(folder)[-1] == 0:
         with pytest.raises(SystemExit, match='The time is up'):
-            call('--minutes', str(0.7 / 60), '--train-args', 'saves=never steps=6000')
-    assert time.monotonic() - began < 30  # it would have taken a minute
-    first, second = starts(folder)
-    assert second > first == 0
+            call('--minutes', str(1 / 60), '--train-args', 'saves=never steps=6000')
+    assert time.monotonic() - began < 50  # it would have taken a minute
+    assert starts(folder)[0] == 0
 
 
 def test_a_run_that_ends_while_it_is_told_to_stop_is_kept(folder):
     with pytest.raises(SystemExit, match='The time is up'):
-        call('--minutes', str(0.7 / 60), '--train-args', 'saves=never steps=100')
+        call('--minutes', str(2 / 60), '--train-args', 'saves=never steps=400')
     assert kept(folder).keys() == {'resnet56_short_seed0'}
     assert order(folder) == ['cifar100_short/resnet56']
 

@@ -105,14 +105,15 @@ def test_a_long_run_is_stopped_when_the_time_is_up(folder):
 def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
     monkeypatch.setattr(run, 'SAVING', 0.2)
     began = time.monotonic()
-    for _ in range(2):
+    begun = [0]
+    # On a busy machine a call may end before the run has come to a checkpoint.
+    while begun[-1] == 0:
         with pytest.raises(SystemExit, match='The time is up'):
-            call(folder, '--minutes', str(0.7 / 60), '--epochs', '600', '--cfg-options', 'deaf=1')
-    assert time.monotonic() - began < 30  # it would have taken a minute
+            call(folder, '--minutes', str(1 / 60), '--epochs', '600', '--cfg-options', 'deaf=1')
+        begun = [int(word) for path in folder.rglob('starts') for word in path.read_text().split()] or [0]
+    assert time.monotonic() - began < 50  # it would have taken a minute
+    assert begun[0] == 0
     assert not list(folder.rglob('interrupted_*.pth'))
-    (starts,) = folder.rglob('starts')
-    first, second = map(int, starts.read_text().split())
-    assert second > first == 0
 
 
 def test_the_data_are_known_by_annotations_and_images(folder):
