@@ -80,8 +80,8 @@ def starts(folder):
 def test_a_long_run_is_stopped_when_the_time_is_up(folder):
     began = time.monotonic()
     with pytest.raises(SystemExit, match='The time is up; the same command goes on'):
-        call('--minutes', str(1 / 60), '--train-args', 'steps=60000')
-    assert time.monotonic() - began < 20  # it would have taken ten minutes
+        call('--minutes', str(5 / 60), '--train-args', 'steps=60000')
+    assert time.monotonic() - began < 60  # it would have taken ten minutes
     assert not kept(folder)
 
 
@@ -90,13 +90,13 @@ def test_the_same_command_goes_on_until_all_is_there(folder):
     while len(kept(folder)) < 2 and calls < 20:
         calls += 1
         with suppress(SystemExit):
-            call('--minutes', str(0.6 / 60), '--train-args', 'steps=100')
+            call('--minutes', str(2 / 60), '--train-args', 'steps=300')
     assert 2 < calls < 20
     began = starts(folder)
     assert began[0] == 0 < began[-1]
     assert began == sorted(set(began))
     log = (folder / 'results' / 'resnet56_short_seed0.jsonl').read_text()
-    assert [json.loads(line)['step'] for line in log.splitlines()] == list(range(1, 101))
+    assert [json.loads(line)['step'] for line in log.splitlines()] == list(range(1, 301))
 
 
 def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
@@ -147,7 +147,7 @@ def test_a_result_is_that_of_its_config_and_seed(folder):
 
 def test_no_student_starts_before_its_teacher_has_ended(folder):
     with pytest.raises(SystemExit, match='The time is up'):
-        call('--minutes', str(1 / 60), '--train-args', 'steps=6000', methods='plain kd')
+        call('--minutes', str(5 / 60), '--train-args', 'steps=6000', methods='plain kd')
     assert order(folder) == ['cifar100_short/resnet56']
 
 
