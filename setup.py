@@ -41,6 +41,6 @@ setup(
         'mmcv': ['mmcv>=2.0.1,<2.2.0'],
         'quickstart': ['scikit-learn>=1.3', 'matplotlib>=3.7'],
         'timm': ['timm>=1.0.16'],
-        'dev': ['pytest>=8', 'hypothesis>=6', 'ruff>=0.9', 'timm>=1.0.16'],
+        'dev': ['pytest>=8', 'pytest-xdist>=3.6', 'hypothesis>=6', 'ruff>=0.9', 'timm>=1.0.16'],
     },
 )

@@ -27,7 +27,7 @@ from tests import tiny
 register_all_modules(init_default_scope=False)
 
 TOOLS = Path(__file__).parents[1] / 'tools'
-TIMEOUT = 60
+TIMEOUT = 180
 
 
 @dataclass
