@@ -40,6 +40,19 @@ def test_cifar_is_the_same_from_pickles_an_npz_and_an_image_folder(tmp_path, mon
     assert torch.equal(CIFAR100(tmp_path / 'npz', split='test').labels, torch.arange(8) % 4)
 
 
+def test_cifar_10s_five_files_are_one_training_set(tmp_path, monkeypatch):
+    arrays = written.pickles(tmp_path, torchvision_datasets.CIFAR10, monkeypatch)
+    assert len(list((tmp_path / 'cifar-10-batches-py').glob('data_batch_*'))) == 5
+    for split in ('train', 'test'):
+        found = CIFAR10(tmp_path, split=split)
+        assert torch.equal(pixels(found), torch.from_numpy(arrays[f'{split}_images']).permute(0, 3, 1, 2))
+        assert found.labels.tolist() == arrays[f'{split}_labels'].tolist()
+        assert found.metainfo['classes'] == ('class0', 'class1', 'class2', 'class3')
+    (tmp_path / 'cifar-10-batches-py' / 'data_batch_4').unlink()
+    with pytest.raises(MissingData, match='lacks data_batch_4'):
+        CIFAR10(tmp_path)
+
+
 def test_a_config_builds_a_data_set_by_its_name(tmp_path):
     written.npz(tmp_path / 'cifar.npz')
     config = {'type': 'luminet_det.CIFAR10', 'data_root': str(tmp_path), 'split': 'test'}

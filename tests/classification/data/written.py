@@ -32,22 +32,28 @@ def tree(root: Path, classes=('ant', 'bee', 'cat'), each: int = 4, side: int = 3
 
 
 def pickles(root: Path, kind: type, monkeypatch, classes: int = 4, each: int = 6) -> dict:
-    """Write official-looking CIFAR-100 pickles and make their checksums the expected ones."""
+    """Write official-looking CIFAR pickles, in as many files as the set has, and make their checksums the expected."""
     arrays = npz(root / 'unused.npz', classes, each)
     (root / 'unused.npz').unlink()
     folder = root / kind.base_folder
     folder.mkdir()
-    sums = {}
+    labels_key = 'fine_labels' if 'fine' in kind.meta['key'] else 'labels'
+
+    def write(name: str, content: dict) -> str:
+        (folder / name).write_bytes(pickle.dumps(content))
+        return hashlib.md5((folder / name).read_bytes()).hexdigest()
+
     for split in ('train', 'test'):
-        flat = arrays[f'{split}_images'].transpose(0, 3, 1, 2).reshape(-1, 3072)
-        content = {'data': flat, 'fine_labels': arrays[f'{split}_labels'].tolist()}
-        (folder / split).write_bytes(pickle.dumps(content))
-    (folder / 'meta').write_bytes(pickle.dumps({'fine_label_names': arrays['classes'].tolist()}))
-    for name in ('train', 'test', 'meta'):
-        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(kind, 'train_list', [['train', sums['train']]])
-    monkeypatch.setattr(kind, 'test_list', [['test', sums['test']]])
-    monkeypatch.setattr(kind, 'meta', {**kind.meta, 'md5': sums['meta']})
+        names = [name for name, _ in getattr(kind, f'{split}_list')]
+        flat = np.array_split(arrays[f'{split}_images'].transpose(0, 3, 1, 2).reshape(-1, 3072), len(names))
+        labels = np.array_split(arrays[f'{split}_labels'], len(names))
+        files = [
+            [name, write(name, {'data': part, labels_key: own.tolist()})]
+            for name, part, own in zip(names, flat, labels, strict=True)
+        ]
+        monkeypatch.setattr(kind, f'{split}_list', files)
+    md5 = write(kind.meta['filename'], {kind.meta['key']: arrays['classes'].tolist()})
+    monkeypatch.setattr(kind, 'meta', {**kind.meta, 'md5': md5})
     return arrays
 
 
