@@ -52,6 +52,8 @@ CLASSIFIER_ROWS = {
     'default': 'as the config stands',
     'contiguous': '`channels_last=False`',
     'loader processes': '`device_resident=False`, two loader processes',
+    'norms kept': '`teacher=dict(..., fuse_conv_bn=False)`',
+    'teacher compiled': '`teacher=dict(..., compile=True)`',
     'teacher half': "`teacher=dict(..., dtype='bf16')`",
     'amp': '`--amp`',
     'compile': '`compile=True`',

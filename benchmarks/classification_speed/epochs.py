@@ -24,6 +24,8 @@ ROWS: dict[str, tuple[dict, tuple[str, ...]]] = {
         },
         (),
     ),
+    'norms kept': ({'model.teacher.fuse_conv_bn': False}, ()),
+    'teacher compiled': ({'model.teacher.compile': True}, ()),
     'teacher half': ({'model.teacher.dtype': 'bf16'}, ()),
     'amp': ({}, ('--amp',)),
     'compile': ({'model.compile': True}, ()),
@@ -59,7 +61,7 @@ def measured(pair: Pair, plain: PlainLoop, way: str, args: argparse.Namespace, d
     if way != PLAIN:
         options, flags = _known(device)[way]
         runs[way] = pair.run(f'luminet_{pair.name}', way, args.batch_size, options, flags)
-        compiles = 'model.compile' in options
+        compiles = any(key.endswith('compile') for key in options)
     for run in runs.values():
         run.run(4)  # compiles
     slices = {name: partial(run.run, args.steps) for name, run in runs.items()}

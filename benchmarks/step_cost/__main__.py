@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument('--teacher-dtype', choices=['fp32', 'bf16', 'fp16'])
     parser.add_argument('--teacher-compile', action='store_true')
     parser.add_argument('--teacher-channels-last', action='store_true')
+    parser.add_argument('--teacher-fuse-conv-bn', action='store_true')
     parser.add_argument('--out', type=Path, default=RESULTS / 'step_cost.json')
     args = parser.parse_args()
     result = measure(args)
@@ -57,6 +58,7 @@ def measure(args: argparse.Namespace) -> dict:
         dtype=args.teacher_dtype,
         compile=args.teacher_compile,
         channels_last=args.teacher_channels_last,
+        fuse_conv_bn=args.teacher_fuse_conv_bn,
     )
     device, by_threads = torch.device(args.device), {}
     settings = {

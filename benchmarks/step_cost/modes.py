@@ -56,6 +56,7 @@ def steps(pair: Pair, compiled: bool) -> dict[str, Step]:
         'amp bf16': Step(pair, pair.build(), amp=torch.bfloat16),
         'teacher.dtype bf16': Step(pair, pair.build(dtype='bf16')),
         'teacher.channels_last': Step(pair, pair.build(channels_last=True)),
+        'teacher.fuse_conv_bn': Step(pair, pair.build(fuse_conv_bn=True)),
         'teacher and student channels-last': Step(
             pair, pair.build(channels_last=True).to(memory_format=torch.channels_last)
         ),

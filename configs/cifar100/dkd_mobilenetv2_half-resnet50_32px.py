@@ -4,7 +4,11 @@ _base_ = './mobilenetv2_half.py'
 
 model = dict(
     type='luminet_det.DistillClassifier',
-    teacher=dict(config='configs/cifar100/resnet50_32px.py', checkpoint='work_dirs/resnet50_32px/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/resnet50_32px.py',
+        checkpoint='work_dirs/resnet50_32px/epoch_240.pth',
+        fuse_conv_bn=True,
+    ),
     distill=[
         dict(
             tap='logits',

@@ -7,7 +7,9 @@ _base_ = './resnet20.py'
 
 model = dict(
     type='luminet_det.DistillClassifier',
-    teacher=dict(config='configs/cifar100/resnet110.py', checkpoint='work_dirs/resnet110/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/resnet110.py', checkpoint='work_dirs/resnet110/epoch_240.pth', fuse_conv_bn=True
+    ),
     distill=[
         dict(
             tap='logits',

@@ -4,7 +4,9 @@ _base_ = './resnet20.py'
 
 model = dict(
     type='luminet_det.DistillClassifier',
-    teacher=dict(config='configs/cifar100/resnet56.py', checkpoint='work_dirs/resnet56/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/resnet56.py', checkpoint='work_dirs/resnet56/epoch_240.pth', fuse_conv_bn=True
+    ),
     distill=[
         dict(
             tap='logits',

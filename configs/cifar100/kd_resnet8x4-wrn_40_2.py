@@ -5,7 +5,9 @@ _base_ = './resnet8x4.py'
 model = dict(
     type='luminet_det.DistillClassifier',
     ce_weight=0.1,
-    teacher=dict(config='configs/cifar100/wrn_40_2.py', checkpoint='work_dirs/wrn_40_2/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/wrn_40_2.py', checkpoint='work_dirs/wrn_40_2/epoch_240.pth', fuse_conv_bn=True
+    ),
     distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0, loss_weight=0.9))],
 )
 custom_hooks = [

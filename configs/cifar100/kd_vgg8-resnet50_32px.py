@@ -5,7 +5,11 @@ _base_ = './vgg8.py'
 model = dict(
     type='luminet_det.DistillClassifier',
     ce_weight=0.1,
-    teacher=dict(config='configs/cifar100/resnet50_32px.py', checkpoint='work_dirs/resnet50_32px/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/resnet50_32px.py',
+        checkpoint='work_dirs/resnet50_32px/epoch_240.pth',
+        fuse_conv_bn=True,
+    ),
     distill=[dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0, loss_weight=0.9))],
 )
 custom_hooks = [

@@ -5,7 +5,7 @@ _base_ = './mobilenetv2_half.py'
 model = dict(
     type='luminet_det.DistillClassifier',
     ce_weight=2.0,
-    teacher=dict(config='configs/cifar100/vgg13.py', checkpoint='work_dirs/vgg13/epoch_240.pth'),
+    teacher=dict(config='configs/cifar100/vgg13.py', checkpoint='work_dirs/vgg13/epoch_240.pth', fuse_conv_bn=True),
     distill=[
         dict(
             tap='logits',

@@ -8,7 +8,9 @@ _base_ = './shufflenetv1.py'
 model = dict(
     type='luminet_det.DistillClassifier',
     ce_weight=2.0,
-    teacher=dict(config='configs/cifar100/resnet32x4.py', checkpoint='work_dirs/resnet32x4/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/resnet32x4.py', checkpoint='work_dirs/resnet32x4/epoch_240.pth', fuse_conv_bn=True
+    ),
     distill=[
         dict(
             tap='logits',

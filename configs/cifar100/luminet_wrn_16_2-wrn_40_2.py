@@ -8,7 +8,9 @@ _base_ = './wrn_16_2.py'
 model = dict(
     type='luminet_det.DistillClassifier',
     ce_weight=1.0,
-    teacher=dict(config='configs/cifar100/wrn_40_2.py', checkpoint='work_dirs/wrn_40_2/epoch_240.pth'),
+    teacher=dict(
+        config='configs/cifar100/wrn_40_2.py', checkpoint='work_dirs/wrn_40_2/epoch_240.pth', fuse_conv_bn=True
+    ),
     distill=[
         dict(
             tap='logits',

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from luminet_det.classification.label_guard import LabelGuard, refuse
 from luminet_det.classification.models import Outputs, own_weights
-from luminet_det.classification.network import build_network, last_layer, num_logits
+from luminet_det.classification.network import build_network, image_size, last_layer, num_logits
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys
@@ -103,6 +103,11 @@ class Classifier(BaseModel):
                     refuse(labels, index, num_logits(self.network))
                 raise
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images that its network is made for."""
+        return image_size(self.network)
 
     def outputs(self, inputs: Tensor) -> Outputs:
         """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits."""

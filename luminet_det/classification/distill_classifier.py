@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from luminet_det.classification.classifier import Classifier, check_settings
 from luminet_det.classification.given import comparable, given, parts, wanted
 from luminet_det.classification.mutual import mutual_objective
-from luminet_det.classification.network import image_size
 from luminet_det.classification.norms import norms_before_relu
 from luminet_det.classification.segments import require_segments
 from luminet_det.classification.teacher import ClassifierTeacher
@@ -82,8 +81,7 @@ class DistillClassifier(Student, Classifier):
 
     def example(self, term: Term, teacher: Classifier) -> tuple[Given, Given]:
         """What the term's tap gives of one black image."""
-        size = image_size(self.network)
-        image = next(self.parameters()).new_zeros(1, 3, size, size)
+        image = next(self.parameters()).new_zeros(1, 3, self.image_size, self.image_size)
         if 'networks' in term.needs:
             for model in (self, teacher):
                 require_segments(model.network)

@@ -22,11 +22,8 @@ from luminet_det.detection.feature_taps import (
 )
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.student import Student
-from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.teacher import EXAMPLE_SIZE, Teacher
 from luminet_det.distillation.terms import Given, Term
-
-# Pixels along a side of the image by which losses see the shapes they bridge: four cells of the coarsest level.
-EXAMPLE_SIZE = 512
 
 
 class DetectorStudent(Student):

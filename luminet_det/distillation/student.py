@@ -54,6 +54,13 @@ class Student:
             raise ValueError(
                 'distill has terms, but the model has no teacher; add teacher=dict(config=..., checkpoint=...).'
             )
+        # A network that is run stage by stage takes the batch's statistics in its norms.
+        of_norms = [term for term in self.terms if {'norms', 'networks'} & set(term.needs)]
+        if of_norms and any(teacher.fuse_conv_bn for teacher in self.teachers):
+            raise ValueError(
+                f"{type(of_norms[0].loss).__name__} needs the teacher's norms, which teacher.fuse_conv_bn=True folds "
+                'into the convolutions before them: drop teacher.fuse_conv_bn.'
+            )
         self.term_names = _unique_names(self.terms)
         self.guard = FiniteGuard()
         self.gradients = GradientShare()
@@ -234,6 +241,7 @@ class Student:
             lines += [
                 f'  {role}  {teacher.name} ({type(teacher.model).__name__}, {millions:.2f} M parameters)',
                 f'  weights  {teacher.checkpoint or "from scratch"}, in {precision}'
+                + f', {teacher.folded} BatchNorms folded' * bool(teacher.folded)
                 + ', compiled' * bool(teacher.compile),
                 *(f'  {line}' for line in link.describe()),
             ]

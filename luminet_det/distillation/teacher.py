@@ -1,6 +1,6 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from copy import deepcopy
 from pickle import UnpicklingError
@@ -15,12 +15,18 @@ from luminet_det import category_order
 from luminet_det.compat import checkpoints
 from luminet_det.config import find
 from luminet_det.dataset_config import class_names
+from luminet_det.distillation.fusion import fuse_conv_bn
 from luminet_det.distillation.norms import batch_norms, batch_statistics
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.weights import load_strictly
 
 # In the order of Teacher's arguments.
-SETTINGS = ('config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes', 'batch_statistics')
+SETTINGS = (
+    'config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes', 'batch_statistics',
+    'fuse_conv_bn',
+)  # fmt: skip
+# Pixels along a side of an image that shows a detector's shapes: four cells of the coarsest level.
+EXAMPLE_SIZE = 512
 DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 
 
@@ -45,6 +51,8 @@ class Teacher:
         classes: Class names in the order of the teacher's logits, for a checkpoint that does not name them.
         batch_statistics: Have its norms use the statistics of the batch, as in training; the running ones stay as they
             are. The published runs of OFD and FCFD had it so.
+        fuse_conv_bn: Fold its BatchNorms into the convolutions before them: a quicker teacher that says the same but
+            for rounding, which is checked. Backbone and neck, or a classifier's network.
 
     Raises:
         ValueError: A setting is unknown, or the teacher has no weights or names its classes in another order than the
@@ -63,12 +71,14 @@ class Teacher:
         batch_size: int | None = None,
         classes: list[str] | None = None,
         batch_statistics: bool = False,
+        fuse_conv_bn: bool = False,
     ) -> None:
         if dtype is not None and dtype not in DTYPES:
             raise ValueError(f'teacher.dtype={dtype!r} is unknown; choose one of {sorted(DTYPES)}.')
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'teacher.batch_size={batch_size!r} must be at least 1.')
-        for name, value in dict(channels_last=channels_last, batch_statistics=batch_statistics).items():
+        switches = dict(channels_last=channels_last, batch_statistics=batch_statistics, fuse_conv_bn=fuse_conv_bn)
+        for name, value in switches.items():
             if not isinstance(value, bool):
                 raise ValueError(f'teacher.{name}={value!r} must be True or False.')
         if not isinstance(compile, (bool, dict)):
@@ -78,6 +88,11 @@ class Teacher:
                 f'teacher.batch_size={batch_size} takes a batch in parts, and teacher.batch_statistics=True wants the '
                 'statistics of the whole: drop one of them.'
             )
+        if batch_statistics and fuse_conv_bn:
+            raise ValueError(
+                'teacher.batch_statistics=True wants norms that look at the batch, and teacher.fuse_conv_bn=True does '
+                'away with them: drop one of the two.'
+            )
         self.config = config
         self.checkpoint = checkpoint
         self.dtype = dtype
@@ -86,6 +101,8 @@ class Teacher:
         self.batch_size = batch_size
         self.classes = tuple(classes) if classes else None
         self.batch_statistics = batch_statistics
+        self.fuse_conv_bn = fuse_conv_bn
+        self.folded = 0
         self._model: nn.Module | None = None
 
     @classmethod
@@ -152,7 +169,10 @@ class Teacher:
             if not self.classes and (names := _class_names(checkpoint, config)):
                 category_order.check_trained(names, (config.get('train_dataloader') or {}).get('dataset'))
                 self.classes = names
-        self._model = model.eval().requires_grad_(False)
+        model = model.eval().requires_grad_(False)
+        if self.fuse_conv_bn:
+            self.folded = self._fold(model)
+        self._model = model
         if self.channels_last:
             self._model.to(memory_format=torch.channels_last)
         if self.compile:
@@ -261,6 +281,17 @@ class Teacher:
             if (module := getattr(self.model, part, None)) is not None:
                 module.compile(**options)
 
+    def _fold(self, model: nn.Module) -> int:
+        size = getattr(model, 'image_size', EXAMPLE_SIZE)
+        image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+        try:
+            return fuse_conv_bn(model, lambda: _maps(model, image))
+        except (RuntimeError, ValueError) as error:
+            raise type(error)(
+                f'The teacher {self.name} cannot have its norms folded, tried on an image of {size} pixels: {error}. '
+                'Drop teacher.fuse_conv_bn.'
+            ) from error
+
 
 @contextmanager
 def apart(config: Config | ConfigDict) -> Iterator[None]:
@@ -268,6 +299,16 @@ def apart(config: Config | ConfigDict) -> Iterator[None]:
     scope = DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet'))
     with torch.random.fork_rng(devices=[]), scope:
         yield
+
+
+def _maps(model: nn.Module, images: Tensor) -> Sequence[Tensor]:
+    """What a detector has before its head, or all that a classifier gives."""
+    if not hasattr(model, 'backbone'):
+        outputs = model.outputs(images)
+        embedding = () if outputs.embedding is None else (outputs.embedding,)
+        return outputs.logits, *outputs.features, *outputs.before_relu, *embedding
+    maps = model.backbone(images)
+    return *maps, *(model.neck(maps) if model.with_neck else ())
 
 
 def _weights_of(config: Config | ConfigDict) -> str | None:

@@ -368,6 +368,7 @@ def test_what_makes_no_sense_is_an_error_that_says_what_to_write(kind, teachers,
     [
         (dict(channels_last='no'), "teacher.channels_last='no' must be True or False"),
         (dict(batch_statistics='yes'), "teacher.batch_statistics='yes' must be True or False"),
+        (dict(fuse_conv_bn=1), 'teacher.fuse_conv_bn=1 must be True or False'),
         (dict(compile='False'), "teacher.compile='False' must be True, False or a dict of torch.compile options"),
     ],
     ids=str,

@@ -59,9 +59,10 @@ def test_loss_scaling_changes_neither_gradients_nor_their_shares(distilling, kin
     torch.testing.assert_close(shares[0], shares[1])
 
 
-def test_a_channels_last_teacher_says_the_same_on_every_tap(distilling, kind):
+@pytest.mark.parametrize('setting', [dict(channels_last=True), dict(fuse_conv_bn=True)], ids=str)
+def test_another_layout_or_folded_norms_say_the_same_on_every_tap(distilling, kind, setting):
     plain = pairs.step(pairs.build(distilling(kind)))
-    losses = pairs.step(pairs.build(distilling(kind, channels_last=True)))
+    losses = pairs.step(pairs.build(distilling(kind, **setting)))
     for name in LOSSES:
         assert losses[name].item() == pytest.approx(plain[name].item(), rel=1e-4)
 
