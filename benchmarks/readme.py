@@ -64,6 +64,13 @@ CLASSIFIER_ROWS = {
     'captured, amp, contiguous': "`compile=dict(mode='reduce-overhead')`, `--amp` and `channels_last=False`",
 }
 
+# By file, on what it was measured; a GPU's file says it itself.
+SPEED = {
+    'classification_speed': 'a CPU without bf16 instructions',
+    'classification_speed_bf16': 'a CPU with them, norms kept',
+    'classification_speed_cuda': None,
+}
+
 METHODS = dict(plain='ResNet-20 alone', kd='KD', dkd='DKD', luminet='LumiNet')
 
 
@@ -131,16 +138,15 @@ def dense_grid() -> str:
 
 
 def classification_speed() -> str:
-    results, of_first, more = [_result('classification_speed')], '', []
-    if (RESULTS / 'classification_speed_cuda.json').is_file():
-        results.append(_result('classification_speed_cuda'))
-        of_first, *more = (f'{found["hardware"]}, {" ← ".join(found["pair"].split("-"))}' for found in results)
+    found = {name: _result(name) for name in SPEED if (RESULTS / f'{name}.json').is_file()}
+    results = list(found.values())
+    machines = [SPEED[name] or f'{of["hardware"]}, {" ← ".join(of["pair"].split("-"))}' for name, of in found.items()]
 
     def ratios(*keys: str) -> list[dict]:
         return [reduce(lambda found, key: found.get(key, {}), keys, result) for result in results]
 
     def lines(title: str, what: str, rows: dict[str, list[dict]]) -> list[str]:
-        heads = [title, f'{what}, {of_first}' if of_first else what, *more]
+        heads = [title, f'{what}: {machines[0]}', *machines[1:]]
         cells = [[name, *(_spread(ratio) if ratio else '-' for ratio in found)] for name, found in rows.items()]
         measured = [f'| {" | ".join(row)} |' for row in cells if set(row[1:]) != {'-'}]
         return [f'| {" | ".join(heads)} |', f'|---|{"---:|" * len(results)}', *measured]
@@ -149,6 +155,7 @@ def classification_speed() -> str:
     steps = {
         'LumiNet / KD': ratios('step', 'luminet_over_kd'),
         "LumiNet / (plain step + teacher's forward)": ratios('step', 'luminet_over_student_and_teacher'),
+        "the teacher's forward / with its norms kept": ratios('step', 'fused_over_kept_norms'),
         "the Runner's step / the bare one": ratios('runner', 'over_step'),
     }
     speed = lines('a LumiNet epoch', 'images per second / the plain loop', ways)

@@ -1,4 +1,4 @@
-"""Single steps: what LumiNet adds to KD and to the student alone, and what the Runner adds to a step."""
+"""Single steps: what LumiNet adds to KD and the student alone, the Runner to a step, and norms to a teacher."""
 
 import argparse
 import statistics
@@ -15,11 +15,12 @@ BATCHES = 8
 
 
 def step(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
-    """The step of LumiNet beside those of KD and of the student."""
+    """The step of LumiNet beside those of KD and of the student; the teacher beside one that keeps its norms."""
     configs = dict(luminet=f'luminet_{pair.name}', kd=f'kd_{pair.name}', student=pair.student)
     runs = {name: pair.run(config, f'step {name}', args.batch_size) for name, config in configs.items()}
     batches = {name: cycle(run.batches(BATCHES)) for name, run in runs.items()}
-    for run in runs.values():
+    kept = pair.run(configs['luminet'], 'norms kept', args.batch_size, {'model.teacher.fuse_conv_bn': False})
+    for run in (*runs.values(), kept):
         run.run(2)
 
     def train(name: str) -> None:
@@ -31,16 +32,18 @@ def step(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
         inputs = inputs.contiguous(memory_format=torch.channels_last) if luminet.channels_last else inputs
 
     @torch.no_grad()
-    def teacher() -> None:
-        luminet.links[0].answer(inputs, {'logits'})
+    def teacher(model: torch.nn.Module) -> None:
+        model.links[0].answer(inputs, {'logits'})
 
-    variants = {name: partial(train, name) for name in runs} | dict(teacher=teacher)
+    teachers = dict(teacher=partial(teacher, luminet), teacher_norms_kept=partial(teacher, kept.model))
+    variants = {name: partial(train, name) for name in runs} | teachers
     seconds = interleaved(variants, args.step_repeats, device)
     floor = [a + b for a, b in zip(seconds['student'], seconds['teacher'], strict=True)]
     return dict(
         milliseconds={name: round(1e3 * statistics.median(taken), 2) for name, taken in seconds.items()},
         luminet_over_kd=ratio(seconds['luminet'], seconds['kd']),
         luminet_over_student_and_teacher=ratio(seconds['luminet'], floor),
+        fused_over_kept_norms=ratio(seconds['teacher'], seconds['teacher_norms_kept']),
     )
 
 

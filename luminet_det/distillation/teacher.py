@@ -55,8 +55,8 @@ class Teacher:
             for rounding, which is checked. Backbone and neck, or a classifier's network.
 
     Raises:
-        ValueError: A setting is unknown, or the teacher has no weights or names its classes in another order than the
-            file it was trained on (the last two raised by `build`).
+        ValueError: A setting is unknown, or the teacher has no weights, names its classes in another order than the
+            file it was trained on, or has no norms that can be folded (the last three raised by `build`).
         FileNotFoundError: Config or checkpoint do not exist.
         RuntimeError: The checkpoint does not fit the config (raised by `build`).
     """
