@@ -125,7 +125,8 @@ def test_the_teacher_is_that_of_kd_or_a_peer_without_weights(path):
         return
     kd = parsed(ROOT / 'configs' / of_folder(path) / f'kd_{student}-{teacher}.py')
     assert own.pop('batch_statistics', False) == (path.parent.name in ('ofd', 'fcfd'))
-    assert own == kd.model.teacher
+    # Which of its layers are folded does not change who teaches.
+    assert own == {key: value for key, value in kd.model.teacher.items() if key != 'fuse_conv_bn'}
     assert config.custom_hooks[1] == kd.custom_hooks[1]
 
 
