@@ -29,7 +29,7 @@ with Path('order').open('a') as order:
 if options.get('fail') in (work.name, 'all'):
     sys.exit(3)
 log = work / str(done).zfill(4) / 'vis_data' / 'scalars.json'
-log.parent.mkdir(parents=True)
+log.parent.mkdir(parents=True, exist_ok=True)  # killed before its first checkpoint it begins there again
 last = int(options.get('steps', 5))
 while done < last:
     done += 1
@@ -37,7 +37,8 @@ while done < last:
     with log.open('a') as lines:
         lines.write(json.dumps(dict(loss=1, step=done)) + chr(10))
     if options.get('saves') == 'never' and done % 5 == 0:
-        (work / 'step').write_text(str(done))
+        (work / 'saved').write_text(str(done))
+        (work / 'saved').replace(work / 'step')  # whole, whenever it is killed
     elif told and options.get('saves') == 'fails':
         sys.exit(4)
     elif told and options.get('saves') != 'never':
