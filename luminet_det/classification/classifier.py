@@ -11,7 +11,7 @@ from torch import Tensor
 
 from luminet_det.classification.label_guard import LabelGuard, refuse
 from luminet_det.classification.models import Outputs, own_weights
-from luminet_det.classification.network import build_network, image_size, last_layer, num_logits
+from luminet_det.classification.network import build_network, last_layer, num_logits
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys
@@ -106,8 +106,8 @@ class Classifier(BaseModel):
 
     @property
     def image_size(self) -> int:
-        """Height and width of the images that its network is made for."""
-        return image_size(self.network)
+        """Height and width of images that its network is made for, where that says so by `image_size`; else 32."""
+        return getattr(self.network, 'image_size', 32)
 
     def outputs(self, inputs: Tensor) -> Outputs:
         """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits."""

@@ -23,11 +23,6 @@ def build_network(setting: dict) -> nn.Module:
     return MODELS.build(setting)
 
 
-def image_size(network: nn.Module) -> int:
-    """Height and width of images that the network is made for, where it says so by `image_size`; else 32."""
-    return getattr(network, 'image_size', 32)
-
-
 def num_logits(network: nn.Module) -> int:
     """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none."""
     layer = last_layer(network)[1]

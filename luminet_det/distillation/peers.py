@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 
 import torch
-from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from luminet_det.distillation.settings import check_keys
-from luminet_det.distillation.teacher import Teacher, apart, model_config
+from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.teacher_config import apart, build_model, resolve
 from luminet_det.distillation.terms import Given, Term
 
 
@@ -43,11 +43,11 @@ class Peer(Teacher):
         """
         if self.built:
             return
-        config = self._resolve()
+        config = resolve(self.config)
         self._came_along = False
         with apart(config):
             torch.default_generator.manual_seed(torch.initial_seed() + 1 + place)
-            model = MODELS.build(model_config(config))
+            model = build_model(config)
             accept(model)
             model.init_weights()
             if self.checkpoint:

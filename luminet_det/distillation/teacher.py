@@ -1,23 +1,18 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from copy import deepcopy
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pickle import UnpicklingError
 
 import torch
-from mmengine import hub
-from mmengine.config import Config, ConfigDict
-from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from luminet_det import category_order
 from luminet_det.compat import checkpoints
-from luminet_det.config import find
-from luminet_det.dataset_config import class_names
 from luminet_det.distillation.fusion import fuse_conv_bn
 from luminet_det.distillation.norms import batch_norms, batch_statistics
 from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.teacher_config import apart, build_model, names_of_classes, resolve, weights_of
 from luminet_det.distillation.weights import load_strictly
 
 # In the order of Teacher's arguments.
@@ -153,9 +148,9 @@ class Teacher:
         """
         if self.built:
             return
-        config = self._resolve()
+        config = resolve(self.config)
         self._came_along = self.checkpoint is None
-        self.checkpoint = self.checkpoint or _weights_of(config)
+        self.checkpoint = self.checkpoint or weights_of(config)
         if self.checkpoint is None:
             raise ValueError(
                 f'The teacher {self.name!r} has no weights: a random teacher teaches nothing. '
@@ -163,10 +158,10 @@ class Teacher:
                 'itself (pretrained=True, weights=...) do not count: torch.save(model.state_dict(), path) keeps them.'
             )
         with apart(config):
-            model = MODELS.build(model_config(config))
+            model = build_model(config)
             accept(model)
             checkpoint = self._load(model)
-            if not self.classes and (names := _class_names(checkpoint, config)):
+            if not self.classes and (names := names_of_classes(checkpoint, config)):
                 category_order.check_trained(names, (config.get('train_dataloader') or {}).get('dataset'))
                 self.classes = names
         model = model.eval().requires_grad_(False)
@@ -181,9 +176,9 @@ class Teacher:
     @torch.compiler.disable
     def architecture(self) -> nn.Module:
         """A model of this kind with random weights, for its shapes; neither kept nor ever a teacher."""
-        config = self._resolve()
+        config = resolve(self.config)
         with apart(config):
-            return MODELS.build(model_config(config))
+            return build_model(config)
 
     def follow(self, student: nn.Module) -> None:
         """Move to the student's device and, where no `dtype` is set, to its dtype."""
@@ -243,22 +238,6 @@ class Teacher:
     def __reduce__(self):
         return Teacher, tuple(getattr(self, name) for name in SETTINGS)
 
-    def _resolve(self) -> Config | ConfigDict:
-        """The config, with `model_path`, the zoo's weights, where it has any."""
-        if not isinstance(self.config, str):
-            return ConfigDict(model=ConfigDict(self.config))
-        path = find(self.config)
-        package, separator, _ = self.config.partition('::')
-        if separator:
-            name = path.as_posix().rpartition('/.mim/configs/')[2]
-            # A zoo without an index, or one whose index has no weights for this config, names none.
-            with suppress(AssertionError, FileNotFoundError):
-                return hub.get_config(f'{package}::{name}', pretrained=True)
-        config = Config.fromfile(path)
-        if 'model' not in config:
-            raise ValueError(f'The config {self.config} has no `model`; give that of a whole detector or classifier.')
-        return config
-
     def _load(self, model: nn.Module) -> dict:
         try:
             checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
@@ -293,14 +272,6 @@ class Teacher:
             ) from error
 
 
-@contextmanager
-def apart(config: Config | ConfigDict) -> Iterator[None]:
-    """The context in which a model is built: in its config's scope, and the random state stays as it was."""
-    scope = DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet'))
-    with torch.random.fork_rng(devices=[]), scope:
-        yield
-
-
 def _maps(model: nn.Module, images: Tensor) -> Sequence[Tensor]:
     """What a detector has before its head, or all that a classifier gives."""
     if not hasattr(model, 'backbone'):
@@ -309,28 +280,3 @@ def _maps(model: nn.Module, images: Tensor) -> Sequence[Tensor]:
         return outputs.logits, *outputs.features, *outputs.before_relu, *embedding
     maps = model.backbone(images)
     return *maps, *(model.neck(maps) if model.with_neck else ())
-
-
-def _weights_of(config: Config | ConfigDict) -> str | None:
-    initial = config.model.get('init_cfg') or {}
-    pretrained = initial.get('checkpoint') if initial.get('type') == 'Pretrained' else None
-    return config.get('model_path') or pretrained
-
-
-def model_config(config: Config | ConfigDict) -> ConfigDict:
-    model = deepcopy(config.model)
-    if 'data_preprocessor' in config:
-        model.setdefault('data_preprocessor', config.data_preprocessor)
-    return model
-
-
-def _class_names(checkpoint: dict, config: Config | ConfigDict) -> tuple[str, ...] | None:
-    """Class names from the checkpoint (as mm 3.x, its release candidates and 2.x wrote them), else the config."""
-    meta = checkpoint.get('meta') or {}
-    data = meta.get('dataset_meta') or {}
-    names = data.get('classes') or data.get('CLASSES') or meta.get('CLASSES')
-    dataset = (config.get('train_dataloader') or {}).get('dataset')
-    while not names and dataset:
-        names = class_names(dataset)
-        dataset = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
-    return ((names,) if isinstance(names, str) else tuple(names)) if names else None

@@ -1,0 +1,71 @@
+"""What a teacher's setting says of it: its config, and what that says of weights and classes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+
+import torch
+from mmengine import hub
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+from luminet_det.config import find
+from luminet_det.dataset_config import class_names
+
+
+def resolve(setting: str | dict) -> Config | ConfigDict:
+    """The config that a zoo name, a path or a model dict stands for, with `model_path`, the zoo's weights, if any.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It has no model.
+    """
+    if not isinstance(setting, str):
+        return ConfigDict(model=ConfigDict(setting))
+    path = find(setting)
+    package, separator, _ = setting.partition('::')
+    if separator:
+        name = path.as_posix().rpartition('/.mim/configs/')[2]
+        # A zoo without an index, or one whose index has no weights for this config, names none.
+        with suppress(AssertionError, FileNotFoundError):
+            return hub.get_config(f'{package}::{name}', pretrained=True)
+    config = Config.fromfile(path)
+    if 'model' not in config:
+        raise ValueError(f'The config {setting} has no `model`; give that of a whole detector or classifier.')
+    return config
+
+
+@contextmanager
+def apart(config: Config | ConfigDict) -> Iterator[None]:
+    """The context in which a model is built: in its config's scope, and the random state stays as it was."""
+    scope = DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet'))
+    with torch.random.fork_rng(devices=[]), scope:
+        yield
+
+
+def build_model(config: Config | ConfigDict) -> nn.Module:
+    """The model of a config, with the preprocessor that stands beside it there, and random weights."""
+    model = deepcopy(config.model)
+    if 'data_preprocessor' in config:
+        model.setdefault('data_preprocessor', config.data_preprocessor)
+    return MODELS.build(model)
+
+
+def weights_of(config: Config | ConfigDict) -> str | None:
+    """Where its weights are: the zoo's, else those that its model starts from."""
+    initial = config.model.get('init_cfg') or {}
+    pretrained = initial.get('checkpoint') if initial.get('type') == 'Pretrained' else None
+    return config.get('model_path') or pretrained
+
+
+def names_of_classes(checkpoint: dict, config: Config | ConfigDict) -> tuple[str, ...] | None:
+    """Class names from the checkpoint (as mm 3.x, its release candidates and 2.x wrote them), else the config."""
+    meta = checkpoint.get('meta') or {}
+    data = meta.get('dataset_meta') or {}
+    names = data.get('classes') or data.get('CLASSES') or meta.get('CLASSES')
+    dataset = (config.get('train_dataloader') or {}).get('dataset')
+    while not names and dataset:
+        names = class_names(dataset)
+        dataset = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
+    return ((names,) if isinstance(names, str) else tuple(names)) if names else None
