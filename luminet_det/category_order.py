@@ -7,7 +7,7 @@ from typing import Any
 
 import mmengine
 
-from luminet_det.dataset_config import class_names, config_sources
+from luminet_det.dataset_config import annotation_path, class_names, config_sources
 from luminet_det.loaded_images import sources
 
 
@@ -47,7 +47,7 @@ def check_trained(names: Sequence[str], dataset: Mapping) -> None:
         ValueError: The logits follow the file, and the file has these names in another order.
     """
     for _, source in config_sources(dataset, ''):
-        path = os.path.join(source.get('data_root') or '', source.get('ann_file') or '')
+        path = annotation_path(source)
         if list(names) == class_names({'type': source.get('type')}) or not (
             path.endswith('.json') and os.path.isfile(path)
         ):

@@ -1,5 +1,6 @@
 """The data sets that a config names."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,11 @@ def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
             yield from config_sources(inner, f'{place}.datasets.{i}')
     else:
         yield place, dataset
+
+
+def annotation_path(dataset: Mapping) -> str:
+    """Where the annotation file of a data set without wrappers is, or its folder if it names none."""
+    return os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
 def class_names(dataset: Mapping) -> list[str]:

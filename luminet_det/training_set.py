@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,8 +12,9 @@ from torch.utils.data import DataLoader
 
 from luminet_det import annotation_file, category_order
 from luminet_det.annotation_file import Fault
-from luminet_det.dataset_config import class_names, config_sources
+from luminet_det.dataset_config import annotation_path, class_names, config_sources
 from luminet_det.loaded_images import LoadedImages, sources
+from luminet_det.unread_annotations import LOADERS, place_of
 
 
 def guard(runner: Runner) -> None:
@@ -31,7 +31,7 @@ def guard(runner: Runner) -> None:
     build = runner.build_dataloader
 
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
-        place = _place(runner, dataloader)
+        place = place_of(runner, dataloader, LOADERS) or 'dataloader'
         with annotation_file.watched() as files:
             try:
                 loader = build(dataloader, *args, **kwargs)
@@ -87,14 +87,8 @@ def explanation(place: str, dataloader: Any) -> str:
     return '\n'.join(lines)
 
 
-def _place(runner: Runner, dataloader: Any) -> str:
-    """The name under which the config has this data loader; the first where several are equal."""
-    names = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    return next((name for name in names if runner.cfg.get(name) == dataloader), 'dataloader')
-
-
 def _facts(place: str, dataset: Mapping) -> Iterator[str]:
-    path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+    path = annotation_path(dataset)
     classes, filters = class_names(dataset), dataset.get('filter_cfg')
     yield f'  ann_file    {path}'
     found = _read(path)

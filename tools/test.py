@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from luminet_det import config
+from luminet_det import config, unread_annotations
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.weights import load_strictly
 
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
 
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    unread_annotations.guard(runner)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     if hasattr(_bare(runner), 'own_weights'):

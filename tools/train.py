@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from luminet_det import config, training_set
+from luminet_det import config, training_set, unread_annotations
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
     elastic,
@@ -107,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         setup_cache_size_limit_of_dynamo()
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        unread_annotations.guard(runner)
         training_set.guard(runner)
         check_neck(runner.model)
         with explain_neck(runner.model):

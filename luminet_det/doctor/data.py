@@ -10,10 +10,11 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from luminet_det import annotation_file
-from luminet_det.dataset_config import config_sources
+from luminet_det.dataset_config import annotation_path, config_sources
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.loaded_images import LoadedImages, sources
 from luminet_det.training_set import explanation
+from luminet_det.unread_annotations import nearest
 
 LOADERS = ('train_dataloader', 'val_dataloader')
 
@@ -25,13 +26,13 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
         place: Where the data set stands in the config.
         settings: The config of a data set without wrappers.
     """
-    path = Path(settings.get('data_root') or '') / (settings.get('ann_file') or '')
+    path = Path(annotation_path(settings))
     if '://' in str(settings.get('data_root')) or '://' in str(settings.get('ann_file')):
         yield Finding('annotations', WARN, f'{place}: {path} lies on a server and was not looked at')
         return
     if not path.is_file():
         raise Unusable(
-            f'{place}: there is no annotation file {path}{_nearest(path)}', f'{place}.data_root or {place}.ann_file'
+            f'{place}: there is no annotation file {path}{nearest(path)}', f'{place}.data_root or {place}.ann_file'
         )
     if path.suffix != '.json':
         yield Finding('annotations', OK, f'{path} is there')
@@ -57,7 +58,7 @@ def check_folder(place: str, settings: dict) -> Iterator[Finding]:
             folder = Path(settings.get('data_root') or '') / prefix[name]
             if not folder.is_dir():
                 raise Unusable(
-                    f'{place}: there is no folder of images {folder}{_nearest(folder)}', f'{place}.data_prefix.{name}'
+                    f'{place}: there is no folder of images {folder}{nearest(folder)}', f'{place}.data_prefix.{name}'
                 )
     yield from ()
 
@@ -97,7 +98,7 @@ def check_evaluator(cfg: Config) -> Iterator[Finding]:
     metrics = cfg.get('val_evaluator') or []
     metrics = [metrics] if isinstance(metrics, dict) else metrics
     read = {
-        os.path.normpath(os.path.join(s.get('data_root') or '', s.get('ann_file') or ''))
+        os.path.normpath(annotation_path(s))
         for _, s in config_sources(cfg.val_dataloader.get('dataset'), 'val_dataloader.dataset')
     }
     for metric in metrics:
@@ -105,7 +106,7 @@ def check_evaluator(cfg: Config) -> Iterator[Finding]:
         if not path or '://' in path:
             continue
         if not Path(path).is_file():
-            raise Unusable(f'there is no annotation file {path}{_nearest(Path(path))}', 'val_evaluator.ann_file')
+            raise Unusable(f'there is no annotation file {path}{nearest(Path(path))}', 'val_evaluator.ann_file')
         if os.path.normpath(path) not in read:
             yield Finding(
                 'evaluator',
@@ -121,9 +122,3 @@ def image_paths(dataset: Any) -> list[str]:
     """Files of all images of a data set and what it wraps."""
     loaded = (LoadedImages.of(source) for source in sources(dataset))
     return [os.path.normpath(path) for images in loaded if images for path in images.paths]
-
-
-def _nearest(path: Path) -> str:
-    """How far the path exists."""
-    parent = next((p for p in path.parents if p.is_dir()), None)
-    return f' (nearest folder that exists: {parent.resolve()})' if parent else ''
