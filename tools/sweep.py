@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
 
 
 def plan(args: Namespace, extra: Sequence[str]) -> tuple[sweep.Grid, list[sweep.Point]]:
-    """The grid and its points; everything that can be wrong is found here, before anything runs."""
+    """The grid and its points; what can be found wrong without a training is found here, before anything runs."""
     if args.seeds < 1:
         raise ValueError(f'--seeds {args.seeds}: at least 1 is needed')
     if args.jobs is not None and args.jobs < 1:

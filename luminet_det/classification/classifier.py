@@ -1,6 +1,5 @@
 """Classifier: an image classifier that mmengine's Runner trains and evaluates."""
 
-import inspect
 from collections.abc import Callable
 
 import torch
@@ -14,7 +13,7 @@ from luminet_det.classification.models import Outputs, own_weights
 from luminet_det.classification.network import build_network, last_layer, num_logits
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.running import run_info
-from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.settings import check_keys, settings_of
 from luminet_det.distillation.weights import load_strictly
 from luminet_det.losses.settings import not_negative
 from luminet_det.registry import MODELS
@@ -38,7 +37,7 @@ class Classifier(BaseModel):
             that `own_weights` knows; a last layer for other classes is left out, and the log says so.
 
     Raises:
-        ValueError: A setting is unknown.
+        ValueError: A setting of it or of its network is unknown.
     """
 
     def __init__(
@@ -50,7 +49,9 @@ class Classifier(BaseModel):
         channels_last: bool = False,
         compile: bool | dict = False,
         init_cfg: dict | None = None,
+        **unknown,
     ) -> None:
+        check_settings(unknown)
         preprocessor = dict(dict(type='mmengine.ImgDataPreprocessor'), **(data_preprocessor or {}))
         super().__init__(preprocessor, init_cfg)
         self.network = build_network(network)
@@ -192,4 +193,4 @@ class Classifier(BaseModel):
 
 def check_settings(kwargs: dict, *more: str) -> None:
     """Raise ValueError if a keyword is no setting of `Classifier`, nor among `more`."""
-    check_keys('model', kwargs, [*inspect.signature(Classifier).parameters, *more])
+    check_keys('model', kwargs, [*settings_of(Classifier), *more])

@@ -5,11 +5,18 @@ from difflib import get_close_matches
 from torch import nn
 
 from luminet_det.classification import models
+from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 from luminet_det.registry import MODELS
+
+OF_REGISTRY = {'type', '_scope_'}
 
 
 def build_network(setting: dict) -> nn.Module:
-    """Build a network; ValueError that names the nearest known one if there is none of that name."""
+    """Build a network by its config.
+
+    Raises:
+        ValueError: There is none of that name, or it has no such setting; the message names the nearest known one.
+    """
     kind = setting.get('type')
     if isinstance(kind, str) and kind.startswith('luminet_det.') and MODELS.get(kind) is None:
         known = [f'luminet_det.{name}' for name in models.__all__ if name not in ('Outputs', 'own_weights')]
@@ -19,6 +26,13 @@ def build_network(setting: dict) -> nn.Module:
         raise ValueError(
             f'There is no network {kind!r}.{hint} Known: {", ".join(known)}, and what you register in '
             'luminet_det.registry.MODELS and import by custom_imports.'
+        )
+    made = MODELS.get(kind) if isinstance(kind, str) else kind
+    if made is not None and not takes_any(made):
+        check_keys(
+            f'The network {kind if isinstance(kind, str) else made.__name__}',
+            {*setting} - OF_REGISTRY,
+            settings_of(made),
         )
     return MODELS.build(setting)
 

@@ -1,6 +1,7 @@
 """Settings that were mistyped: an unknown key is an error that names the nearest known one."""
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
 # What papers and other projects call these.
@@ -12,6 +13,7 @@ SYNONYMS = {
     'checkpoint_path': 'checkpoint',
     'pretrained': 'checkpoint',
 }
+CATCHING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 # They mean something else in every paper, so that none is guessed at.
 GREEK = ('alpha', 'beta', 'gamma', 'delta', 'lambda', 'mu', 'sigma')
 
@@ -32,6 +34,18 @@ def check_keys(
         if key not in known:
             hint = f' Here it is {symbols[key]}.' if key in symbols else _nearest(key, known)
             raise ValueError(f"{where} has no setting '{key}'.{hint} Known: {', '.join(known)}.")
+
+
+def settings_of(made: Callable) -> list[str]:
+    """The names of what a class or a function takes, without those that catch the rest."""
+    return [name for name, parameter in inspect.signature(made).parameters.items() if parameter.kind not in CATCHING]
+
+
+def takes_any(made: Callable) -> bool:
+    """Whether it takes keywords of any name."""
+    return any(
+        parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in inspect.signature(made).parameters.values()
+    )
 
 
 def _nearest(key: str, known: list[str]) -> str:

@@ -25,8 +25,9 @@ class ResultHook(Hook):
     """Write `result.json` to the work dir when training ends, and print the best and the last epoch.
 
     The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch is
-    not. Both are reported. Where a part of the training set was held out (`tools/train.py --val-split`), the epochs are
-    scored on that part, and the test set is looked at after training only, for the best and the last weights.
+    not. Both are reported. Where a part of the training set was held out (`tools/train.py --val-split`), or the config
+    validates a classifier on another split than it tests on, the epochs are scored on that part, and the test set is
+    looked at after training only, for the best and the last weights.
 
     The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them. A
     checkpoint whose validation was cut short is validated first.
@@ -87,8 +88,8 @@ class ResultHook(Hook):
             return
         seconds = time.monotonic() - self._began
         best, last = max(scored, key=lambda epoch: epoch[self.metric]), scored[-1]
-        where = 'held-out part of the training set' if self.test else 'test'
-        tested = self._test(runner) if self.test else None
+        where = self._selected_on(runner)
+        tested = self._test(runner) if self.test or _tests_elsewhere(runner) else None
         for which, scores in (('best', best), ('last', last)):
             when = f'epoch {scores["epoch"]}' if scores['epoch'] else f'iteration {scores["iteration"]}'
             runner.logger.info(f'{which} {when} on the {where} images: {_listed(scores)}')
@@ -127,6 +128,11 @@ class ResultHook(Hook):
         total = loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else loop.max_iters
         return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == total)
 
+    def _selected_on(self, runner: Runner) -> str:
+        if self.test:
+            return 'held-out part of the training set'
+        return getattr(runner.val_dataloader.dataset, 'split', None) or 'validation'
+
     def _describe(self, runner: Runner) -> dict[str, Any]:
         loader = runner.train_dataloader
         config = self.config or runner.cfg.filename or runner.experiment_name
@@ -163,6 +169,15 @@ class ResultHook(Hook):
             for model, weights in zip(models, last, strict=True):
                 model.load_state_dict(weights)
         return scores
+
+
+def _tests_elsewhere(runner: Runner) -> bool:
+    """Whether the config tests on other labelled images than those that it validates on."""
+    loaders = [runner.cfg.get(f'{which}_dataloader') or {} for which in ('val', 'test')]
+    val, test = (loader.get('dataset') or {} for loader in loaders)
+    if runner._test_loop is None or not str(test.get('type')).startswith('luminet_det.'):
+        return False
+    return any(val.get(key) != test.get(key) for key in ('type', 'data_root', 'split'))
 
 
 def _listed(scores: dict[str, float]) -> str:

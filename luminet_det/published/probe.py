@@ -1,7 +1,7 @@
 """A linear probe: the JSON file that tools/linear_probe.py writes, checked as it is read."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from luminet_det.published import config_path
 from luminet_det.published.name import Name
-from luminet_det.published.result_file import read_object
+from luminet_det.published.result_file import COUNT, OBJECT, TEXT, TEXT_OR_NULL, Form, is_count, is_number, read_object
 from luminet_det.published.run import FOLDERS, telling
 from luminet_det.published.spread import spread
 
@@ -25,36 +25,26 @@ def _is_seeds(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(
-            isinstance(seed, dict) and all(isinstance(seed.get(top), int | float) for top in TOPS) for seed in value
-        )
+        and all(isinstance(seed, dict) and all(is_number(seed.get(top)) for top in TOPS) for seed in value)
     )
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 def _is_counts(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(count, int) for count in value)
+    return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
 
 
 # Every key that is read, and what it holds. What tells two probes apart comes first.
-KEYS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    'config': ('a text', _is_text),
-    'checkpoint': ('a text', _is_text),
-    'options': ('an object', _is_object),
-    'data': ('a text', _is_text),
-    'data_name': ('a text', _is_text),
+KEYS: dict[str, Form] = {
+    'config': TEXT,
+    'checkpoint': TEXT,
+    'options': OBJECT,
+    'data': TEXT,
+    'data_name': TEXT,
     'images': ('two numbers, of training and test images', _is_counts),
-    'resize': ('a whole number', lambda value: isinstance(value, int)),
-    'protocol': ('an object', _is_object),
-    'network': ('a text', _is_text),
-    **{part: ('a text or null', lambda value: value is None or _is_text(value)) for part in Name._fields},
+    'resize': COUNT,
+    'protocol': OBJECT,
+    'network': TEXT,
+    **{part: TEXT_OR_NULL for part in Name._fields},
     'seeds': ('a list of objects with the numbers top1 and top5', _is_seeds),
 }
 IDENTITY = tuple(KEYS)[:8]
@@ -124,8 +114,5 @@ def load_probes(folder: Path) -> list[Probe]:
 
 
 def _read(path: Path) -> Probe:
-    content = read_object(path, what := 'result of a linear probe', tuple(KEYS))
-    for key, (form, holds) in KEYS.items():
-        if not holds(content[key]):
-            raise ValueError(f'{path} is no {what}: its {key} is {content[key]!r}, expected {form}')
+    content = read_object(path, 'result of a linear probe', KEYS)
     return Probe(path, content)

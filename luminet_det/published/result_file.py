@@ -1,20 +1,47 @@
-"""Reading a result file: a JSON object that has certain keys."""
+"""Reading a result file: a JSON object that has certain keys, and what they hold."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+# What a key holds, for the message, and whether it does.
+Form = tuple[str, Callable[[object], bool]]
 
-def read_object(path: Path, what: str, keys: Sequence[str]) -> dict:
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+TEXT: Form = ('a text', is_text)
+TEXT_OR_NULL: Form = ('a text or null', lambda value: value is None or is_text(value))
+OBJECT: Form = ('an object', is_object)
+COUNT: Form = ('a whole number', is_count)
+NUMBER: Form = ('a number', is_number)
+
+
+def read_object(path: Path, what: str, keys: Mapping[str, Form]) -> dict:
     """Read a file.
 
     Args:
         path: The file.
         what: What it should be, for the message: 'result of a run'.
-        keys: What it must have.
+        keys: What it must have, and what that holds.
 
     Raises:
-        ValueError: It is no JSON, or no object with these keys; the message names the file.
+        ValueError: It is no JSON, or no object with these keys that hold this; the message names the file.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
@@ -24,4 +51,7 @@ def read_object(path: Path, what: str, keys: Sequence[str]) -> dict:
         raise ValueError(f'{path} is no {what}: it holds a {type(content).__name__}, not an object')
     if missing := [key for key in keys if key not in content]:
         raise ValueError(f'{path} is no {what}: it lacks {", ".join(missing)}')
+    for key, (form, holds) in keys.items():
+        if not holds(content[key]):
+            raise ValueError(f'{path} is no {what}: its {key} is {content[key]!r}, expected {form}')
     return content

@@ -9,13 +9,55 @@ from types import MappingProxyType
 from luminet_det.published import config_path
 from luminet_det.published.cifar100 import ENSEMBLE_TEACHER, MLLD_EPOCHS
 from luminet_det.published.name import PLAIN, Name, read_name
-from luminet_det.published.result_file import read_object
+from luminet_det.published.result_file import (
+    COUNT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TEXT_OR_NULL,
+    Form,
+    is_count,
+    is_number,
+    read_object,
+)
 
 TOP1, TOP5 = 'accuracy/top1', 'accuracy/top5'
-KEYS = (
-    'config', 'name', 'dataset', 'train_images', 'epochs', 'batch_size', 'seed', 'metrics', 'selected_on', 'test',
-    'options', 'commit', 'versions', 'hardware', 'seconds',
-)  # fmt: skip
+
+
+def _is_epoch(value: object) -> bool:
+    return isinstance(value, dict) and is_count(value.get('epoch')) and is_number(value.get(TOP1))
+
+
+def _are_epochs(value: object) -> bool:
+    return isinstance(value, dict) and {'best', 'last'} <= value.keys() and all(map(_is_epoch, value.values()))
+
+
+def _are_scores(value: object) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and all(isinstance(scores, dict) and all(map(is_number, scores.values())) for scores in value.values())
+    )
+
+
+# Every key that is read, and what it holds. What tells two runs apart comes first.
+KEYS: dict[str, Form] = {
+    'config': TEXT,
+    'name': TEXT,
+    'dataset': TEXT_OR_NULL,
+    'train_images': COUNT,
+    'epochs': COUNT,
+    'batch_size': COUNT,
+    'seed': COUNT,
+    'metrics': (f'an object of best and last, with the numbers epoch and {TOP1}', _are_epochs),
+    'selected_on': TEXT,
+    'test': ('null, or objects of numbers', _are_scores),
+    'options': OBJECT,
+    'commit': TEXT,
+    'versions': OBJECT,
+    'hardware': TEXT,
+    'seconds': NUMBER,
+}
+IDENTITY = ('name', 'dataset', 'train_images', 'epochs', 'batch_size', 'seed')
 # Where the configs of the published rows are.
 FOLDERS = {'CIFAR-100': 'cifar100', 'ImageNet': 'imagenet'}
 STRONG_AUGMENTATION, ABLATIONS = 'strong_augmentation', 'ablations'  # below those
@@ -128,7 +170,7 @@ def load_runs(folders: Iterable[Path]) -> list[Run]:
     runs = [_read(path) for folder in folders for path in sorted(folder.glob('*.json'))]
     seen: dict[str, Path] = {}
     for run in runs:
-        kind = json.dumps([run.folder, *(run[key] for key in KEYS[1:7]), run.options], sort_keys=True)
+        kind = json.dumps([run.folder, *(run[key] for key in IDENTITY), run.options], sort_keys=True)
         if kind in seen:
             raise ValueError(
                 f'{seen[kind]} and {run.path} are results of the same config, images, epochs, options and seed '
@@ -139,14 +181,5 @@ def load_runs(folders: Iterable[Path]) -> list[Run]:
 
 
 def _read(path: Path) -> Run:
-    content = read_object(path, what := 'result of a run', KEYS)
-    missing = [f'metrics.{kind}' for kind in ('best', 'last') if kind not in content['metrics']]
-    missing += [
-        f'metrics.{kind}.{key}'
-        for kind, found in content['metrics'].items()
-        for key in ('epoch', TOP1)
-        if key not in found
-    ]
-    if missing:
-        raise ValueError(f'{path} is no {what}: it lacks {", ".join(missing)}')
+    content = read_object(path, 'result of a run', KEYS)
     return Run(path, content, read_name(content['name']))

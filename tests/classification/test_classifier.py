@@ -70,6 +70,11 @@ def test_a_mistyped_setting_is_an_error_that_names_the_known_ones():
         small.build(small.setting(ce_weight=-1))
     with pytest.raises(ValueError, match="no setting 'ce_wieght'. Did you mean 'ce_weight'"):
         small.build(small.distilling(None, [], ce_wieght=1))
+    with pytest.raises(ValueError, match="no setting 'ce_wieght'. Did you mean 'ce_weight'"):
+        small.build(small.setting(ce_wieght=1))
+    network = dict(type='luminet_det.resnet8', num_clases=10)
+    with pytest.raises(ValueError, match="luminet_det.resnet8 has no setting 'num_clases'. Did you mean 'num_classes'"):
+        small.build(small.setting(network=network))
 
 
 def test_a_compiled_step_gives_the_losses_and_gradients_of_an_eager_one():

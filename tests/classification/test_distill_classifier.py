@@ -6,6 +6,7 @@ import torch
 from torch.optim import SGD
 
 from luminet_det.losses import KDLoss, LumiNetLoss
+from tests import methods
 from tests.classification import small
 
 LUMINET = dict(type='luminet_det.LumiNetLoss', tau=2.0, loss_weight=3.0)
@@ -144,8 +145,18 @@ def test_a_teacher_of_named_classes_in_another_order_is_gathered(tmp_path, monke
 
 def test_another_number_of_classes_stops_the_run(tmp_path):
     teacher = small.save_teacher(tmp_path / 't.pth', small.setting(width=12, num_classes=5))
-    with pytest.raises(ValueError, match='The teacher has 5 classes, the student 4'):
+    with pytest.raises(ValueError, match='The teacher has 5 classes, the student 4') as caught:
         small.losses(small.build(small.distilling(teacher)))
+    assert 'Use a teacher of these 4 classes (config and checkpoint of model.teacher)' in str(caught.value)
+
+
+def test_the_students_classes_are_listed_where_the_teachers_have_no_names(tmp_path):
+    teacher = small.save_teacher(tmp_path / 't.pth', small.setting(width=12, num_classes=5))
+    methods.hub('unnamed', dataset_meta=dict(classes=('ant', 'bee', 'cat', 'dog')))
+    with pytest.raises(ValueError, match='student: ant, bee, cat, dog'):
+        small.losses(small.build(small.distilling(teacher)))
+    given = small.distilling(dict(teacher, classes=['emu', 'dog', 'cat', 'bee', 'ant']))
+    assert small.losses(small.build(given))['loss_luminet'] > 0
 
 
 @pytest.mark.parametrize('compile', [False, dict(backend='eager')], ids=['eager', 'compiled'])

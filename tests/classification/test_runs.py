@@ -184,6 +184,17 @@ def test_a_held_out_part_chooses_the_epoch_and_the_test_set_is_looked_at_after_t
     assert 'best on the test set: accuracy/top1' in finished.text
 
 
+def test_another_split_that_chooses_is_named_and_the_test_set_is_looked_at_after_training(teacher, tmp_path):
+    finished = trained(tmp_path, small.distilling(teacher), **{'val_dataloader.dataset.split': 'train'})
+    assert finished.code == 0, finished.text
+    found = result(tmp_path)
+    assert found['selected_on'] == 'train'
+    assert score_of(tmp_path, tmp_path / 'work' / 'epoch_2.pth') == pytest.approx(
+        found['test']['last']['accuracy/top1'], abs=1e-3
+    )
+    assert re.search(r'best epoch \d on the train images: ', finished.text)
+
+
 def test_a_val_split_without_a_test_set_is_refused_before_training(teacher, tmp_path):
     path = small.runner_config(tmp_path, small.distilling(teacher))
     cfg = train.config.Config.fromfile(path)

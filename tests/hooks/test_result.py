@@ -13,12 +13,14 @@ from luminet_det.hooks.result import ResultHook
 def finished(tmp_path, monkeypatch):
     monkeypatch.setattr(ResultHook, '_describe', lambda hook, runner: {})
     logger = SimpleNamespace(info=lambda text: None, warning=print)
+    loader = SimpleNamespace(dataset=None)
+    runner = SimpleNamespace(work_dir=str(tmp_path), logger=logger, val_dataloader=loader, _test_loop=None, cfg={})
 
     def finish(*scores):
         hook = ResultHook(metric='coco/bbox_mAP')
         hook._began = 0.0
         hook._history = [dict(epoch=i, iteration=10 * i) | of for i, of in enumerate(scores, start=1)]
-        hook.after_train(SimpleNamespace(work_dir=str(tmp_path), logger=logger))
+        hook.after_train(runner)
         return json.loads((tmp_path / 'result.json').read_text())['metrics']
 
     return finish

@@ -271,6 +271,13 @@ def test_a_wrong_word_is_named(config, checkpoint, folder, capsys, argv, message
     assert message in refused(capsys, config, checkpoint, *(word.format(folder=folder) for word in argv))
 
 
+def test_tiny_imagenets_own_layout_is_told_from_an_image_folder(config, checkpoint, folder, tmp_path, capsys):
+    root = shutil.copytree(folder, tmp_path / 'tiny')
+    (root / 'val' / 'val_annotations.txt').touch()
+    message = f'write --data tiny-imagenet --data-root {root}'
+    assert message in refused(capsys, config, checkpoint, '--data', root)
+
+
 def test_the_checkpoint_of_another_network_is_refused(config, folder, tmp_path, capsys):
     wide = small.save_teacher(tmp_path / 'w.pth', small.setting(width=12))['checkpoint']
     assert 'builds SmallNet with 4 classes (model.network)' in refused(capsys, config, wide, '--data', folder)

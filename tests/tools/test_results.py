@@ -594,6 +594,28 @@ def test_a_file_that_is_no_result_is_named(folder, text, hint):
         load_runs([folder / 'cifar100'])
 
 
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        *(('metrics', value) for value in (None, [1], {'best': {}})),
+        ('metrics', {kind: {'epoch': 1, 'accuracy/top1': 'high'} for kind in ('best', 'last')}),
+        ('metrics', {kind: {'epoch': 1, 'accuracy/top1': float('nan')} for kind in ('best', 'last')}),
+        ('options', None),
+        ('config', None),
+        ('name', None),
+        ('epochs', '15'),
+        ('seed', True),
+        ('test', {'best': {'accuracy/top1': None}}),
+    ],
+)
+def test_a_key_of_a_result_that_holds_something_else_is_named(folder, capsys, key, value):
+    path = write(folder, 'resnet20', 69.0, 68.0)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(SystemExit, match='2'):
+        results.main(['--results', str(folder)])
+    assert f'{path} is no result of a run: its {key} is ' in capsys.readouterr().err
+
+
 def test_check_fails_until_the_page_is_written(folder, capsys):
     path = write(folder, 'resnet20', 69.0, 68.0)
     argv = ['--results', str(folder)]

@@ -8,6 +8,8 @@ from torchvision import datasets as torchvision_datasets
 from luminet_det.registry import DATASETS
 
 from . import folder, npz
+from .cifar_names import CIFAR10_NAMES, CIFAR100_NAMES
+from .download import once
 from .images import LabelledImages
 from .integrity import check_files
 from .missing import MissingData
@@ -20,7 +22,7 @@ class CIFAR(LabelledImages):
     - the official pickles, read by torchvision after their checksums have been found right;
     - an image folder: train/<class>/*.png and test/<class>/*.png;
     - an .npz file, in `data_root` or `data_root` itself: train_images uint8 (N, 32, 32, 3), train_labels (N,),
-      test_images, test_labels, and if wished `classes`, the names.
+      test_images, test_labels, and if wished `classes`, the names; without it they are the official ones.
 
     All settings are those of `LabelledImages`.
 
@@ -30,7 +32,7 @@ class CIFAR(LabelledImages):
     """
 
     OFFICIAL: type
-    NUM_CLASSES: int
+    CLASSES: tuple[str, ...]
     HOMEPAGE = 'https://www.cs.toronto.edu/~kriz/cifar.html'
 
     def load(self) -> ArrayImages | FileImages:
@@ -39,7 +41,7 @@ class CIFAR(LabelledImages):
         if (parent / base).is_dir():
             return self._official(parent)
         if file := npz.find(root, self.split):
-            return npz.read(file, self.split, tuple(str(i) for i in range(self.NUM_CLASSES)))
+            return npz.read(file, self.split, self.CLASSES)
         if folder.class_folders(root / self.split):
             classes = folder.class_folders(root / 'train') or folder.class_folders(root / self.split)
             return folder.read(root / self.split, classes)
@@ -50,11 +52,13 @@ class CIFAR(LabelledImages):
     def _official(self, root: Path) -> ArrayImages:
         kind = self.OFFICIAL
         meta = (kind.meta['filename'], kind.meta['md5'])
-        if not self.download:
+        if self.download:
+            once(lambda: kind(str(root), train=self.split == 'train', download=True))
+        else:
             lacking = check_files(self.NAME, root / kind.base_folder, [*kind.train_list, *kind.test_list, meta])
             if lacking:
                 raise self._missing(f'{root / kind.base_folder} lacks {", ".join(lacking)}')
-        found = kind(str(root), train=self.split == 'train', download=self.download)
+        found = kind(str(root), train=self.split == 'train')
         labels = np.array(found.targets, dtype=np.int64)
         return ArrayImages(found.data, labels, tuple(found.classes), f'{self.split} of {root / kind.base_folder}')
 
@@ -73,11 +77,11 @@ class CIFAR(LabelledImages):
 class CIFAR10(CIFAR):
     """CIFAR-10: 50 000 and 10 000 images of 32 x 32 pixels, 10 classes. Layouts and settings are those of `CIFAR`."""
 
-    NAME, NUM_CLASSES, OFFICIAL = 'CIFAR-10', 10, torchvision_datasets.CIFAR10
+    NAME, CLASSES, OFFICIAL = 'CIFAR-10', CIFAR10_NAMES, torchvision_datasets.CIFAR10
 
 
 @DATASETS.register_module()
 class CIFAR100(CIFAR):
     """CIFAR-100: 50 000 and 10 000 images of 32 x 32 pixels, 100 fine classes. The rest is as `CIFAR` says."""
 
-    NAME, NUM_CLASSES, OFFICIAL = 'CIFAR-100', 100, torchvision_datasets.CIFAR100
+    NAME, CLASSES, OFFICIAL = 'CIFAR-100', CIFAR100_NAMES, torchvision_datasets.CIFAR100

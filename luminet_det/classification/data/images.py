@@ -1,6 +1,5 @@
 """The base of the data sets: labelled images, a subset of them, and the two ways to serve them."""
 
-import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 
-from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.settings import check_keys, settings_of
 
 from .resident import ResidentImages
 from .sources import SHOWN, ArrayImages, FileImages, UnreadableImage, check_labels
@@ -43,7 +42,8 @@ class LabelledImages(Dataset):
         val_fraction: Share of the used images of each class to hold out, e.g. to select a model by.
         part: 'train' for those that are not held out, 'held-out' for the others.
         resize: Height and width to which every image is brought first, whatever its shape.
-        on_error: 'stop' at an unreadable image with its name, or 'skip' it: its name is logged once.
+        on_error: 'stop' at an unreadable image with its name, or 'skip' it: each process that reads it logs its name
+            once, and loader processes that end with an epoch once in each.
         allow_empty: Accept classes without images.
         device: Where resident images live; by default CUDA if there is any, else the CPU.
         download: Fetch what is missing, where torchvision can.
@@ -79,7 +79,7 @@ class LabelledImages(Dataset):
         download: bool = False,
         **unknown,
     ) -> None:
-        check_keys(f'The data set {type(self).__name__}', unknown, inspect.signature(LabelledImages).parameters)
+        check_keys(f'The data set {type(self).__name__}', unknown, settings_of(LabelledImages))
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(f'split={split!r} of {self.NAME} is unknown; choose one of {", ".join(self.SPLITS)}.')
         if on_error not in ('stop', 'skip'):

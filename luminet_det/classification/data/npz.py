@@ -1,6 +1,9 @@
 """Images in one .npz file."""
 
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +39,9 @@ def read(path: Path, split: str, classes: tuple[str, ...]) -> ArrayImages:
         ValueError: The file is damaged, or lacks an array or has one of another kind.
     """
     wanted = [f'{split}_{key}' for key in KEYS]
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            held = list(arrays)
-            found = {key: arrays[key] for key in (*wanted, 'classes') if key in arrays}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise ValueError(f'{path} cannot be read as .npz: {error}. Delete it and make or fetch it again.') from error
+    with _opened(path) as arrays:
+        held = list(arrays)
+        found = {key: _array(arrays, key) for key in (*wanted, 'classes') if key in arrays}
     if lacking := [key for key in wanted if key not in found]:
         raise ValueError(
             f'{path} has no {" and no ".join(lacking)}; it holds {", ".join(held)}. Expected: '
@@ -53,5 +53,28 @@ def read(path: Path, split: str, classes: tuple[str, ...]) -> ArrayImages:
 
 
 def _names(path: Path) -> list[str]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with _opened(path) as arrays:
         return list(arrays)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    """The arrays of a file; ValueError with its name if it is damaged, while they are read as well."""
+    try:
+        if not zipfile.is_zipfile(path):
+            # numpy would take it for a pickle, and advise to run it.
+            raise ValueError('it is no .npz file, or cut short')
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        raise ValueError(f'{path} cannot be read: {error}. Delete it and make or fetch it again.') from error
+
+
+def _array(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray:
+    try:
+        return arrays[key]
+    except ValueError as error:
+        if 'Object arrays' not in str(error):
+            raise
+        what = 'the names as np.array([...], dtype=str)' if key == 'classes' else 'an array of numbers'
+        raise ValueError(f'{key} is an array of Python objects, which would run code when read; save {what}') from error

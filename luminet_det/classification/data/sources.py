@@ -14,10 +14,12 @@ from torchvision.transforms.v2 import functional
 SHOWN = 5
 # What Pillow raises for files that are truncated or no image at all, by format.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# Modes of Pillow whose values it would cut off at 255.
+DEEP = ('I', 'F')
 
 
 class UnreadableImage(ValueError):
-    """A file that is missing, truncated or no image: `path`, and `reason` in Pillow's words."""
+    """A file that is missing, truncated, too deep or no image: `path`, and `reason`, mostly in Pillow's words."""
 
     def __init__(self, path: str, cause: BaseException) -> None:
         self.path = path
@@ -97,11 +99,13 @@ class FileImages:
         """uint8 (3, H, W) of image `i`, in RGB.
 
         Raises:
-            UnreadableImage: The file is missing, truncated or no image.
+            UnreadableImage: The file is missing, truncated, no image, or one of more than 8 bits a channel.
         """
         path = self.name(i)
         try:
             with Image.open(path) as image:
+                if image.mode.startswith(DEEP):
+                    raise ValueError(f'its pixels (Pillow: mode {image.mode}) have more than 8 bits; save it with 8')
                 return functional.pil_to_tensor(image.convert('RGB'))
         except UNREADABLE as error:
             raise UnreadableImage(path, error) from error

@@ -5,6 +5,7 @@ from torchvision import datasets as torchvision_datasets
 
 from luminet_det.registry import DATASETS
 
+from .download import once
 from .images import LabelledImages
 from .integrity import check_files
 from .missing import MissingData
@@ -30,14 +31,16 @@ class STL10(LabelledImages):
         kind, root = self.OFFICIAL, self.data_root
         root = root.parent if root.name == kind.base_folder else root
         place = root / kind.base_folder
-        if not self.download:
+        if self.download:
+            once(lambda: kind(str(root), split=self.split, download=True))
+        else:
             files = [(name, md5) for name, md5 in (*kind.train_list, *kind.test_list)]
             if lacking := check_files(self.NAME, place, files):
                 drawing = '\n'.join(f'{kind.base_folder}/{name}' for name in (*dict(files), kind.class_names_file))
                 what = f'{place} lacks {", ".join(lacking)}' if place.is_dir() else ''
                 layouts = {'the official binary files': drawing}
                 raise MissingData(self.NAME, self.data_root, self.HOMEPAGE, layouts, what, downloads=True)
-        found = kind(str(root), split=self.split, download=self.download)
+        found = kind(str(root), split=self.split)
         # torchvision keeps them (N, 3, H, W).
         images = np.ascontiguousarray(found.data.transpose(0, 2, 3, 1))
         labels = np.asarray(found.labels, dtype=np.int64)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
 
 from luminet_det.registry import DATASETS
 
@@ -62,8 +63,18 @@ class TinyImageNet(LabelledImages):
             raise ValueError(
                 f'{path}: {len(wrong)} of {len(rows)} lines have no synset of wnids.txt in their second column: {shown}'
             )
+        listed = {row[0] for row in rows}
+        if unlisted := sorted({file.name for file in (place / 'images').iterdir() if _is_image(file)} - listed):
+            raise ValueError(
+                f'{path} lists {len(listed)} images, and {place / "images"} holds {len(unlisted)} more: '
+                f'{", ".join(unlisted[:SHOWN])}. Fetch the file again, or take these away.'
+            )
         labels = np.array([places[row[1]] for row in rows], dtype=np.int64)
         return FileImages([str(place / 'images' / row[0]) for row in rows], labels, wnids, str(place))
+
+
+def _is_image(file: Path) -> bool:
+    return has_file_allowed_extension(file.name, IMG_EXTENSIONS)
 
 
 def _names(words: Path, wnids: tuple[str, ...]) -> tuple[str, ...]:

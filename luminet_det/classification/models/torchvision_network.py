@@ -9,6 +9,8 @@ from luminet_det.classification.models.library_network import LibraryNetwork
 from luminet_det.classification.models.outputs import Outputs
 from luminet_det.registry import MODELS
 
+OWN_NORMALISATION = ('googlenet', 'inception_v3')
+
 
 @MODELS.register_module()
 class TorchvisionNetwork(LibraryNetwork):
@@ -17,6 +19,10 @@ class TorchvisionNetwork(LibraryNetwork):
     Auxiliary heads, which `googlenet` and `inception_v3` have unless `aux_logits=False`, run in training but do not
     learn; DistributedDataParallel needs that option, and the second one's take images of 299 or more. Of all models,
     the ResNets (and ResNeXts, wide ResNets) give `boundaries`.
+
+    Those two also take their images with mean and deviation 0.5, as their published weights expect, and turn ImageNet's
+    normalisation into that themselves: `transform_input` is True here, where torchvision sets it with the weights and
+    leaves it off without. For weights that were trained without, say `transform_input=False`.
 
     Args:
         name: As in `torchvision.models`.
@@ -42,6 +48,8 @@ class TorchvisionNetwork(LibraryNetwork):
                 if near
                 else f'torchvision has no classification model network.name={name!r}; see torchvision.models.'
             )
+        if name in OWN_NORMALISATION:
+            kwargs.setdefault('transform_input', True)
         model = models.get_model(name, num_classes=num_classes, **kwargs)
         only = getattr(model, 'image_size', None)
         super().__init__(model, [only] if only else [128, 224, 299, 64, 32])

@@ -93,6 +93,11 @@ def _settings(cfg: Config, data: str | None, data_root: str | None) -> tuple[dic
         )
     if data_root:
         raise ValueError(f'--data-root is for {", ".join(KNOWN)}; --data {data} is a folder already. Leave it out.')
+    if any((root / name).is_file() for name in ('wnids.txt', 'val/val_annotations.txt')):
+        raise ValueError(
+            f"--data {data} has Tiny-ImageNet's layout: write --data tiny-imagenet --data-root {data}. (wnids.txt and "
+            'val/val_annotations.txt say what is what there.)'
+        )
     base = dict(type='luminet_det.ImageFolder', data_root=str(root))
     split = 'test' if (root / 'test').is_dir() or not (root / 'val').is_dir() else 'val'
     return dict(base, split='train'), dict(base, split=split), root.resolve().name

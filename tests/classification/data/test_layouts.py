@@ -1,6 +1,8 @@
 """Each data set is read from each of its layouts; one that is absent or damaged is named, and what to do."""
 
 import hashlib
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from luminet_det.classification import data
 from luminet_det.classification.data import CIFAR10, CIFAR100, STL10, ImageFolder, ImageNet, MissingData, TinyImageNet
 from luminet_det.registry import DATASETS
 from tests.classification.data import written
+from tests.detection.test_processes import processes
 
 
 def pixels(dataset) -> torch.Tensor:
@@ -113,6 +116,57 @@ def test_an_npz_that_is_damaged_or_holds_something_else_is_refused_with_what_it_
         CIFAR100(path)
 
 
+def test_of_several_npz_files_a_damaged_one_is_named(tmp_path):
+    written.npz(tmp_path / 'a.npz')
+    (tmp_path / 'b.npz').write_bytes(b'no zip at all')
+    with pytest.raises(ValueError, match='b.npz cannot be read: it is no .npz file, or cut short. Delete it'):
+        CIFAR100(tmp_path)
+
+
+def test_names_that_are_python_objects_are_not_read_and_no_one_is_told_to_run_them(tmp_path):
+    arrays = written.npz(tmp_path / 'cifar.npz')
+    np.savez(tmp_path / 'cifar.npz', **arrays | dict(classes=arrays['classes'].astype(object)))
+    with pytest.raises(ValueError, match='classes is an array of Python objects.*dtype=str') as caught:
+        CIFAR100(tmp_path)
+    assert 'allow_pickle' not in str(caught.value)
+
+
+@pytest.mark.parametrize(('kind', 'first', 'last'), [(CIFAR10, 'airplane', 'truck'), (CIFAR100, 'apple', 'worm')])
+def test_an_npz_without_names_has_the_official_ones(tmp_path, kind, first, last):
+    """So that a teacher of the pickles teaches a student of the npz."""
+    arrays = written.npz(tmp_path / 'cifar.npz')
+    del arrays['classes']
+    np.savez(tmp_path / 'cifar.npz', **arrays)
+    names = kind(tmp_path, allow_empty=True).metainfo['classes']
+    assert (names[0], names[-1], len(set(names))) == (first, last, int(kind.NAME[6:]))
+    # The official order of both.
+    assert list(names) == sorted(names)
+
+
+class Downloading:
+    """A data set of torchvision, which notes who downloads."""
+
+    base_folder, meta = 'cifar-100-python', dict(filename='meta', md5='')
+
+    def __init__(self, root, train=True, download=False):
+        if download:
+            (Path(root) / self.base_folder).mkdir(exist_ok=False)
+        self.data, labels = written.images(4), [0, 1, 2, 3]
+        assert (Path(root) / self.base_folder).is_dir()
+        self.targets, self.classes = labels, ['a', 'b', 'c', 'd']
+
+
+def build_downloading(rank, root):
+    os.environ['LOCAL_RANK'] = str(rank)
+    CIFAR100.OFFICIAL = Downloading
+    return len(CIFAR100(root, download=True))
+
+
+def test_of_several_processes_one_downloads_and_the_others_wait(tmp_path):
+    (tmp_path / 'data').mkdir()
+    assert processes(build_downloading, str(tmp_path / 'data'), folder=tmp_path) == [4, 4]
+
+
 def test_a_class_without_images_is_named_and_accepted_only_on_demand(tmp_path):
     written.npz(tmp_path / 'cifar.npz', train_labels=np.arange(24) % 2)
     with pytest.raises(ValueError, match='2 of 4 classes have no image.*class2, class3.*allow_empty=True'):
@@ -134,6 +188,9 @@ def test_tiny_imagenet_is_read_in_its_original_layout(tmp_path):
     assert train.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert val.labels.tolist() == [2, 0, 1]
     assert val[0]['inputs'].shape == (3, 8, 8)
+    (tmp_path / 'val' / 'val_annotations.txt').write_text(rows[0] + '\n')
+    with pytest.raises(ValueError, match='lists 1 images, and .*images holds 2 more: 1.JPEG, 2.JPEG'):
+        TinyImageNet(tmp_path, split='val')
     (tmp_path / 'val' / 'val_annotations.txt').write_text('0.JPEG\tn77\t0\n')
     with pytest.raises(ValueError, match='1 of 1 lines have no synset'):
         TinyImageNet(tmp_path, split='val')

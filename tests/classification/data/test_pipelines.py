@@ -184,6 +184,24 @@ def test_grey_and_transparent_images_come_out_in_three_channels(tmp_path):
     assert batches(ImageFolder(tmp_path, split=None))[0]['inputs'].shape == (5, 3, 8, 8)
 
 
+@pytest.mark.parametrize('mode', ['I;16', 'F'])
+def test_images_of_more_than_8_bits_are_refused_or_skipped_and_never_cut_off(tmp_path, mode):
+    from PIL import Image
+
+    (tmp_path / 'ant').mkdir()
+    for name in ('deep', 'other'):
+        Image.new(mode if name == 'deep' else 'L', (8, 8)).save(tmp_path / 'ant' / f'{name}.tiff')
+    with pytest.raises(UnreadableImage, match=f'deep.tiff cannot be read: its pixels .*{mode}.* more than 8 bits'):
+        batches(ImageFolder(tmp_path, split=None))
+    assert len(batches(ImageFolder(tmp_path, split=None, on_error='skip'))[0]['inputs']) == 1
+
+
+def test_what_catches_unknown_settings_is_none(root):
+    with pytest.raises(ValueError, match="no setting 'unknown'") as caught:
+        CIFAR100(root, unknown=3)
+    assert 'transforms, val_fraction' in str(caught.value)
+
+
 def test_transforms_that_leave_bytes_are_refused_with_the_reason(root):
     dataset = CIFAR100(root, transforms=[{'type': 'ToPILImage'}])
     with pytest.raises(TypeError, match='expected uint8.*data_preprocessor'):

@@ -114,6 +114,18 @@ def test_a_torchvision_network_takes_the_file_of_torchvisions_model_and_its_own(
     assert torch.equal(second(x).logits, source(x))
 
 
+@pytest.mark.parametrize(('name', 'side'), [('googlenet', 64), ('inception_v3', 299)])
+def test_networks_whose_published_weights_have_a_normalisation_of_their_own_take_it_along(name, side):
+    torch.manual_seed(2)
+    # As torchvision makes them for its own weights.
+    source = models.get_model(name, num_classes=5, transform_input=True, init_weights=False).eval()
+    target = loaded(network('TorchvisionNetwork', 5, name=name, init_weights=False), source.state_dict())
+    x = torch.randn(1, 3, side, side)
+    assert torch.equal(target(x).logits, source(x))
+    other = network('TorchvisionNetwork', 5, name=name, init_weights=False, transform_input=False)
+    assert not other.model.transform_input
+
+
 def test_the_published_densenets_load_for_all_their_old_names():
     built = network('TorchvisionNetwork', 5, name='densenet121')
     state = {key.removeprefix('model.'): value for key, value in built.state_dict().items()}
