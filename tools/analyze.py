@@ -86,8 +86,10 @@ def check(args: Namespace) -> None:
     """Raise ValueError for flags that make no sense together."""
     if bool(args.teacher_config) != bool(args.teacher_checkpoint):
         raise ValueError('--teacher-config and --teacher-checkpoint belong together; give both')
-    if args.images is not None and args.images < 1:
-        raise ValueError(f'--images {args.images}: at least 1 is needed')
+    if args.images is not None and args.images < 2:
+        raise ValueError(
+            f'--images {args.images}: at least 2 are needed, for the picture of embeddings draws distances'
+        )
     if args.tau is not None and args.tau <= 0:
         raise ValueError(f'--tau {args.tau:g}: a temperature is above 0')
     if args.compare and args.compare_name in ('teacher', 'student', 'network'):

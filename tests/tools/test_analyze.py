@@ -157,7 +157,7 @@ def test_the_config_of_anything_but_a_classifier_is_refused(tmp_path, plain, stu
         (['nowhere.py', 'w.pth'], 'no config nowhere.py'),
         (['{plain}', 'nowhere.pth'], 'no checkpoint at nowhere.pth'),
         (['{plain}', '{student}', '--teacher-config', 'c.py'], '--teacher-config and --teacher-checkpoint belong'),
-        (['{plain}', '{student}', '--images', '0'], '--images 0: at least 1 is needed'),
+        (['{plain}', '{student}', '--images', '1'], '--images 1: at least 2 are needed'),
         (['{plain}', '{student}', '--tau', '0'], '--tau 0: a temperature is above 0'),
         (['{plain}', '{student}', '--classes', '1'], '1 classes are asked for'),
         (['{plain}', '{student}', '--classes', 'class1', 'dog'], '--classes names dog'),
