@@ -66,8 +66,9 @@ CLASSIFIER_ROWS = {
 
 # By file, on what it was measured; a GPU's file says it itself.
 SPEED = {
-    'classification_speed': 'a CPU without bf16 instructions',
-    'classification_speed_bf16': 'a CPU with them, norms kept',
+    'classification_speed_threads2': 'a CPU without bf16 instructions, both cores for torch',
+    'classification_speed': 'the same, one thread',
+    'classification_speed_bf16': 'a CPU with them, one thread, norms kept',
     'classification_speed_cuda': None,
 }
 
