@@ -14,8 +14,9 @@ from luminet_det.loaded_images import sources
 def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -> None:
     """Compare `metainfo['classes']` of COCO-format sets with the categories that their labels count.
 
-    mmdet's `CocoDataset` numbers the labels in the order of the annotation file and leaves out names that are no
-    category there, whatever order `metainfo` has. Plain training only shows wrong names then.
+    mmdet's `CocoDataset` numbers the labels in the order of the annotation file (its Objects365 by the
+    categories' ids) and leaves out names that are no category there, whatever order `metainfo` has. Plain training
+    only shows wrong names then.
 
     Args:
         dataset: A data set or a wrapper of some.
@@ -27,9 +28,15 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
     for source in sources(dataset):
         if not (hasattr(source, 'cat2label') and str(getattr(source, 'ann_file', '')).endswith('.json')):
             continue
-        wanted, known = list(source.metainfo.get('classes') or ()), (categories or {}).get(source.ann_file)
+        wanted = source.metainfo.get('classes') or ()
+        if isinstance(wanted, str):
+            raise ValueError(
+                f'metainfo names one text, {wanted!r}, whose letters would be the classes; write '
+                f'metainfo=dict(classes=({wanted!r},)).'
+            )
+        known = None if _counts_by_id(type(source).__name__) else (categories or {}).get(source.ann_file)
         if known is None:
-            known = [category['name'] for category in mmengine.load(source.ann_file)['categories']]
+            known = _names(mmengine.load(source.ann_file)['categories'], type(source).__name__)
         if finding := misfit(wanted, known):
             raise ValueError(f'The classes of metainfo do not fit {source.ann_file}. {finding}')
 
@@ -52,13 +59,23 @@ def check_trained(names: Sequence[str], dataset: Mapping) -> None:
             path.endswith('.json') and os.path.isfile(path)
         ):
             continue
-        known = [category['name'] for category in mmengine.load(path).get('categories', ())]
+        known = _names(mmengine.load(path).get('categories', ()), str(source.get('type')))
         labelled = [name for name in known if name in names]
         if labelled != list(names) and set(labelled) == set(names):
             raise ValueError(
                 f'The classes of the teacher do not fit {path}, on which it was trained. Its labels follow the order '
                 f'of the categories there; write teacher=dict(config=..., checkpoint=..., classes={labelled!r}).'
             )
+
+
+def _counts_by_id(kind: str) -> bool:
+    return kind.rpartition('.')[2].startswith('Objects365')
+
+
+def _names(categories: Sequence[Mapping], kind: str) -> list[str]:
+    """Names of a file's categories in the order in which a data set of this kind numbers its labels."""
+    ordered = sorted(categories, key=lambda category: category['id']) if _counts_by_id(kind) else categories
+    return [category['name'] for category in ordered]
 
 
 def misfit(wanted: Sequence[str], known: Sequence[str]) -> str | None:

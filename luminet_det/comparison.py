@@ -44,7 +44,9 @@ class Trained:
             ValueError: Nothing was validated there, or the run was started without a seed.
         """
         validated = validations(folder)
-        configs = sorted(folder.glob('*/vis_data/config.py'))
+        configs = [
+            path for path in sorted(folder.glob('*/vis_data/config.py')) if _trains(path.with_name('scalars.json'))
+        ]
         if not validated or not configs:
             raise ValueError(f'{folder} is no work dir of a run that was validated.')
         seed = (Config.fromfile(configs[-1]).get('randomness') or {}).get('seed')
@@ -140,6 +142,11 @@ def verdict(differences: Sequence[float]) -> str:
     if follows is None:
         return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) spans zero: these runs do not tell them apart.'
     return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) keeps off zero: it is {follows}.'
+
+
+def _trains(log: Path) -> bool:
+    """Whether a log is one of training, not of tools/test.py, which writes into the same folder."""
+    return log.is_file() and '"iter"' in log.read_text(encoding='utf-8')
 
 
 def _percent(part: float | None) -> str:

@@ -25,6 +25,21 @@ def annotation_path(dataset: Mapping) -> str:
     return os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
+def common_classes(metainfo: Any) -> tuple[str, ...] | None:
+    """The classes of a data set's `metainfo`, of which mmdet's ConcatDataset has a list where its parts' differ.
+
+    Raises:
+        ValueError: The parts name different classes.
+    """
+    if not isinstance(metainfo, (list, tuple)):
+        return (metainfo or {}).get('classes')
+    named = [part.get('classes') for part in metainfo]
+    if any(classes != named[0] for classes in named):
+        listed = '\n'.join(f'  {", ".join(classes or ["none"])}' for classes in named)
+        raise ValueError(f'The parts of a ConcatDataset name different classes; give all the same metainfo:\n{listed}')
+    return named[0]
+
+
 def class_names(dataset: Mapping) -> list[str]:
     """The classes of the config, or else those that the data set's own class brings along."""
     classes = (dataset.get('metainfo') or {}).get('classes')

@@ -1,9 +1,14 @@
 """Class names that do not fit the annotation file are found before a step is trained."""
 
+import json
+from contextlib import nullcontext
+
 import pytest
 import torch
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
+from luminet_det import category_order
 from luminet_det.category_order import misfit
 from luminet_det.distillation import Teacher
 from tests import pairs, runs, tiny
@@ -47,6 +52,31 @@ def test_a_plain_run_is_left_as_it_is_in_mmdet_but_warns_of_its_names(tmp_path, 
 def test_names_in_the_files_order_pass(tmp_path, data, teacher):
     finished = attempt(tmp_path, data, pairs.distilling(PLAIN, teacher), 'thing0,thing1,thing2')
     assert finished.code == 0, finished.text
+
+
+def test_objects365_is_numbered_by_its_categories_ids(tmp_path, data):
+    """As mmdet numbers it: its files list them in any order."""
+    content = json.loads((data / 'annotations.json').read_text())
+    content['categories'].reverse()
+    path = tmp_path / 'reversed.json'
+    path.write_text(json.dumps(content))
+    names = ('thing0', 'thing1', 'thing2')
+    for kind, fits in (('Objects365V1Dataset', True), ('CocoDataset', False)):
+        setting = dict(type=kind, data_root=str(data), ann_file=str(path), data_prefix=dict(img='images/'))
+        dataset = DATASETS.build(dict(setting, metainfo=dict(classes=names), pipeline=[]))
+        with nullcontext() if fits else pytest.raises(ValueError, match='Labels follow the order'):
+            category_order.check(dataset)
+        with nullcontext() if fits else pytest.raises(ValueError, match='classes of the teacher do not fit'):
+            category_order.check_trained(names, setting)
+
+
+def test_a_text_in_place_of_the_names_is_refused_with_the_comma_to_write(data):
+    setting = dict(
+        type='CocoDataset', data_root=str(data), ann_file='annotations.json', data_prefix=dict(img='images/')
+    )
+    dataset = DATASETS.build(dict(setting, metainfo=dict(classes='thing0'), pipeline=[]))
+    with pytest.raises(ValueError, match=r"write metainfo=dict\(classes=\('thing0',\)\)"):
+        category_order.check(dataset)
 
 
 def test_some_of_the_categories_in_their_order_pass():

@@ -93,7 +93,7 @@ def require_equal_numbers(teacher: Teacher, student: nn.Module, classes: Sequenc
     if teacher.classes or theirs == own:
         return
     change = (
-        f"Set num_classes={own} in the peer's network."
+        f"Set num_classes={own} in the peer's config."
         if teacher.trainable
         else f'Use a teacher of these {own} classes (config and checkpoint of model.teacher). If it knows them among '
         'others, say which are its classes: teacher=dict(..., classes=[...]), all its names in the order of its logits.'

@@ -13,6 +13,20 @@ from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.teacher import Teacher
 
 
+def require_same_activation(student: nn.Module, teacher: nn.Module) -> None:
+    """Raise ValueError if one of two RoI heads gives each class a sigmoid, and the other all of them a softmax."""
+    own, theirs = (
+        'sigmoids' if getattr(box_head(head).loss_cls, 'use_sigmoid', False) else 'a softmax'
+        for head in (student, teacher)
+    )
+    if own != theirs:
+        raise ValueError(
+            f"The logits of the student's box head stand for {own}, those of the teacher's for {theirs}: they are no "
+            "answers to the same question. Take a teacher whose roi_head.bbox_head.loss_cls has the student's "
+            "use_sigmoid, or compare features: tap='neck'."
+        )
+
+
 class RoITeacher(DetectorTeacher):
     """Runs a teacher's backbone, neck and box head on given RoIs; no RPN, no sampling, no loss.
 
@@ -26,13 +40,15 @@ class RoITeacher(DetectorTeacher):
         keeps_size: See `PixelMap`; for RoIs alone it need not.
 
     Raises:
-        ValueError: Classes or box encodings cannot be matched.
+        ValueError: Classes, box encodings or what the logits stand for cannot be matched.
     """
 
     def __init__(
         self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None, keeps_size: bool = False
     ) -> None:
         super().__init__(teacher, student, keeps_size)
+        if any(term.tap == 'roi_cls' for term in student.terms):
+            require_same_activation(student.roi_head, teacher.model.roi_head)
         self.student_head = student.roi_head
         self.classes = ClassMap(
             teacher.classes,

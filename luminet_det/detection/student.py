@@ -9,6 +9,7 @@ from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor, nn
 
 from luminet_det.backbones import check_neck, explain_neck
+from luminet_det.dataset_config import common_classes
 from luminet_det.detection.answers import Answer, HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import (
@@ -177,7 +178,7 @@ class DetectorStudent(Student):
 
     def student_classes(self) -> tuple[str, ...] | None:
         """Class names of the training set, None outside a Runner."""
-        return run_info('dataset_meta', {}).get('classes')
+        return common_classes(run_info('dataset_meta', {}))
 
     def meet(self, teacher: Teacher) -> DetectorTeacher:
         """Map pixels between this student and a built teacher, which no term asks for more than its features."""

@@ -7,6 +7,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from luminet_det.dataset_config import common_classes
 from luminet_det.distillation.companions import Companions, evaluating
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
@@ -118,7 +119,7 @@ class Student:
             teacher.follow(self)
             if teacher.trainable:
                 # It learns from the student's own training set.
-                teacher.classes = run_info('dataset_meta', {}).get('classes')
+                teacher.classes = common_classes(run_info('dataset_meta', {}))
             self.links.append(self.meet(teacher))
         missing = (self.is_mutual and not hasattr(self, 'peers'), hasattr(self, 'adaptors') and not self._adapted)
         if any(missing):
@@ -189,8 +190,8 @@ class Student:
         try:
             for place, peer in enumerate(self.teachers):
                 peer.build(self.accept, place)
-        except FileNotFoundError:
-            # Away from the peers' files a student still predicts; training would ask for them.
+        except OSError:
+            # Away from the peers' files, or from the network, a student still predicts; training would ask for them.
             return
         self.peers = Companions([peer.model for peer in self.teachers], 'peers')
 

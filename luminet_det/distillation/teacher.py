@@ -83,6 +83,8 @@ class Teacher:
                 f'teacher.batch_size={batch_size} takes a batch in parts, and teacher.batch_statistics=True wants the '
                 'statistics of the whole: drop one of them.'
             )
+        if isinstance(classes, str):
+            raise ValueError(f'teacher.classes={classes!r} is one text; write teacher.classes=({classes!r},).')
         if batch_statistics and fuse_conv_bn:
             raise ValueError(
                 'teacher.batch_statistics=True wants norms that look at the batch, and teacher.fuse_conv_bn=True does '

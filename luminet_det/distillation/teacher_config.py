@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from luminet_det.config import find
-from luminet_det.dataset_config import class_names
+from luminet_det.dataset_config import class_names, common_classes
 
 
 def resolve(setting: str | dict) -> Config | ConfigDict:
@@ -54,15 +54,18 @@ def build_model(config: Config | ConfigDict) -> nn.Module:
 
 def weights_of(config: Config | ConfigDict) -> str | None:
     """Where its weights are: the zoo's, else those that its model starts from."""
-    initial = config.model.get('init_cfg') or {}
-    pretrained = initial.get('checkpoint') if initial.get('type') == 'Pretrained' else None
-    return config.get('model_path') or pretrained
+    initial = config.model.get('init_cfg') or ()
+    settings = initial if isinstance(initial, (list, tuple)) else [initial]
+    pretrained = (each.get('checkpoint') for each in settings if each.get('type') == 'Pretrained')
+    return config.get('model_path') or next(pretrained, None)
 
 
 def names_of_classes(checkpoint: dict, config: Config | ConfigDict) -> tuple[str, ...] | None:
     """Class names from the checkpoint (as mm 3.x, its release candidates and 2.x wrote them), else the config."""
     meta = checkpoint.get('meta') or {}
     data = meta.get('dataset_meta') or {}
+    if isinstance(data, (list, tuple)):
+        data = dict(classes=common_classes(data))
     names = data.get('classes') or data.get('CLASSES') or meta.get('CLASSES')
     dataset = (config.get('train_dataloader') or {}).get('dataset')
     while not names and dataset:

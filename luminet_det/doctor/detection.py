@@ -6,7 +6,7 @@ from mmengine.config import Config
 from torch import nn
 
 from luminet_det import annotation_file
-from luminet_det.dataset_config import config_sources
+from luminet_det.dataset_config import common_classes, config_sources
 from luminet_det.doctor import data, model, pixels
 from luminet_det.doctor.findings import Finding, Report
 from luminet_det.doctor.task import Task
@@ -46,7 +46,7 @@ class DetectionTask(Task):
             yield path, path
 
     def check_classes(self, student: nn.Module) -> Iterator[Finding]:
-        classes = getattr(self.datasets['train_dataloader'], 'metainfo', {}).get('classes')
+        classes = common_classes(getattr(self.datasets['train_dataloader'], 'metainfo', {}))
         yield from model.check_classes(student, classes, 'train_dataloader')
 
     def look_at_order(self, distils: bool, lacking: str | None) -> None:

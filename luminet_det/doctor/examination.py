@@ -83,8 +83,8 @@ class _Examination:
             'Name the checkpoint of this config.' if self.checkpoint else 'init_cfg of the model, or load_from',
             no_model,
         )
+        teachers.enter_training(cfg, self.task.datasets.get('train_dataloader'))
         if distils:
-            teachers.enter_training(cfg, self.task.datasets.get('train_dataloader'))
             taught = run('teacher weights', lambda: teachers.check_weights(self.model), 'model.teacher')
             lacking = no_train or (None if taught else 'a teacher could not be built')
             learnable &= run(

@@ -24,7 +24,7 @@ def check_keys(cfg: Config) -> Iterator[Finding]:
         raise Unusable(f'{", ".join(wrong)} should be dict(...), but is {cfg[wrong[0]]!r}', f'{wrong[0]} = dict(...)')
     if lacking := [key for key in NEEDED if not cfg.get(key)]:
         raise Unusable(f'the config has no {", ".join(lacking)}', f'Add {", ".join(lacking)}, or a _base_ that has it.')
-    if 'val_dataloader' in cfg and None in (cfg.get('val_cfg'), cfg.get('val_evaluator')):
+    if cfg.get('val_dataloader') and None in (cfg.get('val_cfg'), cfg.get('val_evaluator')):
         raise Unusable('val_dataloader without val_cfg or val_evaluator', 'Set all three of them, or none.')
     for hook in cfg.get('custom_hooks') or []:
         if isinstance(hook, dict) and isinstance(hook.get('type'), str) and _unknown(hook['type']):
@@ -69,18 +69,23 @@ def _of_another_batch(rate: float, cfg: Config) -> Finding | None:
     """What to say if the learning rate is made for more images an iteration, or fewer, than there will be."""
     scaling = cfg.get('auto_scale_lr') or {}
     meant, size = scaling.get('base_batch_size'), cfg.train_dataloader.get('batch_size')
-    if scaling.get('enable') or not (meant and size):
-        return None
     processes = max(1, torch.cuda.device_count())
-    images = size * processes * cfg.optim_wrapper.get('accumulative_counts', 1)
-    if images == meant:
+    # --auto-scale-lr does not count what is accumulated.
+    accumulated = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if not (meant and size) or (scaling.get('enable') and accumulated == 1):
         return None
+    images = size * processes * accumulated
+    if images == meant and not scaling.get('enable'):
+        return None
+    advice = 'train with --auto-scale-lr, or '
+    if accumulated > 1:
+        advice = f'without --auto-scale-lr, which does not count accumulative_counts={accumulated}, '
     on = f' on {processes} GPUs' if processes > 1 else ', in one process'
     return Finding(
         'optimizer',
         WARN,
         f'learning rate {rate:g} is for {meant} images an iteration, and here are {images}{on}',
-        f'train with --auto-scale-lr, or set optim_wrapper.optimizer.lr = {rate * images / meant:.3g}',
+        f'{advice}set optim_wrapper.optimizer.lr = {rate * images / meant:.3g}',
     )
 
 
@@ -94,9 +99,20 @@ def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iter
         return
     model.init_weights()
     start = cfg.get('load_from')
-    if start and '://' not in start and not Path(start).is_file():
+    if not start:
+        yield Finding('student weights', OK, 'initialised')
+        return
+    if '://' not in start and not Path(start).is_file():
         raise Unusable(f'there is no file {start}, from which training is to start', 'load_from')
-    yield Finding('student weights', OK, f'initialised{f", then from {start}" if start else ""}')
+    found, own = checkpoints.load(start, map_location='cpu'), model.state_dict()
+    given = found.get('state_dict', found)
+    fitting = sum(name in given and given[name].shape == weight.shape for name, weight in own.items())
+    text = f'initialised, then {fitting} of {len(own)} weights from {start}'
+    if not fitting:
+        raise Unusable(f'none of the {len(given)} weights of {start} is one of the model', 'load_from')
+    yield Finding(
+        'student weights', OK if fitting == len(own) else WARN, text, '' if fitting == len(own) else 'load_from'
+    )
 
 
 def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -> Iterator[Finding]:
@@ -109,8 +125,7 @@ def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -
     heads = {
         name: module.num_classes
         for name, module in model.named_modules()
-        # An RPN has one class, whatever the data.
-        if isinstance(getattr(module, 'num_classes', None), int) and not name.endswith('rpn_head') and name
+        if isinstance(getattr(module, 'num_classes', None), int) and name and not _counts_others(name, module)
     }
     wrong = {name: number for name, number in heads.items() if number != len(classes) and 'semantic' not in name}
     for name, number in wrong.items():
@@ -122,6 +137,11 @@ def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -
         )
     if not wrong:
         yield Finding('classes', OK, f'{len(classes)} in data and student: {_some(classes)}')
+
+
+def _counts_others(name: str, module: nn.Module) -> bool:
+    """Whether a module's classes are not those of the data: an RPN has one, a backbone its own or none."""
+    return module.num_classes < 1 or name.partition('.')[0] in ('backbone', 'neck') or 'rpn_head' in name.split('.')
 
 
 def _some(classes: Sequence[str]) -> str:

@@ -22,7 +22,9 @@ def enter_training(cfg: Config, dataset: object) -> None:
     hub = MessageHub.get_instance('doctor')
     epochs = cfg.train_cfg.get('max_epochs')
     metainfo = getattr(dataset, 'metainfo', {})
-    facts = dict(loop_stage='train', dataset_meta=metainfo, iter=0, epoch=0, max_epochs=epochs or 1)
+    facts = dict(
+        cfg=cfg.pretty_text, loop_stage='train', dataset_meta=metainfo, iter=0, epoch=0, max_epochs=epochs or 1
+    )
     hooks = [str(hook.get('type', '')).rpartition('.')[2] for hook in cfg.get('custom_hooks') or ()]
     if 'TrainingLabelsHook' in hooks and hasattr(dataset, 'labels'):
         facts['training_labels'] = torch.as_tensor(dataset.labels, dtype=torch.int64)

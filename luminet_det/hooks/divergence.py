@@ -43,24 +43,31 @@ class DivergenceHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Look, so that what is saved can be gone on from."""
-        self._look(runner)
+        self._look(runner, saves=True)
 
-    def _look(self, runner: Runner) -> None:
-        if is_finite(self._losses.get('loss', 0.0)):
+    def _look(self, runner: Runner, saves: bool = False) -> None:
+        sound = is_finite(self._losses.get('loss', 0.0))
+        if sound and not (saves and broken_weights(runner)):
             self._in_a_row = 0
             return
         self._in_a_row += 1
-        if self._in_a_row < PATIENCE and all(map(is_finite, runner.model.parameters())):
+        if self._in_a_row < PATIENCE and not broken_weights(runner):
             return
         broken = {name: float(loss) for name, loss in self._losses.items() if 'loss' in name and not is_finite(loss)}
+        what = said(broken) if broken else 'weights are not finite'
         (rate, *_), *_ = runner.optim_wrapper.get_lr().values()
         raise FloatingPointError(
-            f'The run has diverged: at iteration {self._iteration} {said(broken)}, and at learning rate {rate:g} it '
+            f'The run has diverged: at iteration {self._iteration} {what}, and at learning rate {rate:g} it '
             'will not come back. Lower optim_wrapper.optimizer.lr (those of mmdet are for 16 images an iteration; '
             '--auto-scale-lr makes one fit fewer), lengthen the warm-up, or clip gradients by '
-            'optim_wrapper.clip_grad=dict(max_norm=35, norm_type=2). Nothing of this has been saved: --resume goes on '
-            'from the checkpoint before.'
+            'optim_wrapper.clip_grad=dict(max_norm=35, norm_type=2). This has not been saved. With another learning '
+            'rate or warm-up start from the checkpoint before by --cfg-options load_from=..., for --resume brings back '
+            'those that it was saved with; with clip_grad --resume will do.'
         )
+
+
+def broken_weights(runner: Runner) -> bool:
+    return not all(map(is_finite, runner.model.parameters()))
 
 
 def is_finite(tensor: Tensor) -> bool:

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
+from luminet_det.dataset_config import common_classes
 from luminet_det.registry import HOOKS
 
 INFO = 'teacher_evaluation'
@@ -117,7 +118,7 @@ class TeacherEvaluationHook(Hook):
     @staticmethod
     def _evaluate(runner: Runner, student: torch.nn.Module, teacher) -> dict[str, float]:
         dataloader, evaluator = runner.val_loop.dataloader, runner.val_loop.evaluator
-        classes = _Classes(teacher.classes, dataloader.dataset.metainfo.get('classes'))
+        classes = _Classes(teacher.classes, common_classes(dataloader.dataset.metainfo))
         if classes.missing:
             runner.logger.warning(
                 f'Teacher {teacher.name} is not evaluated: it does not know {", ".join(classes.missing[:5])} of the '

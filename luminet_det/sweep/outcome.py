@@ -40,8 +40,12 @@ def outcomes(points: Sequence[Point], metric: str, lower_is_better: bool = False
     """Gather the finished points, in the order of the grid.
 
     Raises:
-        KeyError: A finished point has no such metric; the message names the nearest that it has.
+        KeyError: A finished point has no such metric; the message names the nearest that it has. mmdet measures nothing
+            where nothing was detected; such a point counts as 0 if another has the metric.
     """
+    known = not lower_is_better and any(
+        metric in entry for point in points if point.finished for entry in point.validations()
+    )
     found = []
     for _, group in itertools.groupby(points, key=lambda point: point.options):
         last, best, missing = {}, {}, []
@@ -51,18 +55,20 @@ def outcomes(points: Sequence[Point], metric: str, lower_is_better: bool = False
             if not point.finished:
                 missing.append(point.seed)
                 continue
-            values = _values(point, metric)
+            values = _values(point, metric, known)
             last[point.seed] = values[-1]
             best[point.seed] = min(values) if lower_is_better else max(values)
         found.append(Outcome(options, last, best, missing))
     return found
 
 
-def _values(point: Point, metric: str) -> list[float]:
+def _values(point: Point, metric: str, known: bool) -> list[float]:
     validations = point.validations()
     values = [entry[metric] for entry in validations if metric in entry]
     if not values:
         names = [name for name in validations[-1] if name not in ('step', 'epoch', 'iteration', 'time', 'data_time')]
+        if known and not names:
+            return [0.0]
         near = get_close_matches(metric, names, n=1, cutoff=0.4)
         meant = f'Did you mean --metric {near[0]}?' if near else f'There are: {", ".join(names)}.'
         raise KeyError(f'{point.work_dir} has no metric {metric}. {meant} Nothing that is finished will run again.')

@@ -78,15 +78,16 @@ class Point:
 
 def validations(work_dir: Path) -> list[dict]:
     """What a run in this folder measured at each validation, by `step` (epochs or iterations), in order."""
-    if result := _read(work_dir / RESULT):
+    # The quickstart's result has no history.
+    if history := _read(work_dir / RESULT).get('history'):
         # An iteration-based run stays in epoch 0.
-        return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in result['history']]
+        return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in history]
     found: list[tuple[int, dict]] = []
     for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
         resumed = _validations(file)
         # A run that was killed trains again what it did after its last checkpoint.
         found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
-    return [entry for _, entry in found]
+    return [dict(entry, step=place) for place, entry in found]
 
 
 def _validations(file: Path) -> list[tuple[int, dict]]:

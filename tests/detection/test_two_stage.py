@@ -469,15 +469,18 @@ def test_a_box_head_that_wants_more_than_rois_is_refused_for_rois_alone(teacher,
     pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='neck', loss=dict(type='luminet_det.PKDLoss'))))
 
 
-def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_that_does(teacher):
+def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_and_a_teacher_that_do(teacher, tmp_path):
     plain = tiny.faster_rcnn()
     plain['roi_head']['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=True)
     with pytest.raises(ValueError, match=r'Shared2FCBBoxHead asks each class by itself.*use_sigmoid=True'):
         pairs.build(pairs.distilling(plain, teacher))
-    student = pairs.build(
-        pairs.distilling(plain, teacher, dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True)))
-    )
-    assert pairs.step(student)['loss_luminet'] > 0
+    term = dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True))
+    equal = pairs.save_teacher(tmp_path / 'sigmoids.pth', plain)
+    assert pairs.step(pairs.build(pairs.distilling(plain, equal, term)))['loss_luminet'] > 0
+    with pytest.raises(ValueError, match="stand for sigmoids, those of the teacher's for a softmax"):
+        pairs.step(pairs.build(pairs.distilling(plain, teacher, term)))
+    with pytest.raises(ValueError, match="stand for a softmax, those of the teacher's for sigmoids"):
+        pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), equal)))
 
 
 def test_a_box_head_without_deltas_is_refused_on_their_tap(teacher):

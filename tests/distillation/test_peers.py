@@ -39,6 +39,15 @@ def kl(own, other):
     return kl_div(log_softmax(own, 1), log_softmax(other, 1), reduction='batchmean', log_target=True).item()
 
 
+def test_away_from_a_peers_weights_and_the_network_a_student_predicts_and_training_asks_for_them():
+    config = tiny.faster_rcnn()
+    config['backbone']['init_cfg'] = dict(type='Pretrained', checkpoint='http://127.0.0.1:9/gone.pth')
+    model = pairs.build(pairs.distilling(tiny.faster_rcnn(), dict(config=config, trainable=True), ON_ROIS))
+    assert set(model.state_dict()) == set(pairs.build(tiny.faster_rcnn()).state_dict())
+    with pytest.raises(OSError, match='127.0.0.1:9/gone.pth'):
+        pairs.step(model)
+
+
 @pytest.mark.parametrize('number', [1, 2])
 def test_each_network_has_its_own_loss_and_its_mean_divergence_from_the_others(number):
     model = classifier(*[peer(width=12)] * number)

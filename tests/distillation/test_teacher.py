@@ -188,6 +188,18 @@ def test_class_names_come_from_old_checkpoints_or_the_config(tmp_path, teacher, 
     assert made.classes == expected
 
 
+def test_a_text_in_place_of_the_names_of_classes_is_refused(teacher):
+    with pytest.raises(ValueError, match=r"write teacher.classes=\('thing0',\)"):
+        Teacher(**teacher, classes='thing0')
+
+
+def test_the_weights_of_a_list_of_initialisations_count(teacher):
+    start = [dict(type='Normal', layer='Conv2d', std=0.1), dict(type='Pretrained', checkpoint=teacher['checkpoint'])]
+    found = Teacher(dict(teacher['config'], init_cfg=start))
+    found.build()
+    assert found.checkpoint == teacher['checkpoint']
+
+
 def test_a_config_whose_training_set_was_taken_out_names_no_class(tmp_path, teacher):
     saved = torch.load(teacher['checkpoint'])
     torch.save(saved['state_dict'], tmp_path / 'bare.pth')

@@ -45,3 +45,11 @@ def test_one_for_more_images_is_warned_of_with_the_rate_that_fits():
     assert told == 'learning rate 0.02 is for 16 images an iteration, and here are 2, in one process'
     assert change == 'train with --auto-scale-lr, or set optim_wrapper.optimizer.lr = 0.0025'
     assert found(gpus=4, base_batch_size=16)[1].endswith('here are 8 on 4 GPUs')
+
+
+@pytest.mark.parametrize('enable', [False, True])
+def test_where_iterations_are_accumulated_the_flag_that_does_not_count_them_is_not_advised(enable):
+    level, _, change = found(accumulative_counts=2, base_batch_size=16, enable=enable)
+    assert level == 'WARN'
+    assert change.startswith('without --auto-scale-lr, which does not count accumulative_counts=2, set ')
+    assert change.endswith('lr = 0.005')

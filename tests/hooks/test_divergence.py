@@ -54,6 +54,15 @@ def test_weights_that_are_not_finite_end_it_at_once(runner):
         train_for(DivergenceHook(interval=1), runner, NAN)
 
 
+def test_broken_weights_are_not_saved_though_the_last_loss_was_a_number(runner):
+    hook = DivergenceHook(interval=1)
+    train_for(hook, runner, 1.0)
+    hook.before_save_checkpoint(runner, {})
+    runner.model.weight.data[0, 0] = NAN
+    with pytest.raises(FloatingPointError, match='weights are not finite.*load_from=.*--resume brings back'):
+        hook.before_save_checkpoint(runner, {})
+
+
 def test_between_looks_the_loss_is_left_alone_but_not_before_a_checkpoint(runner):
     hook = DivergenceHook(interval=50)
     runner.model.weight.data[0, 0] = NAN

@@ -49,6 +49,31 @@ def test_the_table_has_the_paired_difference_and_how_much_of_the_gap_is_closed(w
     assert text.endswith('keeps off zero: it is better.')
 
 
+def test_a_result_without_a_history_and_a_later_test_do_not_disturb(work):
+    """The quickstart writes the one, tools/test.py the other."""
+    plain = [work(f'plain{seed}', seed, ap) for seed, ap in ((0, 0.20), (1, 0.30), (2, 0.22))]
+    taught = [work(f'taught{seed}', seed, ap) for seed, ap in ((2, 0.32), (0, 0.31), (1, 0.39))]
+    undisturbed = compare(plain, taught)
+    for folder in (*plain, *taught):
+        (folder / 'result.json').write_text('{"ap": 0.5}')
+        tested = folder / '20261123_000000' / 'vis_data'
+        tested.mkdir(parents=True)
+        (tested / 'config.py').write_text('randomness = dict(seed=None)\n')
+        (tested.parent / 'x.json').write_text('{}')
+    assert compare(plain, taught) == undisturbed
+
+
+def test_runs_of_iterations_that_log_by_epoch_are_as_long_as_their_iterations(work):
+    def iterations(name, length):
+        folder = work(name, 0, 0.2)
+        (log,) = folder.glob('*/vis_data/scalars.json')
+        log.write_text(f'{json.dumps(dict(loss=1.0, iter=length, step=length))}\n{json.dumps({AP: 0.2, "step": 0})}')
+        return folder
+
+    with pytest.raises(ValueError, match='Runs of different lengths are not compared: a 2, b 4'):
+        compare([iterations('a', 2)], [iterations('b', 4)])
+
+
 def test_what_seeds_do_not_show_is_said(work):
     plain = [work(f'plain{seed}', seed, 0.2) for seed in range(3)]
     taught = [work(f'taught{seed}', seed, ap) for seed, ap in enumerate((0.21, 0.35, 0.17))]

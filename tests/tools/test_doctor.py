@@ -131,6 +131,32 @@ def test_a_mistake_in_the_config_is_found_where_it_is(tmp_path, config, option, 
     assert failed['change']
 
 
+def test_a_run_without_validation_is_well(tmp_path, config):
+    options = ['val_dataloader=None', 'val_evaluator=None', 'val_cfg=None']
+    assert 'FAIL' not in {f['level'] for f in findings(tmp_path, config, '--cfg-options', *options)['config']}
+
+
+def test_what_training_starts_from_is_opened(tmp_path, config, trained):
+    def said(start):
+        (finding,) = findings(tmp_path, config, '--cfg-options', f'load_from={start}')['student weights']
+        return finding['level'], finding['found']
+
+    (tmp_path / 'cut.pth').write_bytes(b'PK12x')
+    assert said(tmp_path / 'cut.pth')[0] == 'FAIL'
+    torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'other.pth')
+    assert said(tmp_path / 'other.pth') == (
+        'FAIL',
+        f'none of the 1 weights of {tmp_path}/other.pth is one of the model',
+    )
+    weights = torch.load(trained[0] / 'work_dirs' / 'tiny' / 'iter_4.pth')['state_dict']
+    weights.popitem()
+    torch.save(dict(state_dict=weights), tmp_path / 'part.pth')
+    assert said(tmp_path / 'part.pth') == (
+        'WARN',
+        f'initialised, then {len(weights)} of {len(weights) + 1} weights from {tmp_path}/part.pth',
+    )
+
+
 def test_an_unknown_hook_and_a_config_that_is_no_python(tmp_path, config):
     cfg = Config.fromfile(config)
     cfg.custom_hooks = [dict(type='luminet_det.NoHook')]
