@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from luminet_det.detection.feature_taps import paired
 from luminet_det.losses import PKDLoss
 from tests import dense, pairs, tiny
 
@@ -136,6 +137,17 @@ def test_a_teacher_that_pads_otherwise_is_compared_on_the_positions_of_both(tmp_
         detector.loss(torch.nn.functional.pad(inputs, (0, 32)), samples)
         assert [tuple(ours.shape[2:]) for ours, _ in levels] == [(16, 24), (8, 12), (4, 6), (2, 3), (1, 2)]
         assert all(ours.shape == theirs.shape for ours, theirs in levels)
+
+
+@pytest.mark.parametrize('padded', ['student', 'teacher'])
+def test_of_a_map_that_is_padded_further_the_part_of_the_image_is_compared(padded):
+    """Padding is below and to the right."""
+    image = torch.rand(1, 2, 3, 4)
+    wider = torch.nn.functional.pad(image, (0, 2, 0, 1), value=9.0)
+    maps = ((wider,), (image,)) if padded == 'student' else ((image,), (wider,))
+    found = paired('neck', 'all', *maps, [8], [8])
+    assert torch.equal(found.student[0], image)
+    assert torch.equal(found.teacher[0], image)
 
 
 def test_nan_in_the_teachers_maps_stops_the_run_and_names_the_images(same_width):
