@@ -136,6 +136,14 @@ def test_a_run_without_validation_is_well(tmp_path, config):
     assert 'FAIL' not in {f['level'] for f in findings(tmp_path, config, '--cfg-options', *options)['config']}
 
 
+def test_a_plain_run_whose_preprocessor_asks_for_the_iteration_is_well(tmp_path, data):
+    plain = tiny.faster_rcnn()
+    resize = dict(type='BatchSyncRandomResize', random_size_range=(64, 96), size_divisor=32, interval=1)
+    plain['data_preprocessor']['batch_augments'] = [resize]
+    found = findings(tmp_path, runs.tiny_config(tmp_path / 'resizing.py', data, plain))
+    assert levels(found, 'FAIL') == set()
+
+
 def test_what_training_starts_from_is_opened(tmp_path, config, trained):
     def said(start):
         (finding,) = findings(tmp_path, config, '--cfg-options', f'load_from={start}')['student weights']
