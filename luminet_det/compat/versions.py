@@ -41,7 +41,8 @@ def check() -> None:
         for distribution, number in found.items():
             if Version(number) < Version(minimum):
                 raise ImportError(
-                    f'luminet_det needs {name}>={minimum}, but {distribution} {number} is installed. {_install(name)}'
+                    f'luminet_det needs {name}>={minimum}, but {distribution} {number} is installed. '
+                    f'{_install(name, distribution)}'
                 )
             if Version(Version(number).public) > Version(tested):
                 warnings.warn(
@@ -62,6 +63,6 @@ def installed(distributions: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _install(name: str) -> str:
+def _install(name: str, distribution: str | None = None) -> str:
     minimum, tested = PLATFORM[name]
-    return f"Install it: pip install '{name}>={minimum},<={tested}'"
+    return f"Install it: pip install '{distribution or name}>={minimum},<={tested}'"

@@ -39,6 +39,13 @@ def test_below_the_minimum_is_refused_with_the_line_that_installs_it(install, na
         versions.check()
 
 
+def test_of_distributions_that_share_a_name_the_one_that_is_there_is_renewed(install):
+    """mmcv itself would have to be compiled."""
+    install(mmcv=None, mmcv_lite='2.0.0')
+    with pytest.raises(ImportError, match=r"mmcv-lite 2\.0\.0 is installed. Install it: pip install 'mmcv-lite>="):
+        versions.check()
+
+
 def test_a_missing_package_is_refused_with_the_line_that_installs_it(install):
     install(mmdet=None)
     with pytest.raises(ImportError, match=r"needs mmdet>=.*not installed. Install it: pip install 'mmdet>="):
