@@ -29,11 +29,7 @@ def build_network(setting: dict) -> nn.Module:
         )
     made = MODELS.get(kind) if isinstance(kind, str) else kind
     if made is not None and not takes_any(made):
-        check_keys(
-            f'The network {kind if isinstance(kind, str) else made.__name__}',
-            {*setting} - OF_REGISTRY,
-            settings_of(made),
-        )
+        check_keys(f'The network {kind}', {*setting} - OF_REGISTRY, settings_of(made))
     return MODELS.build(setting)
 
 

@@ -42,15 +42,15 @@ class ClassifierTeacher:
         device = next(student.parameters()).device
         self.pixels.to(device)
         with nullcontext() if compares_classes else suppress(ValueError):
-            require_equal_numbers(teacher, student, classes)
             self.classes = ClassMap(
                 teacher.classes,
-                # Other projects' checkpoints name no classes; the data sets' orders are fixed, so places will do.
-                classes if teacher.classes else None,
+                classes,
                 num_teacher=num_logits(teacher.model.network),
                 num_student=num_logits(student.network),
                 background=False,
                 trainable=teacher.trainable,
+                # Other projects' checkpoints name no classes; the data sets' orders are fixed, so places will do.
+                by_place=True,
             )
             self.classes.columns_on(device)
 
@@ -85,23 +85,6 @@ class ClassifierTeacher:
         """Lines for the log: how pixels and classes are mapped."""
         classes = self.classes.describe() if self.classes else "not the student's, and no term compares them"
         return [f'pixels   {self.pixels.describe()}', f'classes  {classes}']
-
-
-def require_equal_numbers(teacher: Teacher, student: nn.Module, classes: Sequence[str] | None) -> None:
-    """Raise ValueError if a teacher whose classes have no names has more or fewer of them than the student."""
-    theirs, own = num_logits(teacher.model.network), num_logits(student.network)
-    if teacher.classes or theirs == own:
-        return
-    change = (
-        f"Set num_classes={own} in the peer's config."
-        if teacher.trainable
-        else f'Use a teacher of these {own} classes (config and checkpoint of model.teacher). If it knows them among '
-        'others, say which are its classes: teacher=dict(..., classes=[...]), all its names in the order of its logits.'
-    )
-    raise ValueError(
-        f"The teacher has {theirs} classes, the student {own}, and the teacher's have no names to match them by.\n"
-        f'  student: {", ".join(classes) if classes else "unknown"}\n{change}'
-    )
 
 
 def _wanted(outputs: Outputs, wanted: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:

@@ -20,6 +20,22 @@ def refuse_other_kinds(settings: Collection[str]) -> None:
         )
 
 
+def has_sigmoids(head: nn.Module) -> bool:
+    """Whether a box head asks each class by itself, and not all of them by a softmax."""
+    return bool(getattr(head.loss_cls, 'use_sigmoid', False))
+
+
+def require_same_activation(student: nn.Module, teacher: nn.Module) -> None:
+    """Raise ValueError if one of two box heads gives each class a sigmoid, and the other all of them a softmax."""
+    own, theirs = ('sigmoids' if has_sigmoids(head) else 'a softmax' for head in (student, teacher))
+    if own != theirs:
+        raise ValueError(
+            f"The logits of the student's box head stand for {own}, those of the teacher's for {theirs}: they are no "
+            "answers to the same question. Take a teacher whose roi_head.bbox_head.loss_cls has the student's "
+            "use_sigmoid, or compare features: tap='neck'."
+        )
+
+
 def require_same_probabilities(term: Term, head: nn.Module, use_sigmoid: bool) -> None:
     """Raise ValueError unless the loss of a term takes logits for what the head does.
 

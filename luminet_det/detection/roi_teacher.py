@@ -8,23 +8,10 @@ from torch import Tensor, nn
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.deltas import DeltaMap
 from luminet_det.detection.detector_teacher import DetectorTeacher, wide
+from luminet_det.detection.kinds import require_same_activation
 from luminet_det.detection.roi_taps import RoIs, assigned_deltas, box_head
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.teacher import Teacher
-
-
-def require_same_activation(student: nn.Module, teacher: nn.Module) -> None:
-    """Raise ValueError if one of two RoI heads gives each class a sigmoid, and the other all of them a softmax."""
-    own, theirs = (
-        'sigmoids' if getattr(box_head(head).loss_cls, 'use_sigmoid', False) else 'a softmax'
-        for head in (student, teacher)
-    )
-    if own != theirs:
-        raise ValueError(
-            f"The logits of the student's box head stand for {own}, those of the teacher's for {theirs}: they are no "
-            "answers to the same question. Take a teacher whose roi_head.bbox_head.loss_cls has the student's "
-            "use_sigmoid, or compare features: tap='neck'."
-        )
 
 
 class RoITeacher(DetectorTeacher):
@@ -48,7 +35,7 @@ class RoITeacher(DetectorTeacher):
     ) -> None:
         super().__init__(teacher, student, keeps_size)
         if any(term.tap == 'roi_cls' for term in student.terms):
-            require_same_activation(student.roi_head, teacher.model.roi_head)
+            require_same_activation(box_head(student.roi_head), box_head(teacher.model.roi_head))
         self.student_head = student.roi_head
         self.classes = ClassMap(
             teacher.classes,

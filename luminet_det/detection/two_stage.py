@@ -12,7 +12,7 @@ from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS, Levels
 from luminet_det.detection.heads import BoxHeads, box_heads
-from luminet_det.detection.kinds import refuse_other_kinds, require_same_probabilities
+from luminet_det.detection.kinds import has_sigmoids, refuse_other_kinds, require_same_probabilities
 from luminet_det.detection.mutual import peer_step
 from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
@@ -75,7 +75,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         for term in self.terms:
             if term.tap == 'roi_cls':
                 head = box_head(self.roi_head)
-                require_same_probabilities(term, head, bool(getattr(head.loss_cls, 'use_sigmoid', False)))
+                require_same_probabilities(term, head, has_sigmoids(head))
 
     def accept(self, teacher: torch.nn.Module) -> None:
         """Only a two-stage detector can be asked about given RoIs."""

@@ -17,6 +17,8 @@ class ClassMap:
         num_student: Classes of the student's head, without background.
         background: Whether logits have a column for it; sigmoid heads have none.
         trainable: Whether the teacher is a peer, whose head can be of any size.
+        by_place: Whether a teacher without names is taken to have the student's order, as data sets of a fixed one give
+            it.
 
     Raises:
         ValueError: A student class the teacher does not know, names that do not fit a head, or different
@@ -31,6 +33,7 @@ class ClassMap:
         num_student: int,
         background: bool = True,
         trainable: bool = False,
+        by_place: bool = False,
     ) -> None:
         for whose, names, number in (('teacher', teacher, num_teacher), ('student', student, num_student)):
             if names is not None and len(names) != number:
@@ -58,15 +61,11 @@ class ClassMap:
                     "the teacher's in the student's spelling: teacher=dict(config=..., classes=[...])."
                 )
             columns = [*(tuple(teacher).index(name) for name in student), num_teacher]
-        elif student is not None or num_teacher != num_student:
-            names = (
-                'Give the names: teacher=dict(config=..., classes=[...]) and metainfo=dict(classes=...) of the '
-                'training set.'
-            )
+        elif num_teacher != num_student or not (student is None or by_place):
             raise ValueError(
                 f'The teacher has {num_teacher} classes, the student {num_student}, and they cannot be matched by '
                 f'name:\n  teacher: {_listed(teacher)}\n  student: {_listed(student)}\n'
-                + (f"Set num_classes={num_student} in the peer's config." if trainable else names)
+                + _advice(teacher, student, num_teacher, num_student, trainable)
             )
         else:
             columns = list(range(num_teacher + 1))
@@ -99,6 +98,26 @@ class ClassMap:
         if not self.named:
             return 'matched by position, since their names are unknown'
         return 'the same' if self.identity else f'{len(self.columns) - 1} gathered by name'
+
+
+def _advice(
+    teacher: Sequence[str] | None, student: Sequence[str] | None, num_teacher: int, num_student: int, trainable: bool
+) -> str:
+    if trainable:
+        return f"Set num_classes={num_student} in the peer's config."
+    ways = [
+        "the teacher's, all in the order of its logits, by teacher=dict(config=..., classes=[...])",
+        "the student's by metainfo=dict(classes=...) of the training set",
+    ]
+    names = (
+        f'Give the names: {" and ".join(way for way, has in zip(ways, (teacher, student), strict=True) if not has)}.'
+    )
+    if num_teacher == num_student:
+        return names
+    return (
+        f'Use a teacher of these {num_student} classes (config and checkpoint of model.teacher). If it knows them '
+        f'among others: {names}'
+    )
 
 
 def _listed(names: Sequence[str] | None) -> str:

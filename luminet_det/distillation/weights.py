@@ -6,6 +6,20 @@ from collections import Counter, OrderedDict
 from torch import nn
 
 
+class Misfit(RuntimeError):
+    """Weights that do not fit a model.
+
+    Attributes:
+        foreign: Whether none of them is known to the model.
+        outputs_alone: Whether all that differs are the numbers of outputs of some layers, as for other classes.
+    """
+
+    # mmengine's registries raise errors once more, by type and text alone.
+    def __init__(self, text: str, foreign: bool = False, outputs_alone: bool = False) -> None:
+        super().__init__(text)
+        self.foreign, self.outputs_alone = foreign, outputs_alone
+
+
 def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
     """Load every weight of `model` from an mm checkpoint or a bare state dict.
 
@@ -15,7 +29,7 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
         source: Path or URL, for the message.
 
     Raises:
-        RuntimeError: A key is missing or unexpected or has another shape. The message counts them, names the
+        Misfit: A key is missing or unexpected or has another shape. The message counts them, names the
             first ones and gives the likely cause.
     """
     state = checkpoint.get('state_dict', checkpoint)
@@ -36,11 +50,13 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
         for word, keys in (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes))
         if keys
     ]
-    related = bool(misshapen or stripped.keys() & own.keys())
-    cause = _likely_cause(own, missing, unexpected, misshapen) if related else _foreign(unexpected)
-    raise RuntimeError(
+    foreign = not (misshapen or stripped.keys() & own.keys())
+    cause = _foreign(unexpected) if foreign else _likely_cause(own, missing, unexpected, misshapen)
+    raise Misfit(
         f'The checkpoint {source} does not fit its config, which has {len(own)} weights: '
-        f'{"; ".join(findings)}. Likely cause: {cause}'
+        f'{"; ".join(findings)}. Likely cause: {cause}',
+        foreign,
+        outputs_alone=not (missing or unexpected) and _same_but_outputs(own, misshapen),
     )
 
 

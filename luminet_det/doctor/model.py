@@ -12,7 +12,7 @@ from torch import nn
 from luminet_det import category_order
 from luminet_det.annotation_file import Contents
 from luminet_det.compat import checkpoints
-from luminet_det.distillation.weights import load_strictly
+from luminet_det.distillation.weights import Misfit, load_strictly
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
@@ -104,15 +104,18 @@ def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iter
         return
     if '://' not in start and not Path(start).is_file():
         raise Unusable(f'there is no file {start}, from which training is to start', 'load_from')
-    found, own = checkpoints.load(start, map_location='cpu'), model.state_dict()
-    given = found.get('state_dict', found)
-    fitting = sum(name in given and given[name].shape == weight.shape for name, weight in own.items())
-    text = f'initialised, then {fitting} of {len(own)} weights from {start}'
-    if not fitting:
-        raise Unusable(f'none of the {len(given)} weights of {start} is one of the model', 'load_from')
-    yield Finding(
-        'student weights', OK if fitting == len(own) else WARN, text, '' if fitting == len(own) else 'load_from'
-    )
+    try:
+        load_strictly(model, checkpoints.load(start, map_location='cpu'), source=start)
+    except Misfit as error:
+        # Training passes over what does not fit, even where that is all.
+        if error.foreign:
+            raise Unusable(str(error), 'load_from') from error
+        if not error.outputs_alone:
+            yield Finding('student weights', WARN, f'only a part of load_from fits. {error}', 'load_from')
+            return
+        yield Finding('student weights', OK, f'initialised, then from {start} all but layers with other outputs')
+        return
+    yield Finding('student weights', OK, f'initialised, then from {start}')
 
 
 def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -> Iterator[Finding]:

@@ -47,11 +47,9 @@ class DivergenceHook(Hook):
 
     def _look(self, runner: Runner, saves: bool = False) -> None:
         sound = is_finite(self._losses.get('loss', 0.0))
-        if sound and not (saves and broken_weights(runner)):
-            self._in_a_row = 0
-            return
-        self._in_a_row += 1
-        if self._in_a_row < PATIENCE and not broken_weights(runner):
+        self._in_a_row = 0 if sound else self._in_a_row + 1
+        looks = saves or not sound
+        if self._in_a_row < PATIENCE and not (looks and broken_weights(runner)):
             return
         broken = {name: float(loss) for name, loss in self._losses.items() if 'loss' in name and not is_finite(loss)}
         what = said(broken) if broken else 'weights are not finite'

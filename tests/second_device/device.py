@@ -49,9 +49,6 @@ class Elsewhere(Tensor):
         tensor.here = here.detach()
         return tensor
 
-    def __init__(self, here: Tensor) -> None:
-        pass
-
     @classmethod
     def __torch_dispatch__(cls, op: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> Any:
         return run(op, *args, **(kwargs or {}))
