@@ -53,7 +53,7 @@ class Trained:
         if seed is None:
             raise ValueError(f'{folder} was trained without a seed, so it has no counterpart: train with --seed.')
         result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).is_file() else {}
-        metric = leading(validated[-1])
+        metric = leading({name: score for scores in validated for name, score in scores.items()})
         found = dict(last=validated[-1], best=max(validated, key=lambda scores: scores.get(metric, float('-inf'))))
         found |= result.get('test') or {}
         return cls(folder, seed, validated[-1]['step'], found['last'], found['best'], _teacher(folder))
@@ -72,14 +72,14 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
 
     Raises:
         ValueError: A folder cannot be read, two runs have one seed, no seed is common, the runs are not as long, or
-            the metric was not measured.
+            the metric was not measured. Where nothing was detected it counts as 0 if another validation has it.
     """
     runs = {'student alone': [*map(Trained.read, plain)], 'distilled': [*map(Trained.read, distilled)]}
     metric = _common_metric(runs, metric)
     every = [run for found in runs.values() for run in found]
-    scale = POINTS if all(abs(run.last[metric]) <= 1 for run in every) else 1
+    scale = POINTS if all(abs(_score(run.last, metric)) <= 1 for run in every) else 1
     last, best = (
-        {name: {run.seed: scale * getattr(run, which)[metric] for run in found} for name, found in runs.items()}
+        {name: {run.seed: scale * _score(getattr(run, which), metric) for run in found} for name, found in runs.items()}
         for which in ('last', 'best')
     )
     alone, taught = last.values()
@@ -122,11 +122,21 @@ def _common_metric(runs: Mapping[str, Sequence[Trained]], metric: str | None) ->
     if len({run.steps for run in every}) > 1:
         told = ', '.join(f'{run.folder.name} {run.steps}' for run in every)
         raise ValueError(f'Runs of different lengths are not compared: {told}. Train all as long.')
-    metric = metric or leading(every[0].last)
+    measured = {name: score for run in every for scores in (run.last, run.best) for name, score in scores.items()}
+    metric = metric or leading(measured)
     for run in every:
-        if metric not in run.last:
+        if metric not in run.last and not (metric in measured and _detected_nothing(run.last)):
             raise ValueError(f'{run.folder} has no {metric}; there are: {", ".join(run.last)}.')
     return metric
+
+
+def _detected_nothing(scores: Mapping[str, float]) -> bool:
+    """Whether a validation has no metric, as mmdet's has none where nothing was detected."""
+    return leading(scores) not in scores
+
+
+def _score(scores: Mapping[str, float], metric: str) -> float:
+    return 0.0 if _detected_nothing(scores) else scores[metric]
 
 
 def verdict(differences: Sequence[float]) -> str:

@@ -81,6 +81,8 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         adopt_seed(cfg)
     _add_hook(cfg, dict(type='luminet_det.DivergenceHook'))
     _add_hook(cfg, dict(type='luminet_det.ExactResumeHook'))
+    # Before the next, which may end the run after a validation.
+    _add_hook(cfg, dict(type='luminet_det.MissedValidationHook'))
     _add_hook(cfg, dict(type='luminet_det.InterruptHook', command=command))
     return cfg
 

@@ -30,7 +30,7 @@ class Record:
         self.path = folder / RECORD
         self.runs = [dict(config=run.config, fingerprint=_fingerprint(run, flags)) for run in runs]
         known = json.loads(self.path.read_text())['runs'] if self.path.is_file() else []
-        self._check(known)
+        self._check(known, runs)
         self.runs += known[len(runs) :]
         for run, before in zip(self.runs, known, strict=False):
             run['finished'] = before['finished']
@@ -53,7 +53,12 @@ class Record:
         self.runs[place]['finished'] = True
         self._write()
 
-    def _check(self, known: list[dict]) -> None:
+    def fail(self, place: int) -> None:
+        """Remember that a run has failed, so that a change may mend it as long as it has saved nothing."""
+        self.runs[place]['failed'] = True
+        self._write()
+
+    def _check(self, known: list[dict], runs: Sequence[Run]) -> None:
         """Refuse a folder that holds something else."""
         folder, elsewhere = self.path.parent, 'move it away or give another --work-dir'
         if not known and folder.is_dir() and any(folder.iterdir()):
@@ -62,6 +67,8 @@ class Record:
             if run['fingerprint'] == before['fingerprint']:
                 continue
             if run['config'] == before['config']:
+                if before.get('failed') and not runs[place - 1].begun:
+                    continue
                 change = f'its run {place}, {run["config"]}, was of another content or with other flags'
             else:
                 change = f'its run {place} is {before["config"]}, and here it is {run["config"]}'

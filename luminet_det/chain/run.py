@@ -51,10 +51,14 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether its result file is there or, where its config writes none, its last checkpoint."""
+        """Whether its result file is there or, where its config writes none, its last checkpoint and its validation."""
         hooks = self.cfg.get('custom_hooks') or []
-        writes_result = any(str(hook.get('type')).endswith('ResultHook') for hook in hooks)
-        return (self.work_dir / RESULT if writes_result else self.final_checkpoint).is_file()
+        if any(str(hook.get('type')).endswith('ResultHook') for hook in hooks):
+            return (self.work_dir / RESULT).is_file()
+        loop = self.cfg.train_cfg
+        length = loop.get('max_epochs') or loop.get('max_iters')
+        validated = not self.cfg.get('val_dataloader') or any(each['step'] >= length for each in self.validations())
+        return validated and self.final_checkpoint.is_file()
 
     @property
     def begun(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.utils import get_git_hash
 
 from luminet_det.compat import checkpoints
@@ -29,8 +29,7 @@ class ResultHook(Hook):
     validates a classifier on another split than it tests on, the epochs are scored on that part, and the test set is
     looked at after training only, for the best and the last weights.
 
-    The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them. A
-    checkpoint whose validation was cut short is validated first.
+    The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them.
 
     Args:
         metric: By which the best epoch is chosen; higher is better.
@@ -57,11 +56,6 @@ class ResultHook(Hook):
         kept = runner.message_hub.get_info(INFO, {})
         self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
-        if self._lacks_validation(runner):
-            runner.logger.info('The resumed checkpoint was not validated before its run ended; that comes first.')
-            runner.val_loop.run()
-            runner.model.train()
-            runner.message_hub.update_info('loop_stage', 'train')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the metrics of an epoch."""
@@ -71,7 +65,8 @@ class ResultHook(Hook):
         # mmdet measures nothing on a validation without a detection.
         if (measured := [name for name in scalars if '/' in name]) and self.metric not in scalars:
             raise ValueError(f'ResultHook.metric={self.metric!r} is not measured; one of {", ".join(measured)} is.')
-        self._history.append({'epoch': runner.epoch, 'iteration': runner.iter, **scalars})
+        before = [scores for scores in self._history if scores['iteration'] != runner.iter]
+        self._history = [*before, {'epoch': runner.epoch, 'iteration': runner.iter, **scalars}]
         # The hub is saved in checkpoints.
         runner.message_hub.update_info(INFO, dict(history=self._history, seconds=time.monotonic() - self._began))
         if is_main_process():
@@ -114,19 +109,6 @@ class ResultHook(Hook):
         written = json.loads(path.read_text(encoding='utf-8')) if runner.iter and path.is_file() else []
         of_iteration = {scores['iteration']: scores for scores in [*written, *kept]}
         return [of_iteration[iteration] for iteration in sorted(of_iteration) if iteration <= runner.iter]
-
-    def _lacks_validation(self, runner: Runner) -> bool:
-        """Whether the resumed checkpoint is one that is due for validation, which its run did not live to finish."""
-        loop = runner.train_loop
-        if runner.val_loop is None or not runner.iter or any(s['iteration'] == runner.iter for s in self._history):
-            return False
-        if isinstance(loop, EpochBasedTrainLoop):
-            within_epoch = runner.iter % len(loop.dataloader)
-            done = 0 if within_epoch else runner.epoch
-        else:
-            done = runner.iter
-        total = loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else loop.max_iters
-        return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == total)
 
     def _selected_on(self, runner: Runner) -> str:
         if self.test:

@@ -77,8 +77,8 @@ def finish(run: Run, train: Callable[[Run], None]) -> dict:
         return done
     _claim_folder(run, fingerprint)
     evaluated, saved = bool(_evaluation(run)), run.checkpoint.is_file()
-    if evaluated != saved:
-        # Killed during the last evaluation, or the checkpoint was deleted: resuming would not bring the other.
+    if evaluated and not saved:
+        # The checkpoint was deleted: resuming would not bring it.
         _start_over(run, fingerprint)
     if not (evaluated and saved):
         train(run)
@@ -92,8 +92,9 @@ def finish(run: Run, train: Callable[[Run], None]) -> dict:
         config=f'{run.config.parent.name}/{run.config.name}',
         seed=run.seed,
         steps=run.settings.train_cfg.max_iters,
-        AP=scores['coco/bbox_mAP'],
-        AP50=scores['coco/bbox_mAP_50'],
+        # mmdet measures nothing where nothing was detected.
+        AP=scores.get('coco/bbox_mAP', 0.0),
+        AP50=scores.get('coco/bbox_mAP_50', 0.0),
         seconds=round(_train_seconds(run), 1),
         parameters=_count_parameters(run),
         fingerprint=fingerprint,
@@ -125,7 +126,7 @@ def _start_over(run: Run, fingerprint: str) -> None:
 def _evaluation(run: Run) -> dict:
     """Return the logged scores of the last step, empty where it was not reached."""
     steps = run.settings.train_cfg.max_iters
-    found = [line for line in _log_lines(run) if 'coco/bbox_mAP' in line and line['step'] == steps]
+    found = [line for line in _log_lines(run) if 'loss' not in line and line.get('step') == steps]
     return found[-1] if found else {}
 
 

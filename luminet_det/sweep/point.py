@@ -30,6 +30,8 @@ class Point:
     def check(self) -> None:
         """Refuse a folder that holds something else.
 
+        A training that failed before it saved or measured anything may be mended by a change.
+
         Raises:
             FileExistsError: No sweep wrote it, or one with another config, seed or flags.
         """
@@ -41,7 +43,8 @@ class Point:
                 f'{self.work_dir} was not written by a sweep (it has no {RECORD}); '
                 'move it away or give another --work-dir'
             )
-        if record['fingerprint'] != self.fingerprint:
+        failed = record.get('failed') and not self.begun
+        if record['fingerprint'] != self.fingerprint and not failed:
             raise FileExistsError(
                 f'{self.work_dir} was trained with another config or other flags; '
                 'move it away or give another --work-dir'
@@ -50,12 +53,21 @@ class Point:
     def claim(self) -> None:
         """Take the folder."""
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        if not (self.work_dir / RECORD).is_file():
+        if _read(self.work_dir / RECORD).get('fingerprint') != self.fingerprint:
             self._record(finished=False)
 
     def finish(self) -> None:
         """Remember that the training has come to its end."""
         self._record(finished=True)
+
+    def fail(self) -> None:
+        """Remember that the training has failed."""
+        self._record(finished=False, failed=True)
+
+    @property
+    def begun(self) -> bool:
+        """Whether something was saved or measured."""
+        return (self.work_dir / 'last_checkpoint').is_file() or bool(self.validations())
 
     @property
     def finished(self) -> bool:
@@ -71,8 +83,8 @@ class Point:
         """What was measured at each validation, by `step` (epochs or iterations), in order."""
         return validations(self.work_dir)
 
-    def _record(self, finished: bool) -> None:
-        content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, finished=finished)
+    def _record(self, **state: bool) -> None:
+        content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, **state)
         _write(self.work_dir / RECORD, content)
 
 
@@ -83,23 +95,28 @@ def validations(work_dir: Path) -> list[dict]:
         # An iteration-based run stays in epoch 0.
         return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in history]
     found: list[tuple[int, dict]] = []
+    iteration = 0
     for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        resumed = _validations(file)
+        resumed, iteration = _validations(file, iteration)
         # A run that was killed trains again what it did after its last checkpoint.
         found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
     return [dict(entry, step=place) for place, entry in found]
 
 
-def _validations(file: Path) -> list[tuple[int, dict]]:
-    """The lines of validations in a log, each with its place: its step, or where that is 0 the iteration before it."""
-    found, iteration = [], 0
+def _validations(file: Path, iteration: int) -> tuple[list[tuple[int, dict]], int]:
+    """The lines of validations in a log, each with its place, and the last iteration in it.
+
+    The place is the step, or where that is 0 the iteration before it; `iteration` is the last one of the log before,
+    for a run that begins with the validation that was cut short.
+    """
+    found = []
     for line in file.read_text().splitlines():
         entry = _parsed(line)
         if 'iter' in entry:  # a line of training
             iteration = entry['iter']
         elif 'step' in entry:
             found.append((entry['step'] or iteration, entry))
-    return found
+    return found, iteration
 
 
 def _write(path: Path, content: dict) -> None:

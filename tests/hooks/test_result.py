@@ -4,7 +4,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from mmengine.runner import EpochBasedTrainLoop
 
 from luminet_det.hooks.result import ResultHook
 
@@ -42,14 +41,3 @@ def test_a_metric_that_is_not_measured_is_named_after_the_first_validation_with_
     hook._training = True
     with pytest.raises(ValueError, match=r"metric='coco/bbox_map' is not measured; one of coco/bbox_mAP is"):
         hook.after_val_epoch(SimpleNamespace(epoch=1, iter=10), {'coco/bbox_mAP': 0.2, 'time': 1.0})
-
-
-@pytest.mark.parametrize(('epoch', 'lacks'), [(10, True), (9, True), (8, False)])
-def test_a_last_checkpoint_that_was_not_validated_is_whatever_the_interval(epoch, lacks):
-    """Every third of ten epochs is validated, and the last."""
-    loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
-    loop.dataloader, loop.val_begin, loop.val_interval, loop._max_epochs = range(5), 1, 3, 10
-    hook = ResultHook()
-    hook._history = []
-    runner = SimpleNamespace(train_loop=loop, val_loop=object(), iter=5 * epoch, epoch=epoch)
-    assert hook._lacks_validation(runner) == lacks

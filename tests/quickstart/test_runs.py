@@ -71,7 +71,17 @@ def test_a_run_killed_during_its_last_evaluation_is_evaluated(run, training):
     with pytest.raises(RuntimeError, match='no evaluation of step 200'):
         finish(run, training)
     training.evaluates = True
-    assert finish(run, training)['AP'] == 0.25
+    (run.work_dir / 'of the first start').touch()
+    result = finish(run, training)
+    assert (result['AP'], result['seconds']) == (0.25, pytest.approx(200 * 0.2))
+    assert (run.work_dir / 'of the first start').exists(), 'it was started over'
+
+
+def test_a_run_that_detects_nothing_has_an_ap_of_0_and_is_reused(run, training):
+    training.detects = False
+    assert [finish(run, training)[score] for score in ('AP', 'AP50')] == [0.0, 0.0]
+    finish(run, training)
+    assert len(training.calls) == 1
 
 
 def test_a_strangers_folder_is_left_alone(run, training):

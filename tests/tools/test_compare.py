@@ -74,6 +74,19 @@ def test_runs_of_iterations_that_log_by_epoch_are_as_long_as_their_iterations(wo
         compare([iterations('a', 2)], [iterations('b', 4)])
 
 
+def test_a_run_that_detected_nothing_has_an_ap_of_0(work):
+    taught = [work('taught0', 0, 0.2)]
+    silent = work('silent', 0, 0.1)
+    (log,) = silent.glob('*/vis_data/scalars.json')
+    lines = [dict(loss=1.0, iter=5, step=5), {AP: 0.01, 'step': 6, 'time': 0.1}, {'step': 12, 'time': 0.1}]
+    log.write_text('\n'.join(map(json.dumps, lines)))
+    assert cells(compare([silent], taught))[2][2:4] == ['0.00', '1.00']
+    assert cells(compare([silent], [silent]))[2][2:4] == ['0.00', '1.00']
+    log.write_text('\n'.join(map(json.dumps, lines[::2])))
+    with pytest.raises(ValueError, match='silent has no score; there are: step, time'):
+        compare([silent], [silent])
+
+
 def test_what_seeds_do_not_show_is_said(work):
     plain = [work(f'plain{seed}', seed, 0.2) for seed in range(3)]
     taught = [work(f'taught{seed}', seed, ap) for seed, ap in enumerate((0.21, 0.35, 0.17))]

@@ -276,6 +276,18 @@ def test_the_folder_of_another_config_or_of_no_sweep_is_left_alone(folder, capsy
     assert 'was not written by a sweep' in refused(capsys, '--grid', f'{TAU}=1')
 
 
+def test_a_point_that_failed_at_its_start_takes_a_mended_config_and_one_that_did_not_keeps_its_own(folder, capsys):
+    assert swept('--grid', f'{TAU}=99,1', '--no-plot') == 1
+    (folder / 'c.py').write_text(CONFIG.replace('[8, 16]', '[8, 32]'))
+    assert 'tau=1,seed=0 was trained with another config' in refused(capsys, '--grid', f'{TAU}=99,1')
+    train = (folder / 'train.py').read_text()
+    (folder / 'train.py').write_text(train.replace("== '99'", "== '98'"))
+    assert swept('--grid', f'{TAU}=99', '--no-plot') == 0
+    # From here on it is a run like any other.
+    (folder / 'c.py').write_text(CONFIG)
+    assert 'tau=99,seed=0 was trained with another config' in refused(capsys, '--grid', f'{TAU}=99')
+
+
 def test_a_mistyped_metric_is_named_with_the_nearest_and_costs_no_run(folder, capsys):
     words = ['c.py', '--work-dir', 'work', '--no-plot', '--grid', f'{TAU}=1', '--metric']
     train = [sys.executable, 'train.py']

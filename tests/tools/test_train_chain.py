@@ -212,6 +212,31 @@ def test_a_run_that_is_to_write_a_result_is_finished_only_with_it(folder):
     assert trainings(folder)['1_big'] == 2
 
 
+def test_a_run_whose_last_validation_is_missing_is_not_finished(folder):
+    with (folder / 'big.py').open('a') as file:
+        file.write("val_dataloader = dict(dataset=dict(type='images'))\n")
+    assert chained(configs=CHAIN[:1]) == 0
+    record = folder / 'work' / 'chain.json'
+    record.write_text(record.read_text().replace('true', 'false'))
+    assert chained(configs=CHAIN[:1]) == 0
+    assert trainings(folder)['1_big'] == 1
+    record.write_text(record.read_text().replace('true', 'false'))
+    log = folder / 'work' / '1_big' / 'started-at-0' / 'vis_data' / 'scalars.json'
+    log.write_text(''.join(log.read_text().splitlines(keepends=True)[:-1]))
+    assert chained(configs=CHAIN[:1]) == 0
+    assert trainings(folder)['1_big'] == 2
+
+
+def test_a_run_that_failed_at_its_start_may_be_mended_in_its_config(folder, capsys):
+    middle = (folder / 'middle.py').read_text()
+    (folder / 'middle.py').write_text(f'{middle}# fails\nmended = False\n')
+    assert chained() == 1
+    (folder / 'middle.py').write_text(f'{middle}mended = True\n')
+    assert chained() == 0
+    (folder / 'middle.py').write_text(middle)
+    assert 'its run 2, middle.py, was of another content' in refused(capsys)
+
+
 def test_a_crash_stops_the_chain_is_told_with_its_log_and_is_gone_on_from(folder, capsys):
     with (folder / 'middle.py').open('a') as file:
         file.write('# fails\n')

@@ -1,0 +1,108 @@
+"""MissedValidationHook: no validation is lost to a kill."""
+
+import signal
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+
+from luminet_det.hooks.missed_validation import _is_due
+from luminet_det.sweep.point import validations
+from tests import runs
+from tools import train
+
+TOLD = 'was not validated before its run ended'
+
+
+def steps(work_dir):
+    return [entry['step'] for entry in validations(work_dir)]
+
+
+def train_and_kill(folder, config, iteration, val):
+    """Train until SIGKILL before an iteration, of validation if `val`; gives the config to resume with."""
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type='SignalHook', number=signal.SIGKILL.value, iteration=iteration, val=val)]
+    config = runs.config_file(folder / 'killed.py', cfg)
+    finished = runs.run(train.main, [config, '--work-dir', folder / 'work'], folder)
+    assert finished.code == -signal.SIGKILL, finished.text
+    return config
+
+
+def resume(folder, config, *flags):
+    finished = runs.run(train.main, [config, '--work-dir', folder / 'work', '--resume', *flags], folder)
+    assert finished.code == 0, finished.text
+    return finished.text
+
+
+@pytest.mark.parametrize('length', [dict(max_iters=4), dict(max_epochs=1)])
+def test_a_run_killed_in_its_last_validation_makes_it_when_it_resumes(tmp_path, data, length):
+    interval = length.get('max_epochs', 4)
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=interval, **length)
+    killed = train_and_kill(tmp_path, config, 0, val=True)
+    assert steps(tmp_path / 'work') == []
+    assert TOLD in resume(tmp_path, killed)
+    assert steps(tmp_path / 'work') == [interval]
+    # And only once.
+    assert TOLD not in resume(tmp_path, killed)
+
+
+def test_what_is_validated_is_not_validated_again(tmp_path, data):
+    cfg = Config.fromfile(runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=1, max_epochs=2))
+    cfg.train_cfg.val_interval = 1
+    config = runs.config_file(tmp_path / 'each.py', cfg)
+    assert TOLD not in resume(tmp_path, train_and_kill(tmp_path, config, 5, val=False))
+    assert steps(tmp_path / 'work') == [1, 2]
+
+
+def test_a_signal_in_a_validation_leaves_none_to_be_made(tmp_path, data):
+    cfg = Config.fromfile(runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=4, max_iters=4))
+    cfg.custom_hooks = [dict(type='SignalHook', number=signal.SIGTERM.value, iteration=0, val=True)]
+    config = runs.config_file(tmp_path / 'told.py', cfg)
+    assert runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path).code == 128 + signal.SIGTERM
+    assert TOLD not in resume(tmp_path, config)
+    assert steps(tmp_path / 'work') == [4]
+
+
+def test_a_new_run_in_an_old_folder_owes_its_own_validation(tmp_path, data):
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=4, max_iters=4)
+    assert runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path).code == 0
+    assert TOLD in resume(tmp_path, train_and_kill(tmp_path, config, 0, val=True))
+
+
+def loop_of(kind, length, done, interval, begin=1, dynamic=None):
+    loop = kind.__new__(kind)
+    loop.dataloader, loop.val_begin, loop.val_interval = range(5), begin, interval
+    loop.dynamic_milestones, loop.dynamic_intervals = zip((0, interval), *(dynamic or ()), strict=True)
+    loop.__dict__.update(dict(_max_epochs=length, _epoch=done, _max_iters=length, _iter=done))
+    return loop
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'iterations', 'setting', 'due'),
+    [
+        (9, 45, {}, True),
+        (8, 40, {}, False),
+        (10, 50, {}, True),
+        (9, 47, {}, False),
+        (3, 15, dict(begin=4), False),
+        (8, 40, dict(dynamic=[(7, 1)]), True),
+        (5, 25, dict(dynamic=[(7, 1)]), False),
+    ],
+    ids=['interval', 'between', 'the last', 'within an epoch', 'before the first', 'denser at the end', 'not yet'],
+)
+def test_what_is_due_is_what_the_loop_would_validate(epoch, iterations, setting, due):
+    """Every third of ten epochs, and the last."""
+    loop = loop_of(EpochBasedTrainLoop, 10, epoch, 3, **setting)
+    assert _is_due(SimpleNamespace(train_loop=loop, val_loop=object(), iter=iterations, epoch=epoch)) == due
+
+
+@pytest.mark.parametrize(('iteration', 'due'), [(6, True), (7, False), (10, True)])
+def test_iterations_count_as_epochs_do(iteration, due):
+    loop = loop_of(IterBasedTrainLoop, 10, iteration, 3)
+    assert _is_due(SimpleNamespace(train_loop=loop, val_loop=object(), iter=iteration, epoch=0)) == due
+
+
+def test_a_run_without_a_validation_owes_none():
+    loop = loop_of(IterBasedTrainLoop, 10, 10, 3)
+    assert not _is_due(SimpleNamespace(train_loop=loop, val_loop=None, iter=10, epoch=0))
