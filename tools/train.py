@@ -118,10 +118,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _resume(cfg: Config, checkpoint: str) -> None:
     """Go on from a checkpoint, or by 'auto' from the work dir's latest; without one the config's `load_from` stays."""
+    _find_moved(Path(cfg.work_dir))
     if checkpoint != 'auto':
         cfg.resume, cfg.load_from = True, checkpoint
     elif not cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir):
         cfg.resume, cfg.load_from = True, None
+
+
+def _find_moved(work_dir: Path) -> None:
+    """Have a work dir that was moved or copied name its own last checkpoint; mmengine notes where that was saved."""
+    pointer = work_dir / 'last_checkpoint'
+    saved = Path(pointer.read_text().strip()) if pointer.is_file() else work_dir
+    here = work_dir / saved.name
+    if here.is_file() and here.resolve() != saved.resolve():
+        part = work_dir / 'last_checkpoint.part'
+        part.write_text(str(here))
+        part.replace(pointer)
 
 
 def _outcome_options(args: Namespace) -> dict:

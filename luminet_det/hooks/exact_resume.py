@@ -16,12 +16,14 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch.utils.data import DataLoader
 
+from luminet_det import saved_config
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
 from luminet_det.registry import HOOKS
 
 # What a seed is for; no two purposes share one.
 STEP, DATA, WORKERS = range(3)
+MOST_CHANGES = 20  # lines of a warning
 
 
 @HOOKS.register_module()
@@ -42,6 +44,8 @@ class ExactResumeHook(Hook):
     - Several processes validate the student that a checkpoint has: before validation all take the running statistics
       of the first, which alone are saved. Left alone, each would use its own, and a resumed run score otherwise.
 
+    - Settings that decide the outcome and are others than those of the checkpoint are listed.
+
     It costs some 0.03 ms a step. Exact means equal floats as far as the kernels are deterministic; on a GPU set
     `randomness = dict(deterministic=True)` too.
     """
@@ -54,10 +58,18 @@ class ExactResumeHook(Hook):
         self._began: dict[int, int] = {}  # running epoch -> the iteration it began with
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember how far into its epoch the checkpoint is; refuse one of a run that trained other things beside."""
-        if runner._resume:
-            require_same(runner.model.module if is_model_wrapper(runner.model) else runner.model, checkpoint)
-        self._progress = checkpoint.get('meta', {}).get('epoch_progress')
+        """Remember how far into its epoch the checkpoint is, and say what it was trained by otherwise.
+
+        Raises:
+            RuntimeError: It is of a run that trained other things beside the student.
+        """
+        meta = checkpoint.get('meta', {})
+        self._progress = meta.get('epoch_progress')
+        if not runner._resume:
+            return
+        require_same(runner.model.module if is_model_wrapper(runner.model) else runner.model, checkpoint)
+        if kept := meta.get('cfg'):
+            _warn_of_changes(runner, saved_config.changes(kept, runner.cfg.pretty_text))
 
     def before_train(self, runner: Runner) -> None:
         """Take the data of an iteration-based loop in hand, before it replays what a resumed run has seen."""
@@ -179,6 +191,16 @@ class RestOfEpoch:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
+
+
+def _warn_of_changes(runner: Runner, changes: Sequence[str]) -> None:
+    if not changes:
+        return
+    lines = [*changes[:MOST_CHANGES], *([f'and {len(changes) - MOST_CHANGES} more'] if changes[MOST_CHANGES:] else [])]
+    told = 'The run is resumed with other settings than its checkpoint was trained with:\n  ' + '\n  '.join(lines)
+    if any(line.startswith(('optim_wrapper.optimizer', 'param_scheduler')) for line in changes):
+        told += '\nThe settings of optimizer and schedules come with the checkpoint, whatever the config says.'
+    runner.logger.warning(told)
 
 
 def adopt_seed(cfg: Config) -> None:

@@ -51,11 +51,22 @@ class ResultHook(Hook):
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the history of the checkpoint that is resumed."""
+        """Take up the history of the checkpoint that is resumed.
+
+        Raises:
+            ValueError: It was scored on other images than this run will be.
+        """
         self._training = True
         kept = runner.message_hub.get_info(INFO, {})
+        before, now = kept.get('selected_on'), self._selected_on(runner)
+        if runner.iter and before not in (None, now):
+            raise ValueError(
+                f'The run that is resumed chooses its best epoch by the {before}, this one would by the {now}: start '
+                'it with the same --val-split and val_dataloader, or train anew in another --work-dir.'
+            )
         self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
+        self._keep(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the metrics of an epoch."""
@@ -67,8 +78,7 @@ class ResultHook(Hook):
             raise ValueError(f'ResultHook.metric={self.metric!r} is not measured; one of {", ".join(measured)} is.')
         before = [scores for scores in self._history if scores['iteration'] != runner.iter]
         self._history = [*before, {'epoch': runner.epoch, 'iteration': runner.iter, **scalars}]
-        # The hub is saved in checkpoints.
-        runner.message_hub.update_info(INFO, dict(history=self._history, seconds=time.monotonic() - self._began))
+        self._keep(runner)
         if is_main_process():
             (Path(runner.work_dir) / HISTORY).write_text(json.dumps(self._history), encoding='utf-8')
 
@@ -102,6 +112,13 @@ class ResultHook(Hook):
             path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
             runner.logger.info(f'Written to {path}')
 
+    def _keep(self, runner: Runner) -> None:
+        # The hub is saved in checkpoints.
+        seconds = time.monotonic() - self._began
+        runner.message_hub.update_info(
+            INFO, dict(history=self._history, seconds=seconds, selected_on=self._selected_on(runner))
+        )
+
     @staticmethod
     def _resumed(runner: Runner, kept: list[dict]) -> list[dict]:
         """What had been measured up to the resumed checkpoint: an epoch is saved before it is validated."""
@@ -113,7 +130,8 @@ class ResultHook(Hook):
     def _selected_on(self, runner: Runner) -> str:
         if self.test:
             return 'held-out part of the training set'
-        return getattr(runner.val_dataloader.dataset, 'split', None) or 'validation'
+        dataset = runner.val_loop and runner.val_loop.dataloader.dataset
+        return getattr(dataset, 'split', None) or 'validation'
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
         loader = runner.train_dataloader

@@ -184,6 +184,18 @@ def test_a_held_out_part_chooses_the_epoch_and_the_test_set_is_looked_at_after_t
     assert 'best on the test set: accuracy/top1' in finished.text
 
 
+def test_a_resume_that_would_choose_by_other_images_is_refused(teacher, tmp_path):
+    hook = dict(type='SignalHook', number=int(signal.SIGKILL), iteration=3)
+    model = small.distilling(teacher)
+    killed = trained(tmp_path, model, '--val-split', '0.34', **{'default_hooks.killer': hook})
+    assert killed.code == -signal.SIGKILL
+    resumed = trained(tmp_path, model, '--resume')
+    assert resumed.code == 1
+    assert 'start it with the same --val-split' in resumed.text
+    assert 'train_dataloader.dataset.val_fraction: 0.34 -> not there' in resumed.text
+    assert trained(tmp_path, model, '--val-split', '0.34', '--resume').code == 0
+
+
 def test_another_split_that_chooses_is_named_and_the_test_set_is_looked_at_after_training(teacher, tmp_path):
     finished = trained(tmp_path, small.distilling(teacher), **{'val_dataloader.dataset.split': 'train'})
     assert finished.code == 0, finished.text

@@ -147,3 +147,19 @@ def test_it_costs_next_to_nothing():
 
     one = min(repeat(partial(ExactResumeHook()._seed, Seeded, 0, 5), number=100, repeat=5)) / 100
     assert one < 1e-3
+
+
+def test_settings_that_are_others_than_the_checkpoints_are_named(tmp_path, data):
+    killed = kill(train.main, config_of('iterations', tmp_path, data), tmp_path / 'killed')
+    words = [killed, '--work-dir', tmp_path / 'killed' / 'work', '--resume']
+    changed = ['train_cfg.max_iters=5', 'train_dataloader.num_workers=1', 'optim_wrapper.optimizer.lr=0.5']
+    words += ['--cfg-options', *changed]
+    finished = runs.run(train.main, words, tmp_path / 'killed')
+    told = finished.text.partition('with other settings than its checkpoint was trained with:\n')[2].splitlines()[:3]
+    assert told == [
+        '  optim_wrapper.optimizer.lr: 0.01 -> 0.5',
+        '  train_cfg.max_iters: 8 -> 5',
+        'The settings of optimizer and schedules come with the checkpoint, whatever the config says.',
+    ]
+    assert max(runs.scalars(tmp_path / 'killed' / 'work', 'lr').values()) <= 0.01
+    assert 'other settings' not in runs.run(train.main, words, tmp_path / 'killed').text

@@ -13,7 +13,8 @@ def finished(tmp_path, monkeypatch):
     monkeypatch.setattr(ResultHook, '_describe', lambda hook, runner: {})
     logger = SimpleNamespace(info=lambda text: None, warning=print)
     loader = SimpleNamespace(dataset=None)
-    runner = SimpleNamespace(work_dir=str(tmp_path), logger=logger, val_dataloader=loader, _test_loop=None, cfg={})
+    loop = SimpleNamespace(dataloader=loader)
+    runner = SimpleNamespace(work_dir=str(tmp_path), logger=logger, val_loop=loop, _test_loop=None, cfg={})
 
     def finish(*scores):
         hook = ResultHook(metric='coco/bbox_mAP')

@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from mmengine.config import Config
 from tests import runs, tiny
 from tools import train
 
-ADDED = ['luminet_det.DivergenceHook', 'luminet_det.ExactResumeHook', 'luminet_det.InterruptHook']
+ADDED = [f'luminet_det.{name}Hook' for name in ('Divergence', 'ExactResume', 'MissedValidation', 'Interrupt')]
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,14 @@ def test_resume_goes_on_from_the_latest_or_the_named_checkpoint(trained, config,
     finished = runs.run(train.main, argv, tmp_path)
     assert finished.code == 0, finished.text
     assert sorted(runs.scalars(tmp_path / 'work')) == iterations
+
+
+def test_a_copy_of_a_run_resumes_from_its_own_checkpoint(trained, config, tmp_path):
+    shutil.copytree(trained[0] / 'work_dirs' / 'tiny', tmp_path / 'copy')
+    argv = [config, '--work-dir', 'copy', '--resume', '--cfg-options', 'train_cfg.max_iters=5']
+    finished = runs.run(train.main, argv, tmp_path)
+    assert finished.code == 0, finished.text
+    assert f'Load checkpoint from {Path("copy") / "iter_4.pth"}' in finished.text
 
 
 def test_resume_from_nowhere_says_so(config, capsys):
