@@ -9,10 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
+from luminet_det.options import OptionsAction
+
 SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+PROJECT = Path(__file__).parents[1]
 IN_THE_MODEL = ('teacher', 'distill')
 
 
@@ -22,10 +25,10 @@ def add_arguments(parser: ArgumentParser, runs: bool = True) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help='change config values: optim_wrapper.optimizer.lr=0.01, or a list as key="[a,b]" or key=a,b, nested as '
-        'key="[(a,b),(c,d)]"; quoted, without spaces',
+        'key="[(a,b),(c,d)]"; quoted',
     )
     if runs:
         parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: ./work_dirs/<config name>)')
@@ -52,13 +55,14 @@ def load(args: Namespace) -> Config:
 
     Raises:
         FileNotFoundError: There is no such config; the message lists similar names.
-        ValueError: An option is mistyped, `teacher` or `distill` stands beside the model, or the config does not say
-            for which batch its learning rate is.
+        ValueError: An option is mistyped, `teacher` or `distill` stands beside the model, `custom_hooks` is no list of
+            dicts, or the config does not say for which batch its learning rate is.
     """
     path = find(args.config)
     cfg = Config.fromfile(path)
     _merge(cfg, args.cfg_options or {})
     _check_model(cfg)
+    _check_hooks(cfg)
     if getattr(args, 'amp', False):
         _use_amp(cfg)
     if getattr(args, 'auto_scale_lr', False):
@@ -129,6 +133,16 @@ def _check_model(cfg: Config) -> None:
         _check_type(model, asked[0], cfg.get('default_scope'))
 
 
+def _check_hooks(cfg: Config) -> None:
+    """Raise ValueError if `custom_hooks` is no list of dicts, as a word of the command line cannot be."""
+    hooks = cfg.get('custom_hooks') or []
+    wrong = [hooks] if isinstance(hooks, str | dict) else [hook for hook in hooks if not isinstance(hook, dict)]
+    if wrong:
+        raise ValueError(
+            f'custom_hooks={wrong[0]!r} is no list of hooks: write custom_hooks = [dict(type=...)] in a config'
+        )
+
+
 def _check_type(model: Mapping, key: str, scope: str | None) -> None:
     """Raise ValueError if a model that says `teacher` or `distill` is of a type that takes none."""
     from mmdet.registry import MODELS as MMDET_MODELS
@@ -151,8 +165,12 @@ def _check_type(model: Mapping, key: str, scope: str | None) -> None:
         raise ValueError(f"model.type='{kind}' takes no {key}: write type='luminet_det.{student}'")
 
 
-def find(name: str) -> Path:
+def find(name: str, by_config: bool = False) -> Path:
     """The file of a config path or of a zoo name.
+
+    Args:
+        name: The path or zoo name.
+        by_config: Whether a config names it; the project's own name each other from the project's folder.
 
     Raises:
         FileNotFoundError: There is none, nor a package of that name.
@@ -164,6 +182,8 @@ def find(name: str) -> Path:
             raise FileNotFoundError(f'no config {name}: the package {package} is not installed')
         path = Path(spec.origin).parent / '.mim' / 'configs' / rest
         path = path if path.suffix in SUFFIXES else path.with_name(path.name + '.py')
+    elif by_config and not path.is_file() and (PROJECT / path).is_file():
+        path = PROJECT / path
     if not path.is_file():
         raise FileNotFoundError(f'no config {name}. {_similar(path)}')
     return path

@@ -44,6 +44,8 @@ def test_what_stands_beside_the_model_is_refused_and_what_the_model_uses_is_not(
         ('modle.ce_weight=3', "Did you mean 'model'"),
         ('model.distill.loss.tau=1', r'numbered, as in model\.distill\.0\.loss\.tau=1'),
         ("custom_hooks=[dict(type='EMAHook')]", r'knows no dict\(\.\.\.\); write it in a config'),
+        ('custom_hooks=EMAHook', r"custom_hooks='EMAHook' is no list of hooks: write custom_hooks = \[dict\(type"),
+        ('custom_hooks=[EMAHook]', r"custom_hooks='EMAHook' is no list of hooks"),
     ],
 )
 def test_an_option_that_nothing_would_read_is_refused_with_the_one_to_write(distilling, option, line):
@@ -55,6 +57,27 @@ def test_an_option_of_the_runner_and_one_of_a_term_are_taken(distilling):
     taken = load(distilling, 'model.distill.0.loss.tau=8', 'val_dataloader=None')
     assert taken.model.distill[0].loss.tau == 8
     assert 'val_dataloader' in taken
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [('my data/coco', 'my data/coco'), (' 3 ', 3), ('1,2', [1, 2]), ('[(a, b)]', [('a', 'b')]), ("'None'", None)],
+)
+def test_a_value_keeps_its_spaces_where_it_is_a_single_one(distilling, text, value):
+    assert load(distilling, f'model.test_cfg={text}').model.test_cfg == value
+
+
+def test_the_projects_configs_find_each_other_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        config.find('configs/cifar100/resnet56.py')
+    assert config.find('configs/cifar100/resnet56.py', by_config=True).is_file()
+    (tmp_path / 'configs' / 'cifar100').mkdir(parents=True)
+    own = tmp_path / 'configs' / 'cifar100' / 'resnet56.py'
+    own.touch()
+    assert config.find('configs/cifar100/resnet56.py', by_config=True).resolve() == own
+    with pytest.raises(FileNotFoundError, match=r'Similar configs in configs/cifar100: resnet56\.py'):
+        config.find('configs/cifar100/resnet57.py', by_config=True)
 
 
 def test_a_transformer_with_a_teacher_is_not_sent_to_a_type_that_refuses_it(tmp_path):

@@ -18,8 +18,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from mmengine.config import DictAction
-
+from luminet_det.options import OptionsAction, parse_value
 from luminet_det.quickstart.digits import STAMP, prepare_digits
 from luminet_det.quickstart.picture import draw_comparison
 from luminet_det.quickstart.runs import Run, finish
@@ -89,11 +88,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='default: work_dirs/quickstart, or work_dirs/quickstart-short')
     parser.add_argument('--data-root', default='data/digits', help='default: data/digits')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs that override every config'
+        '--cfg-options', nargs='+', action=OptionsAction, help='KEY=VALUE pairs that override every config'
     )
     args = parser.parse_args()
     if args.seeds < 1:
         parser.error(f'--seeds {args.seeds}: at least 1 is needed')
+    for flag, folder in (('--work-dir', args.work_dir), ('--data-root', args.data_root)):
+        # Both are handed to the trainings by --cfg-options.
+        if folder and parse_value(folder) != folder:
+            parser.error(f'{flag} {folder!r}: give a folder without commas, brackets and quotes')
     return args
 
 

@@ -17,9 +17,8 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from luminet_det import config, sweep
+from luminet_det.options import OptionsAction
 from luminet_det.sweep.jobs import INTERRUPTED, python_script, tail
 from luminet_det.sweep.point import LOG
 
@@ -107,7 +106,7 @@ def plan(args: Namespace, extra: Sequence[str]) -> tuple[sweep.Grid, list[sweep.
     if own := [word for word in extra if word.partition('=')[0] in OWN]:
         raise ValueError(f"{own[0]} is the sweep's to give to each training; leave it out after --")
     changes = ArgumentParser(add_help=False, allow_abbrev=False)
-    changes.add_argument('--cfg-options', nargs='+', action=DictAction)
+    changes.add_argument('--cfg-options', nargs='+', action=OptionsAction)
     shared, rest = changes.parse_known_args(list(extra))
     cfg = config.load(Namespace(config=args.config, cfg_options=shared.cfg_options))
     args.work_dir = Path(args.work_dir or f'work_dirs/sweep_{config.find(args.config).stem}')

@@ -17,8 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from luminet_det import chain, config
+from luminet_det.options import parse_value
 from luminet_det.sweep import Job, work_off
-from luminet_det.sweep.grid import parse_value
 from luminet_det.sweep.jobs import INTERRUPTED, python_script, tail
 
 TRAIN = Path(__file__).with_name('train.py')

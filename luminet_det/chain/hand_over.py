@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from luminet_det.chain.run import Run
 from luminet_det.config import find
 from luminet_det.dataset_config import class_names, config_sources
-from luminet_det.sweep.grid import parse_value
+from luminet_det.options import parse_value
 
 HEADS = ('network', 'bbox_head', 'roi_head.bbox_head')
 
@@ -60,7 +60,7 @@ def check_pair(teacher: Run, student: Run, which: str) -> None:
         )
     if parse_value(str(teacher.work_dir)) != str(teacher.work_dir):
         raise ValueError(
-            f'{str(teacher.work_dir)!r} cannot be handed on as a path; give a --work-dir without commas, spaces and '
+            f'{str(teacher.work_dir)!r} cannot be handed on as a path; give a --work-dir without commas, brackets and '
             'quotes.'
         )
     _check_classes(teacher, student)
@@ -87,7 +87,7 @@ def options(teacher: Run, student: Run, which: str) -> dict[str, str]:
 def _is_of(config: object, teacher: Run) -> bool:
     """Whether the config of a teacher that the student names is that of this run, changes included."""
     try:
-        named = Config.fromfile(find(config)) if isinstance(config, str) else None
+        named = Config.fromfile(find(config, by_config=True)) if isinstance(config, str) else None
     except FileNotFoundError:
         return False
     return named is not None and all(

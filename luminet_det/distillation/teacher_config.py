@@ -23,7 +23,7 @@ def resolve(setting: str | dict) -> Config | ConfigDict:
     """
     if not isinstance(setting, str):
         return ConfigDict(model=ConfigDict(setting))
-    path = find(setting)
+    path = find(setting, by_config=True)
     package, separator, _ = setting.partition('::')
     if separator:
         name = path.as_posix().rpartition('/.mim/configs/')[2]

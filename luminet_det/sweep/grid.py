@@ -9,8 +9,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from luminet_det.options import parse_value
 from luminet_det.sweep.arithmetic import Formula
 from luminet_det.sweep.keys import check_keys, lookup
 from luminet_det.sweep.point import Point
@@ -106,11 +107,6 @@ def parse_links(words: Sequence[str]) -> dict[str, Formula]:
             raise ValueError(f'{key} has two formulas: {found[key].text} and {text}')
         found[key] = Formula(text)
     return found
-
-
-def parse_value(text: str) -> object:
-    """The value that `--cfg-options key=text` sets."""
-    return DictAction._parse_iterable(text)
 
 
 def _split_word(word: str, form: str) -> tuple[str, str]:

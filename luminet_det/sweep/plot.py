@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from luminet_det.sweep.grid import Grid, parse_value
+from luminet_det.options import parse_value
+from luminet_det.sweep.grid import Grid
 from luminet_det.sweep.outcome import Outcome
 
 LOG_FROM = 8  # an axis whose largest value is so many times its smallest is logarithmic

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from luminet_det.sweep.grid import Grid, parse_value
+from luminet_det.options import parse_value
+from luminet_det.sweep.grid import Grid
 from luminet_det.sweep.outcome import Outcome
 
 

@@ -168,3 +168,13 @@ def test_no_seed_at_all_is_refused(quickstart, capsys):
     with pytest.raises(SystemExit):
         quickstart('--seeds', '0')
     assert 'at least 1' in capsys.readouterr().err
+
+
+def test_folders_may_have_spaces_and_those_that_cannot_be_handed_on_are_refused(quickstart, training, capsys):
+    quickstart('--work-dir', 'my runs', '--data-root', 'my data')
+    assert Path('my runs/table.md').is_file()
+    for flag in ('--work-dir', '--data-root'):
+        with pytest.raises(SystemExit):
+            quickstart(flag, 'a,b')
+        assert f"{flag} 'a,b': give a folder without commas" in capsys.readouterr().err
+    assert 'a,b' not in training.calls

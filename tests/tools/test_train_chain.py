@@ -301,6 +301,12 @@ def test_the_folder_is_named_after_the_last_config(folder, capsys):
     assert 'A chain of 3 in work_dirs/chain_little' in capsys.readouterr().out
 
 
+def test_a_folder_with_a_space_is_handed_on(folder):
+    train_chain.main([*CHAIN[:2], '--work-dir', 'my runs'], [sys.executable, 'train.py'])
+    (words,) = [json.loads(line) for line in (folder / 'my runs/2_middle/calls.txt').read_text().splitlines()]
+    assert words[-1] == 'model.teacher.checkpoint=my runs/1_big/epoch_3.pth'
+
+
 WRONG = {
     'no teacher': (
         ['big.py', 'big.py'],
@@ -314,7 +320,7 @@ WRONG = {
     'more classes without names': (['big.py', 'three.py'], [], 'metainfo.classes of both data sets must name'),
     'no best': (['no_best.py', 'middle.py'], ['--pass-on', 'best'], 'no_best.py keeps no best checkpoint'),
     'a comma': (['big.py', 'middle.py'], ['--work-dir', 'a,b'], 'give a --work-dir without commas'),
-    'a space': (['big.py', 'middle.py'], ['--work-dir', 'a b'], 'give a --work-dir without commas'),
+    'quotes': (['big.py', 'middle.py'], ['--work-dir', "'a'"], 'give a --work-dir without commas'),
     'no value': (['big.py'], ['--cfg-options', 'lr'], '--cfg-options lr: the form is KEY=VALUE'),
     'no GPU': (['big.py'], ['--gpus', '0'], '--gpus 0: at least 1'),
     'a flag of its own': (['big.py'], ['--resume'], 'unrecognized arguments: --resume'),
