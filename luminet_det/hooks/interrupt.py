@@ -29,10 +29,11 @@ class InterruptHook(Hook):
     """On Ctrl-C, or SIGTERM as schedulers send it: finish the iteration, save, say how to resume, exit.
 
     The checkpoint is `<work_dir>/interrupted_iter_<n>.pth`, complete with optimizer and schedules, and becomes
-    the one that `--resume` picks up. It may be from within an epoch; `ExactResumeHook`, which `tools/train.py`
-    always adds, then goes on within that epoch. The exit code is 128 + signal, as a shell reports it. During
-    validation the hook waits for its end, so that the score is not lost. A second signal exits at once. torchrun
-    is told to end as well: an exit that was asked for is no failure to start again from.
+    the one that `--resume` picks up; the run that goes on from it removes it at its end. It may be from within an
+    epoch; `ExactResumeHook`, which `tools/train.py` always adds, then goes on within that epoch. The exit code is
+    128 + signal, as a shell reports it. During validation the hook waits for its end, so that the score is not
+    lost. A second signal exits at once. torchrun is told to end as well: an exit that was asked for is no failure
+    to start again from.
 
     Args:
         command: The command line that resumes the run. Default: this process's own, with `--resume`.
@@ -82,7 +83,16 @@ class InterruptHook(Hook):
             self._stop(runner, number, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
-        """Give the signals back."""
+        """Give the signals back, and remove what interruptions have saved and a later checkpoint stands for."""
+        self._release()
+        pointer = Path(runner.work_dir) / 'last_checkpoint'
+        if is_main_process() and pointer.is_file():
+            last = Path(pointer.read_text().strip())
+            for path in Path(runner.work_dir).glob('interrupted_iter_*.pth'):
+                if last.is_file() and path.name != last.name:
+                    path.unlink()
+
+    def _release(self) -> None:
         self._training = False
         for number, handler in self._previous.items():
             signal.signal(number, handler)
@@ -132,7 +142,7 @@ class InterruptHook(Hook):
             )
         # A launcher ends the others as soon as one has exited.
         barrier()
-        self.after_train(runner)
+        self._release()
         if os.environ.get('LOCAL_RANK', '0') == '0':
             elastic.end()
         raise SystemExit(128 + number)

@@ -99,6 +99,15 @@ def test_resumed_losses_and_schedule_equal_the_uninterrupted_runs(tmp_path, data
         assert found == runs.scalars(uninterrupted(**settings), name) != {}
 
 
+@pytest.mark.parametrize(('saves', 'left'), [(True, 'iter_4.pth'), (False, 'interrupted_iter_3.pth')])
+def test_a_finished_run_keeps_an_interruptions_checkpoint_only_where_it_has_no_later_one(tmp_path, data, saves, left):
+    checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=4 if saves else -1, save_last=saves)
+    config, _ = interrupted(tmp_path, data, max_iters=4, **{'default_hooks.checkpoint': checkpoint})
+    assert meta(tmp_path, 3)
+    resumed(config, tmp_path)
+    assert [path.name for path in (tmp_path / 'work').glob('*.pth')] == [left]
+
+
 def test_a_run_interrupted_twice_in_one_epoch_still_goes_on_there(tmp_path, data, uninterrupted):
     config, _ = interrupted(tmp_path, data, when=dict(iteration=4), max_epochs=2)
     assert meta(tmp_path, 5)['epoch_progress'] == [1, 4]
