@@ -1,12 +1,14 @@
+import json
 from pathlib import Path
 
 import cv2
 import pytest
 import torch
-from mmdet.registry import MODELS
+from mmdet.registry import DATASETS, MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from luminet_det import pictures
 from luminet_det.quickstart import picture
 from luminet_det.quickstart.digits import prepare_digits
 
@@ -23,39 +25,58 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
+def model():
     register_all_modules()
     torch.manual_seed(0)
-    config = Config.fromfile(STUDENT)
+    return MODELS.build(Config.fromfile(STUDENT).model)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(model, tmp_path_factory):
     path = tmp_path_factory.mktemp('student') / 'iter_1.pth'
-    meta = dict(dataset_meta=dict(classes=config.classes))
-    torch.save(dict(state_dict=MODELS.build(config.model).state_dict(), meta=meta), path)
+    meta = dict(dataset_meta=dict(classes=Config.fromfile(STUDENT).classes))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
     return path
+
+
+@pytest.fixture(scope='module')
+def dataset(root):
+    register_all_modules()
+    setting = Config.fromfile(STUDENT).val_dataloader.dataset
+    return DATASETS.build({**setting, 'data_root': f'{root}/'})
 
 
 def test_the_picture_has_a_row_a_scene_and_a_column_a_detector(root, checkpoint, tmp_path):
     detectors = dict.fromkeys(('teacher', 'student', 'distilled'), (STUDENT, checkpoint))
-    picture.draw_comparison(tmp_path / 'two.png', root, detectors, image_ids=(1, 2))
-    picture.draw_comparison(tmp_path / 'one.png', root, detectors, image_ids=(1,))
+    picture.draw_comparison(tmp_path / 'two.png', root, detectors, indices=(0, 1))
+    picture.draw_comparison(tmp_path / 'one.png', root, detectors, indices=(0,))
     two, one = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('two', 'one'))
     assert one.shape[1] == two.shape[1] > 4 * 128
     assert two.shape[0] > 1.5 * one.shape[0]
 
 
-def test_detections_are_boxes_of_named_digits_above_the_threshold(root, checkpoint, monkeypatch):
-    scenes = picture._scenes(root, (1, 2))
-    monkeypatch.setattr(picture, 'SCORE', 0.0)
-    everything = picture._detect(STUDENT, checkpoint, [scene['pixels'] for scene in scenes])
-    monkeypatch.setattr(picture, 'SCORE', 0.99)
-    assert picture._detect(STUDENT, checkpoint, [scene['pixels'] for scene in scenes]) == [[], []]
+def test_detections_are_boxes_of_named_digits_above_the_threshold(dataset, model):
+    classes = dataset.metainfo['classes']
+    everything = pictures.detect(model, dataset, (0, 1), classes, score=0.0)
+    assert pictures.detect(model, dataset, (0, 1), classes, score=0.99) == [[], []]
     assert all(everything)
+    for found in everything:
+        assert [box.score for box in found] == sorted((box.score for box in found), reverse=True)
     box, digit, score = everything[0][0]
     assert len(box) == 4
     assert digit in '0123456789'
     assert 0 < score < 1
 
 
-def test_the_truth_is_that_of_the_annotations(root):
-    for scene in picture._scenes(root, (1, 2)):
-        assert scene['pixels'].shape == (128, 128, 3)
-        assert 2 <= len(scene['truth']) <= 6
+def test_the_truth_is_that_of_the_annotations(dataset, root):
+    content = json.loads((root / 'annotations' / 'val.json').read_text())
+    digits = {category['id']: category['name'] for category in content['categories']}
+    for index in (0, 1):
+        scene = pictures.scene(dataset, index)
+        assert scene.pixels.shape == (128, 128, 3)
+        assert 2 <= len(scene.truth) <= 6
+        image = dataset.get_data_info(index)['img_id']
+        annotated = [one for one in content['annotations'] if one['image_id'] == image]
+        corners = [(x, y, x + width, y + height) for x, y, width, height in (one['bbox'] for one in annotated)]
+        assert [box.corners for box in scene.truth] == [pytest.approx(each) for each in corners]
+        assert [box.name for box in scene.truth] == [digits[one['category_id']] for one in annotated]

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from luminet_det.classification.analysis import load_trained
 from tests.classification import small
-from tools import analyze, linear_probe
+from tools import analyze, linear_probe, show
 
 PICTURES = {'embeddings', 'correlations', 'class_scores', 'intra_class', 'perceptions', 'reliability'}
 GUIDE = small.ROOT / 'docs' / 'looking_at_a_student.md'
@@ -186,7 +186,7 @@ def test_a_missing_extra_is_named_before_anything_is_loaded(plain, capsys, monke
 
 @pytest.mark.parametrize('command', COMMANDS, ids=' '.join)
 def test_every_command_of_the_guide_can_be_given(command):
-    tool = {'tools/analyze.py': analyze, 'tools/linear_probe.py': linear_probe}[command[1]]
+    tool = {f'tools/{of.__name__.rpartition(".")[2]}.py': of for of in (analyze, linear_probe, show)}[command[1]]
     args = tool.parser().parse_args(command[2:])
     assert (small.ROOT / args.config).is_file()
 

@@ -1,0 +1,24 @@
+"""Pictures of what detectors find, beside each other and beside the annotations."""
+
+from luminet_det.pictures.comparison import Comparison, compare
+from luminet_det.pictures.detections import Detections, detect
+from luminet_det.pictures.figure import draw, require_matplotlib
+from luminet_det.pictures.labelled_box import LabelledBox, right
+from luminet_det.pictures.scene import Scene, scene
+from luminet_det.pictures.telling import Count, counts, telling
+
+__all__ = [
+    'Comparison',
+    'Count',
+    'Detections',
+    'LabelledBox',
+    'Scene',
+    'compare',
+    'counts',
+    'detect',
+    'draw',
+    'require_matplotlib',
+    'right',
+    'scene',
+    'telling',
+]

@@ -1,0 +1,40 @@
+"""What a detector finds in some images of a data set."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import nn
+from torch.utils.data import Dataset
+
+from luminet_det.pictures.labelled_box import LabelledBox
+
+Detections = list[list[LabelledBox]]  # of each image
+
+
+@torch.no_grad()
+def detect(
+    model: nn.Module, dataset: Dataset, indices: Sequence[int], classes: Sequence[str], score: float
+) -> Detections:
+    """Ask a detector.
+
+    Args:
+        model: The detector, which is set to evaluation.
+        dataset: With a pipeline for testing; the detector's own preprocessor normalises its images.
+        indices: Of the images, from 0.
+        classes: Names in the order of the detector's labels.
+        score: Boxes below are left out.
+
+    Returns:
+        The boxes of each image, the surest first, in pixels of the image on the disk.
+    """
+    model.eval()
+    answers = []
+    for index in indices:
+        (answer,) = model.test_step(pseudo_collate([dataset[index]]))
+        found = answer.pred_instances.cpu()
+        found = found[found.scores >= score]
+        found = found[found.scores.argsort(descending=True)]
+        boxes = zip(found.bboxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True)
+        answers.append([LabelledBox(tuple(box), classes[label], sure) for box, label, sure in boxes])
+    return answers

@@ -1,0 +1,52 @@
+"""Which images tell two detectors apart, and how many boxes each gets right."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from luminet_det.pictures.detections import Detections
+from luminet_det.pictures.labelled_box import LabelledBox, right
+
+
+class Count(NamedTuple):
+    """Boxes of one image or of many: right ones, wrong ones, and annotated ones that were not found."""
+
+    right: int
+    wrong: int
+    missed: int
+
+    @property
+    def balance(self) -> int:
+        """Right ones less wrong ones."""
+        return self.right - self.wrong
+
+
+def counts(found: Detections, truths: Sequence[Sequence[LabelledBox]]) -> list[Count]:
+    """Count the boxes of each image."""
+    sure = [sum(right(boxes, truth)) for boxes, truth in zip(found, truths, strict=True)]
+    return [
+        Count(hits, len(boxes) - hits, len(truth) - hits)
+        for hits, boxes, truth in zip(sure, found, truths, strict=True)
+    ]
+
+
+def telling(before: Sequence[Count], after: Sequence[Count], number: int) -> list[int]:
+    """The images on which a detector gains most on another, then those on which it loses most, half of each.
+
+    Args:
+        before: Of the other, by image.
+        after: Of the one.
+        number: How many images. Where one half has too few, the other fills up; images without a difference are
+            taken only where nothing else is left.
+
+    Returns:
+        Their places, the largest gain first, the largest loss last.
+    """
+    gains = [new.balance - old.balance for old, new in zip(before, after, strict=True)]
+    order = sorted(range(len(gains)), key=lambda i: -gains[i])
+    number = min(number, len(order))
+    won = [i for i in order if gains[i] > 0]
+    lost = [i for i in reversed(order) if gains[i] < 0]
+    losses = min(len(lost), max(number // 2, number - len(won)))
+    chosen = {*lost[:losses], *won[: number - losses]}
+    level = [i for i in order if gains[i] == 0][: number - len(chosen)]
+    return [i for i in order if i in {*chosen, *level}]

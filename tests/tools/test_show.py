@@ -1,0 +1,105 @@
+"""tools/show.py: annotations, teacher, student alone and distilled student on images of the validation set."""
+
+import re
+
+import cv2
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import Config, ConfigDict
+
+from luminet_det import pictures
+from tests import pairs, runs, tiny
+from tests.classification import small
+from tools import show
+
+pytest.importorskip('matplotlib')
+
+
+def save(path, model, seed):
+    register_all_modules()
+    torch.manual_seed(seed)
+    torch.save(dict(state_dict=MODELS.build(ConfigDict(model)).state_dict()), path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('show')
+
+
+@pytest.fixture(scope='module')
+def distilling(folder, data):
+    teacher = pairs.save_teacher(folder / 'teacher.pth', tiny.faster_rcnn(base_channels=16))
+    return runs.tiny_config(folder / 'taught.py', data, pairs.distilling(tiny.faster_rcnn(), teacher))
+
+
+@pytest.fixture(scope='module')
+def weights(folder):
+    """Of the distilled student and of the one alone."""
+    return [save(folder / f'{seed}.pth', tiny.faster_rcnn(), seed) for seed in (1, 2)]
+
+
+def shown(capsys, *words):
+    show.main([str(word) for word in words])
+    return capsys.readouterr().out
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit, match='2'):
+        show.main([str(word) for word in words])
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_all_detectors_are_counted_and_drawn(distilling, weights, tmp_path, capsys):
+    out = tmp_path / 'made' / 'show.png'
+    words = [distilling, weights[0], '--plain', weights[1], '--score', '0.0', '--of', '0', '--out', out]
+    text = shown(capsys, *words, '--images', '2')
+    rows = dict(re.findall(r'^\| (teacher|student alone|distilled) +\|(.*)\|$', text, re.M))
+    assert list(rows) == ['teacher', 'student alone', 'distilled']
+    assert '8 of 8 images, score >= 0' in text
+    cfg = Config.fromfile(distilling)
+    found = pictures.compare(cfg, weights[0], weights[1], score=0.0)
+    for name, row in rows.items():
+        total = [sum(column) for column in zip(*found.counts[name], strict=True)]
+        assert [int(number) for number in row.split('|')] == total
+        assert total[0] + total[2] == sum(len(scene.truth) for scene in found.scenes)
+    assert found.found['student alone'] != found.found['distilled'] != found.found['teacher']
+    two = cv2.imread(str(out))
+    shown(capsys, *words, '--images', '4')
+    assert cv2.imread(str(out)).shape[0] > 1.5 * two.shape[0]
+
+
+def test_the_same_weights_find_the_same_and_tell_nothing_apart(distilling, weights):
+    found = pictures.compare(Config.fromfile(distilling), weights[0], weights[0], images=3, score=0.0)
+    assert (len(found.scenes), found.total, found.other) == (3, 8, 'student alone')
+    assert found.found['student alone'] == found.found['distilled']
+    before, after = found.counts['student alone'], found.counts['distilled']
+    assert pictures.telling(before, after, 3) == [0, 1, 2]
+
+
+def test_without_a_plain_student_the_teacher_is_compared_with(distilling, weights, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = shown(capsys, distilling, weights[0], '--of', '2', '--images', '1')
+    assert 'student alone' not in text
+    assert (tmp_path / 'work_dirs' / 'show' / 'taught.png').is_file()
+
+
+def test_a_config_without_a_teacher_needs_a_second_student(config, weights, capsys, tmp_path):
+    assert 'has no frozen teacher; give --plain CHECKPOINT' in refused(capsys, config, weights[0])
+    text = shown(capsys, config, weights[0], '--plain', weights[1], '--of', '1', '--out', tmp_path / 'x.png')
+    assert '| teacher' not in text
+
+
+def test_what_cannot_be_shown_is_named(distilling, weights, config, capsys, tmp_path):
+    other = save(tmp_path / 'other.pth', tiny.faster_rcnn(base_channels=16), 0)
+    assert f'The checkpoint {other} does not fit its config' in refused(capsys, distilling, other)
+    assert 'nowhere.pth' in refused(capsys, distilling, weights[0], '--plain', 'nowhere.pth')
+    classifier = small.runner_config(tmp_path, small.setting())
+    assert 'tools/analyze.py shows classifiers' in refused(capsys, classifier, weights[0])
+    assert '--images is at least 1' in refused(capsys, distilling, weights[0], '--images', '0')
+    cfg = Config.fromfile(config)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    path = runs.config_file(tmp_path / 'blind.py', cfg)
+    assert 'the config has no val_dataloader' in refused(capsys, path, weights[0], '--plain', weights[1])
