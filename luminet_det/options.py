@@ -4,14 +4,15 @@ from mmengine.config import DictAction
 
 
 def parse_value(text: str) -> object:
-    """The value that `--cfg-options key=text` sets: mmengine's, but that a single one keeps its spaces, as a path.
+    """The value of `--cfg-options key=text`, as mmengine reads it, but that what is no list keeps its spaces: a path.
 
     >>> parse_value('1e-3'), parse_value('[1, 2]'), parse_value('my data/'), parse_value('None')
     (0.001, [1, 2], 'my data/', None)
     """
-    if {*text} & {*',()[]'}:
+    bare = text.strip().strip('\'"')
+    if ',' in bare or (bare[:1], bare[-1:]) in (('(', ')'), ('[', ']')):
         return DictAction._parse_iterable(text)
-    return DictAction._parse_int_float_bool(text.strip().strip('\'"'))
+    return DictAction._parse_int_float_bool(bare)
 
 
 class OptionsAction(DictAction):

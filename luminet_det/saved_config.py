@@ -3,54 +3,70 @@
 import ast
 from collections.abc import Iterator
 
-DECISIVE = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader')
-# How data is loaded, not which.
-INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+SECTIONS = (
+    'model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'val_dataloader',
+    'val_evaluator',
+)  # fmt: skip
+# How data is loaded and when it is validated, not what is learnt.
+INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval')
+# What tools/train.py adds, or fills with words of the command line.
+OWN_HOOKS = ('DivergenceHook', 'ExactResumeHook', 'InterruptHook', 'MissedValidationHook', 'ResultHook')
+ABSENT = ast.Name('not there')
 
 
 def changes(before: str, now: str) -> list[str]:
-    """What decides the outcome of a training and is another in one of two configs.
+    """What is another in one of two configs, of model, data, loop, optimizer, schedules, hooks and evaluator.
 
     Args:
         before: One config as Python source, as mmengine writes it into checkpoints (`Config.pretty_text`).
         now: The other one.
 
     Returns:
-        A line for each setting, as `train_cfg.max_iters: 12000 -> 24000`.
+        A line for each setting, as `train_cfg.max_iters: 12000 -> 24000`; none if one is no Python.
     """
-    old, new = _settings(before), _settings(now)
-    return [
-        f'{name}: {old.get(name, "not there")} -> {new.get(name, "not there")}'
-        for name in {**old, **new}
-        if old.get(name) != new.get(name) and name.rpartition('.')[2] not in INDIFFERENT
-    ]
+    try:
+        old, new = _sections(before), _sections(now)
+    except SyntaxError:
+        return []
+    return [*_changes('', old, new)]
 
 
-def _settings(source: str) -> dict[str, str]:
-    """The source of each value, by its dotted name."""
-    found: dict[str, str] = {}
-    for line in ast.parse(source).body:
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and line.targets[0].id in DECISIVE:
-            found |= _leaves(line.targets[0].id, line.value)
-    return found
+def _changes(place: str, old: dict[str, ast.expr], new: dict[str, ast.expr]) -> Iterator[str]:
+    for name in {**old, **new}:
+        one, other = old.get(name, ABSENT), new.get(name, ABSENT)
+        parts = [_parts(node) for node in (one, other)]
+        if name in INDIFFERENT or _source(one) == _source(other):
+            continue
+        if all(parts):
+            yield from _changes(f'{place}{name}.', *parts)
+        else:
+            yield f'{place}{name}: {_source(one)} -> {_source(other)}'
 
 
-def _leaves(name: str, node: ast.expr) -> dict[str, str]:
-    parts = [*_parts(node)]
-    if not parts:
-        return {name: ast.unparse(node)}
-    return {key: value for part, inner in parts for key, value in _leaves(f'{name}.{part}', inner).items()}
+def _sections(source: str) -> dict[str, ast.expr]:
+    named = [(line.targets[0], line.value) for line in ast.parse(source).body if isinstance(line, ast.Assign)]
+    return {name.id: value for name, value in named if isinstance(name, ast.Name) and name.id in SECTIONS}
 
 
-def _parts(node: ast.expr) -> Iterator[tuple[object, ast.expr]]:
+def _parts(node: ast.expr) -> dict[str, ast.expr]:
     """The items of a dict, or of a list of dicts; a list of numbers is one value."""
     match node:
         case ast.Call(func=ast.Name(id='dict'), args=args, keywords=keywords):
-            for mapping in args:  # whose keys are no identifiers
-                yield from _parts(mapping)
-            yield from ((keyword.arg, keyword.value) for keyword in keywords)
+            named = {keyword.arg: keyword.value for keyword in keywords}
+            return {key: value for mapping in args for key, value in _parts(mapping).items()} | named
         case ast.Dict(keys=keys, values=values):
-            yield from zip(map(ast.literal_eval, keys), values, strict=True)
-        case ast.List(elts=items) | ast.Tuple(elts=items):
-            if any(isinstance(item, ast.Call | ast.Dict) for item in items):
-                yield from enumerate(items)
+            return dict(zip((str(ast.literal_eval(key)) for key in keys), values, strict=True))
+        case ast.List(elts=items) | ast.Tuple(elts=items) if any(_parts(item) for item in items):
+            return {str(i): item for i, item in enumerate(item for item in items if not _is_own_hook(item))}
+    return {}
+
+
+def _is_own_hook(node: ast.expr) -> bool:
+    kind = _parts(node).get('type')
+    return isinstance(kind, ast.Constant) and str(kind.value).rpartition('.')[2] in OWN_HOOKS
+
+
+def _source(node: ast.expr) -> str:
+    if isinstance(node, ast.Set):  # in another order in each process
+        return f'{{{", ".join(sorted(map(ast.unparse, node.elts)))}}}'
+    return ast.unparse(node)

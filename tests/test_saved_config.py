@@ -25,15 +25,40 @@ def test_each_changed_setting_is_named_with_both_values():
     assert changes(config(), now) == [
         'model.distill.0.loss.tau: 2.0 -> 4.0',
         'model.distill.0.loss.weights: [1, 2] -> [1, 3]',
-        'param_scheduler.1.milestones: [8, 11] -> not there',
         'model.distill.0.loss.power: not there -> 2',
         'model.teacher: not there -> None',
+        'param_scheduler.1: dict(milestones=[8, 11]) -> not there',
     ]
 
 
 def test_what_does_not_decide_the_outcome_is_passed_over():
     loader = dict(batch_size=2, num_workers=8, dataset=dict(type='a'))
     assert changes(config(), config(train_dataloader=loader, work_dir='there', load_from='x.pth')) == []
+    hooks = [dict(type='luminet_det.ResultHook', options=dict(a=1)), dict(type='EMAHook')]
+    assert changes(config(custom_hooks=hooks[1:]), config(custom_hooks=hooks)) == []
+
+
+def test_hooks_and_evaluators_count():
+    now = config(custom_hooks=[dict(type='EMAHook', momentum=0.1)], val_evaluator=dict(metric='bbox'))
+    before = config(custom_hooks=[dict(type='EMAHook', momentum=0.2)], val_evaluator=dict(metric='segm'))
+    assert changes(before, now) == [
+        'custom_hooks.0.momentum: 0.2 -> 0.1',
+        "val_evaluator.metric: 'segm' -> 'bbox'",
+    ]
+
+
+def test_a_setting_of_another_kind_is_shown_as_a_whole():
+    before, now = config(model=dict(teacher='a')), config(model=dict(teacher=dict(config='a')))
+    assert changes(before, now) == ["model.teacher: 'a' -> dict(config='a')"]
+
+
+def test_a_set_has_no_order():
+    assert changes("model = dict(a={'x', 'y'})", "model = dict(a={'y', 'x'})") == []
+    assert changes("model = dict(a={'x', 'y'})", "model = dict(a={'z', 'x'})") == ["model.a: {'x', 'y'} -> {'x', 'z'}"]
+
+
+def test_what_is_no_python_is_not_compared():
+    assert changes('model = dict(a=<function f at 0x1>)', 'model = dict(a=1)') == []
 
 
 def test_names_that_are_no_identifiers_are_read():

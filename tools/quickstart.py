@@ -96,7 +96,7 @@ def parse_args() -> argparse.Namespace:
     for flag, folder in (('--work-dir', args.work_dir), ('--data-root', args.data_root)):
         # Both are handed to the trainings by --cfg-options.
         if folder and parse_value(folder) != folder:
-            parser.error(f'{flag} {folder!r}: give a folder without commas, brackets and quotes')
+            parser.error(f'{flag} {folder!r}: give a folder that reads as no number, list or quotation')
     return args
 
 

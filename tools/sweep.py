@@ -145,7 +145,6 @@ def _train(args: Namespace, left: dict[str, tuple[sweep.Point, list[str]]]) -> t
         else:
             why = f'exit code {code}' if code else 'it ended without a validation'
             print(f'{where}: FAILED, {why}; the end of {job.log}:\n{tail(job.log)}\n', flush=True)
-            point.fail()
             failed.append(job.name)
 
     jobs = []

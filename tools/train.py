@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from luminet_det import config, training_set, unread_annotations
+from luminet_det import config, moved_run, training_set, unread_annotations
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
     elastic,
@@ -81,9 +81,9 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         adopt_seed(cfg)
     _add_hook(cfg, dict(type='luminet_det.DivergenceHook'))
     _add_hook(cfg, dict(type='luminet_det.ExactResumeHook'))
-    # Before the next, which may end the run after a validation.
-    _add_hook(cfg, dict(type='luminet_det.MissedValidationHook'))
     _add_hook(cfg, dict(type='luminet_det.InterruptHook', command=command))
+    # After InterruptHook, so that a signal waits for the end of this validation too.
+    _add_hook(cfg, dict(type='luminet_det.MissedValidationHook'))
     return cfg
 
 
@@ -118,22 +118,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _resume(cfg: Config, checkpoint: str) -> None:
     """Go on from a checkpoint, or by 'auto' from the work dir's latest; without one the config's `load_from` stays."""
-    _find_moved(Path(cfg.work_dir))
     if checkpoint != 'auto':
         cfg.resume, cfg.load_from = True, checkpoint
+    elif moved := moved_run.own_last_checkpoint(cfg):
+        cfg.resume, cfg.load_from = True, moved
     elif not cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir):
         cfg.resume, cfg.load_from = True, None
-
-
-def _find_moved(work_dir: Path) -> None:
-    """Have a work dir that was moved or copied name its own last checkpoint; mmengine notes where that was saved."""
-    pointer = work_dir / 'last_checkpoint'
-    saved = Path(pointer.read_text().strip()) if pointer.is_file() else work_dir
-    here = work_dir / saved.name
-    if here.is_file() and here.resolve() != saved.resolve():
-        part = work_dir / 'last_checkpoint.part'
-        part.write_text(str(here))
-        part.replace(pointer)
 
 
 def _outcome_options(args: Namespace) -> dict:

@@ -80,8 +80,6 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
             print(f'train_chain.py: error: {error}', file=sys.stderr)
             return 1
         if code := _train(args, train, run, taught, f'{place + 1}/{len(runs)}'):
-            if code == 1:
-                record.fail(place)
             return code
         record.finish(place)
     table = chain.format_table(runs, args.pass_on)

@@ -53,11 +53,6 @@ class Record:
         self.runs[place]['finished'] = True
         self._write()
 
-    def fail(self, place: int) -> None:
-        """Remember that a run has failed, so that a change may mend it as long as it has saved nothing."""
-        self.runs[place]['failed'] = True
-        self._write()
-
     def _check(self, known: list[dict], runs: Sequence[Run]) -> None:
         """Refuse a folder that holds something else."""
         folder, elsewhere = self.path.parent, 'move it away or give another --work-dir'
@@ -67,7 +62,8 @@ class Record:
             if run['fingerprint'] == before['fingerprint']:
                 continue
             if run['config'] == before['config']:
-                if before.get('failed') and not runs[place - 1].begun:
+                if not (runs[place - 1].begun or runs[place - 1].complete):
+                    # A change may mend a run that has saved nothing.
                     continue
                 change = f'its run {place}, {run["config"]}, was of another content or with other flags'
             else:

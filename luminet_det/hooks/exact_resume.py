@@ -16,7 +16,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch.utils.data import DataLoader
 
-from luminet_det import saved_config
+from luminet_det import moved_run, saved_config
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
 from luminet_det.registry import HOOKS
@@ -24,6 +24,8 @@ from luminet_det.registry import HOOKS
 # What a seed is for; no two purposes share one.
 STEP, DATA, WORKERS = range(3)
 MOST_CHANGES = 20  # lines of a warning
+# Changes that a reader may think to have an effect which they have not.
+KEPT = ('optim_wrapper.optimizer.', 'param_scheduler', 'train_cfg.max_')
 
 
 @HOOKS.register_module()
@@ -44,7 +46,8 @@ class ExactResumeHook(Hook):
     - Several processes validate the student that a checkpoint has: before validation all take the running statistics
       of the first, which alone are saved. Left alone, each would use its own, and a resumed run score otherwise.
 
-    - Settings that decide the outcome and are others than those of the checkpoint are listed.
+    - Settings of model, data, loop, optimizer and hooks that are others than those of the checkpoint are listed.
+    - The best checkpoint so far comes along into another work dir.
 
     It costs some 0.03 ms a step. Exact means equal floats as far as the kernels are deterministic; on a GPU set
     `randomness = dict(deterministic=True)` too.
@@ -61,15 +64,16 @@ class ExactResumeHook(Hook):
         """Remember how far into its epoch the checkpoint is, and say what it was trained by otherwise.
 
         Raises:
-            RuntimeError: It is of a run that trained other things beside the student.
+            RuntimeError: It is of a run that trained other things beside the student, or by another optimizer.
         """
         meta = checkpoint.get('meta', {})
         self._progress = meta.get('epoch_progress')
         if not runner._resume:
             return
         require_same(runner.model.module if is_model_wrapper(runner.model) else runner.model, checkpoint)
+        moved_run.take_best_along(runner, checkpoint)
         if kept := meta.get('cfg'):
-            _warn_of_changes(runner, saved_config.changes(kept, runner.cfg.pretty_text))
+            _tell_changes(runner, saved_config.changes(kept, runner.cfg.pretty_text))
 
     def before_train(self, runner: Runner) -> None:
         """Take the data of an iteration-based loop in hand, before it replays what a resumed run has seen."""
@@ -193,13 +197,21 @@ class RestOfEpoch:
         return getattr(self.loader, name)
 
 
-def _warn_of_changes(runner: Runner, changes: Sequence[str]) -> None:
+def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:
     if not changes:
         return
+    if other := [line for line in changes if line.startswith('optim_wrapper.optimizer.type: ')]:
+        raise RuntimeError(
+            f'The state of an optimizer is of no use to another ({other[0]}): resume with the one of that run, or '
+            'start from its weights alone: load_from=<checkpoint>, without --resume, in another --work-dir.'
+        )
     lines = [*changes[:MOST_CHANGES], *([f'and {len(changes) - MOST_CHANGES} more'] if changes[MOST_CHANGES:] else [])]
     told = 'The run is resumed with other settings than its checkpoint was trained with:\n  ' + '\n  '.join(lines)
-    if any(line.startswith(('optim_wrapper.optimizer', 'param_scheduler')) for line in changes):
-        told += '\nThe settings of optimizer and schedules come with the checkpoint, whatever the config says.'
+    if any(line.startswith(KEPT) for line in changes):
+        told += (
+            '\nOf an optimizer and of schedules that it had, the values come with the checkpoint, whatever the config '
+            'says: learning rate, milestones, and where a schedule ends.'
+        )
     runner.logger.warning(told)
 
 

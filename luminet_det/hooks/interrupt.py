@@ -29,11 +29,11 @@ class InterruptHook(Hook):
     """On Ctrl-C, or SIGTERM as schedulers send it: finish the iteration, save, say how to resume, exit.
 
     The checkpoint is `<work_dir>/interrupted_iter_<n>.pth`, complete with optimizer and schedules, and becomes
-    the one that `--resume` picks up; the run that goes on from it removes it at its end. It may be from within an
-    epoch; `ExactResumeHook`, which `tools/train.py` always adds, then goes on within that epoch. The exit code is
-    128 + signal, as a shell reports it. During validation the hook waits for its end, so that the score is not
-    lost. A second signal exits at once. torchrun is told to end as well: an exit that was asked for is no failure
-    to start again from.
+    the one that `--resume` picks up; the run that goes on from it removes it once it has saved a later one. It may
+    be from within an epoch; `ExactResumeHook`, which `tools/train.py` always adds, then goes on within that epoch.
+    The exit code is 128 + signal, as a shell reports it. During validation the hook waits for its end, so that the
+    score is not lost. A second signal exits at once. torchrun is told to end as well: an exit that was asked for is
+    no failure to start again from.
 
     Args:
         command: The command line that resumes the run. Default: this process's own, with `--resume`.
@@ -51,6 +51,7 @@ class InterruptHook(Hook):
         self.interval, self.patience = interval, patience
         self._process, self._training = os.getpid(), False
         self._signal, self._since = 0, 0.0
+        self._resumed_from: Path | None = None
         self.trained = False  # whether this process has finished an iteration
         self._previous = {}
         # Here, before loaders are built: processes that they fork must have the handler as well, or they would
@@ -64,6 +65,7 @@ class InterruptHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """From here on a signal waits for the end of the iteration; before, it ends the program as ever."""
         self._training = True
+        self._resumed_from = Path(runner.work_dir) / _name(runner.iter) if runner.iter else None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -77,20 +79,23 @@ class InterruptHook(Hook):
         if number and (isinstance(runner.optim_wrapper, OptimWrapperDict) or runner.optim_wrapper.should_update()):
             self._stop(runner, number, runner.iter + 1)
 
-    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Stop if told to during validation; the iteration before it is complete."""
+    def after_val(self, runner: Runner) -> None:
+        """Stop if told to during validation, once all hooks have its scores; the iteration before it is complete."""
         if self._training and (number := self._agreed()):
             self._stop(runner, number, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
-        """Give the signals back, and remove what interruptions have saved and a later checkpoint stands for."""
+        """Give the signals back."""
         self._release()
+        self._tidy(runner)
+
+    def _tidy(self, runner: Runner) -> None:
+        """Remove what an interruption had saved and this run went on from, if a later checkpoint stands for it."""
         pointer = Path(runner.work_dir) / 'last_checkpoint'
-        if is_main_process() and pointer.is_file():
+        if is_main_process() and self._resumed_from and pointer.is_file():
             last = Path(pointer.read_text().strip())
-            for path in Path(runner.work_dir).glob('interrupted_iter_*.pth'):
-                if last.is_file() and path.name != last.name:
-                    path.unlink()
+            if last.is_file() and last.name != self._resumed_from.name:
+                self._resumed_from.unlink(missing_ok=True)
 
     def _release(self) -> None:
         self._training = False
@@ -129,7 +134,7 @@ class InterruptHook(Hook):
         return int(number)
 
     def _stop(self, runner: Runner, number: int, iteration: int) -> NoReturn:
-        name = f'interrupted_iter_{iteration}.pth'
+        name = _name(iteration)
         # Both of mmengine's runners save one more than this as the number of iterations done.
         runner.train_loop._iter = iteration - 1
         runner.save_checkpoint(runner.work_dir, name, by_epoch=False)
@@ -140,12 +145,17 @@ class InterruptHook(Hook):
             print(
                 f'Stopped after iteration {iteration} of {runner.max_iters}. Resume with:\n{self.command}', flush=True
             )
+        self._tidy(runner)
         # A launcher ends the others as soon as one has exited.
         barrier()
         self._release()
         if os.environ.get('LOCAL_RANK', '0') == '0':
             elastic.end()
         raise SystemExit(128 + number)
+
+
+def _name(iteration: int) -> str:
+    return f'interrupted_iter_{iteration}.pth'
 
 
 def resume_command(words: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from luminet_det.registry import HOOKS
@@ -29,14 +29,19 @@ class MissedValidationHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Validate first if that is due."""
         self._training = True
-        record = Path(runner.work_dir) / RECORD
-        if not runner.iter and is_main_process():
-            record.unlink(missing_ok=True)
+        last = _read(runner)
+        if last > runner.iter and is_main_process():
+            # A new run, or one that went back: what it is to validate again is not done.
+            _write(runner)
         # The first process decides for all: others may have a work dir of their own.
-        missed = [is_main_process() and _is_due(runner) and runner.iter > _last(record)]
+        missed = [_is_due(runner) and last < runner.iter]
         broadcast_object_list(missed)
         if missed[0]:
-            runner.logger.info('The resumed checkpoint was not validated before its run ended; that comes first.')
+            runner.logger.info(f'{runner.work_dir} has no validation of the resumed checkpoint, so that comes first.')
+            for hook in runner.hooks:
+                # With the checkpoint named here mmengine saves it once more, with the best score so far.
+                if isinstance(hook, CheckpointHook):
+                    hook.last_ckpt = runner.message_hub.get_info('last_ckpt')
             runner.val_loop.run()
             runner.model.train()
             runner.message_hub.update_info('loop_stage', 'train')
@@ -44,7 +49,7 @@ class MissedValidationHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the iteration."""
         if self._training and is_main_process():
-            (Path(runner.work_dir) / RECORD).write_text(f'{runner.iter}\n', encoding='utf-8')
+            _write(runner)
 
     def after_train(self, runner: Runner) -> None:
         """What is validated from here on is no part of the training."""
@@ -58,12 +63,23 @@ def _is_due(runner: Runner) -> bool:
         return False
     loop._decide_current_val_interval()
     if isinstance(loop, EpochBasedTrainLoop):
-        within_epoch = runner.iter % len(loop.dataloader)
+        within_epoch = runner.iter != runner.epoch * len(loop.dataloader)
         done, total = 0 if within_epoch else runner.epoch, loop.max_epochs
     else:
         done, total = runner.iter, loop.max_iters
     return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == total)
 
 
-def _last(record: Path) -> int:
-    return int(record.read_text(encoding='utf-8')) if record.is_file() else 0
+def _read(runner: Runner) -> int:
+    """The iteration of the last validation; 0 if there was none."""
+    try:
+        return int((Path(runner.work_dir) / RECORD).read_text(encoding='utf-8'))
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _write(runner: Runner) -> None:
+    record = Path(runner.work_dir) / RECORD
+    part = record.with_suffix('.part')
+    part.write_text(f'{runner.iter}\n', encoding='utf-8')
+    part.replace(record)

@@ -30,7 +30,7 @@ class Point:
     def check(self) -> None:
         """Refuse a folder that holds something else.
 
-        A training that failed before it saved or measured anything may be mended by a change.
+        A change may mend a training that has saved and measured nothing.
 
         Raises:
             FileExistsError: No sweep wrote it, or one with another config, seed or flags.
@@ -43,8 +43,7 @@ class Point:
                 f'{self.work_dir} was not written by a sweep (it has no {RECORD}); '
                 'move it away or give another --work-dir'
             )
-        failed = record.get('failed') and not self.begun
-        if record['fingerprint'] != self.fingerprint and not failed:
+        if record['fingerprint'] != self.fingerprint and self.begun:
             raise FileExistsError(
                 f'{self.work_dir} was trained with another config or other flags; '
                 'move it away or give another --work-dir'
@@ -59,10 +58,6 @@ class Point:
     def finish(self) -> None:
         """Remember that the training has come to its end."""
         self._record(finished=True)
-
-    def fail(self) -> None:
-        """Remember that the training has failed."""
-        self._record(finished=False, failed=True)
 
     @property
     def begun(self) -> bool:
@@ -83,8 +78,8 @@ class Point:
         """What was measured at each validation, by `step` (epochs or iterations), in order."""
         return validations(self.work_dir)
 
-    def _record(self, **state: bool) -> None:
-        content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, **state)
+    def _record(self, finished: bool) -> None:
+        content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, finished=finished)
         _write(self.work_dir / RECORD, content)
 
 

@@ -159,7 +159,16 @@ def test_settings_that_are_others_than_the_checkpoints_are_named(tmp_path, data)
     assert told == [
         '  optim_wrapper.optimizer.lr: 0.01 -> 0.5',
         '  train_cfg.max_iters: 8 -> 5',
-        'The settings of optimizer and schedules come with the checkpoint, whatever the config says.',
+        'Of an optimizer and of schedules that it had, the values come with the checkpoint, whatever the config says: '
+        'learning rate, milestones, and where a schedule ends.',
     ]
     assert max(runs.scalars(tmp_path / 'killed' / 'work', 'lr').values()) <= 0.01
     assert 'other settings' not in runs.run(train.main, words, tmp_path / 'killed').text
+
+
+def test_another_optimizer_is_refused(tmp_path, data):
+    killed = kill(train.main, config_of('iterations', tmp_path, data), tmp_path / 'killed')
+    words = [killed, '--work-dir', tmp_path / 'killed' / 'work', '--resume', '--cfg-options']
+    finished = runs.run(train.main, [*words, 'optim_wrapper.optimizer.type=RMSprop'], tmp_path / 'killed')
+    assert finished.code == 1
+    assert "optim_wrapper.optimizer.type: 'SGD' -> 'RMSprop'): resume with the one of that run" in finished.last_line

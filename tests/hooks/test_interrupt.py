@@ -108,6 +108,13 @@ def test_a_finished_run_keeps_an_interruptions_checkpoint_only_where_it_has_no_l
     assert [path.name for path in (tmp_path / 'work').glob('*.pth')] == [left]
 
 
+def test_another_run_in_the_folder_leaves_an_interruptions_checkpoint_alone(tmp_path, data):
+    interrupted(tmp_path, data, max_iters=4)
+    other = runs.tiny_config(tmp_path / 'other.py', data, max_iters=2)
+    assert runs.run(train.main, [other, '--work-dir', tmp_path / 'work'], tmp_path).code == 0
+    assert (tmp_path / 'work' / 'interrupted_iter_3.pth').is_file()
+
+
 def test_a_run_interrupted_twice_in_one_epoch_still_goes_on_there(tmp_path, data, uninterrupted):
     config, _ = interrupted(tmp_path, data, when=dict(iteration=4), max_epochs=2)
     assert meta(tmp_path, 5)['epoch_progress'] == [1, 4]

@@ -1,18 +1,32 @@
 """MissedValidationHook: no validation is lost to a kill."""
 
+import os
 import signal
 from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
-from luminet_det.hooks.missed_validation import _is_due
+from luminet_det.hooks.missed_validation import RECORD, MissedValidationHook, _is_due
 from luminet_det.sweep.point import validations
 from tests import runs
 from tools import train
 
-TOLD = 'was not validated before its run ended'
+TOLD = 'has no validation of the resumed checkpoint'
+
+
+@HOOKS.register_module()
+class KillHook(Hook):
+    """Send this process a signal as a validation begins."""
+
+    def __init__(self, number=signal.SIGKILL.value):
+        self.number = number
+
+    def before_val_epoch(self, runner):
+        os.kill(os.getpid(), self.number)
 
 
 def steps(work_dir):
@@ -70,6 +84,60 @@ def test_a_new_run_in_an_old_folder_owes_its_own_validation(tmp_path, data):
     assert TOLD in resume(tmp_path, train_and_kill(tmp_path, config, 0, val=True))
 
 
+def test_what_a_run_went_back_behind_is_validated_again(tmp_path, data):
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=2, max_iters=4)
+    assert runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path).code == 0
+    cfg = Config.fromfile(config)
+    (tmp_path / 'work' / 'iter_4.pth').unlink()
+    # SignalHook spares a resumed run.
+    cfg.custom_hooks = [dict(type='KillHook')]
+    words = [runs.config_file(tmp_path / 'back.py', cfg), '--work-dir', tmp_path / 'work', '--resume']
+    killed = runs.run(train.main, [*words, tmp_path / 'work' / 'iter_2.pth'], tmp_path)
+    assert killed.code == -signal.SIGKILL, killed.text
+    assert TOLD in resume(tmp_path, config)
+
+
+@pytest.mark.parametrize('content', ['', 'x'])
+def test_a_record_that_was_cut_short_counts_for_nothing(tmp_path, data, content):
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=4, max_iters=4)
+    killed = train_and_kill(tmp_path, config, 0, val=True)
+    (tmp_path / 'work' / RECORD).write_text(content)
+    assert TOLD in resume(tmp_path, killed)
+
+
+def test_a_signal_in_the_validation_that_is_made_up_waits_for_its_end(tmp_path, data):
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, checkpoint_interval=4, max_iters=4)
+    train_and_kill(tmp_path, config, 0, val=True)
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type='KillHook', number=signal.SIGTERM.value)]
+    words = [runs.config_file(tmp_path / 'told.py', cfg), '--work-dir', tmp_path / 'work', '--resume']
+    told = runs.run(train.main, words, tmp_path)
+    assert told.code == 128 + signal.SIGTERM, told.text
+    assert 'Resume with:' in told.text
+    assert steps(tmp_path / 'work') == [4]
+    assert TOLD not in resume(tmp_path, config)
+
+
+def test_a_best_checkpoint_of_a_validation_that_is_made_up_is_noted_in_the_resumed_one(tmp_path):
+    """mmengine saves that once more if it knows of it."""
+    saver = CheckpointHook()
+    hub = SimpleNamespace(get_info={'last_ckpt': 'iter_10.pth'}.get, update_info=lambda *of: None)
+    known = []
+    runner = SimpleNamespace(
+        work_dir=tmp_path,
+        train_loop=loop_of(IterBasedTrainLoop, 10, 10, 3),
+        val_loop=SimpleNamespace(run=lambda: known.append(saver.last_ckpt)),
+        iter=10,
+        epoch=0,
+        hooks=[saver],
+        logger=SimpleNamespace(info=print),
+        message_hub=hub,
+        model=SimpleNamespace(train=lambda: None),
+    )
+    MissedValidationHook().before_train(runner)
+    assert known == ['iter_10.pth']
+
+
 def loop_of(kind, length, done, interval, begin=1, dynamic=None):
     loop = kind.__new__(kind)
     loop.dataloader, loop.val_begin, loop.val_interval = range(5), begin, interval
@@ -85,11 +153,21 @@ def loop_of(kind, length, done, interval, begin=1, dynamic=None):
         (8, 40, {}, False),
         (10, 50, {}, True),
         (9, 47, {}, False),
+        (9, 50, {}, False),
         (3, 15, dict(begin=4), False),
         (8, 40, dict(dynamic=[(7, 1)]), True),
         (5, 25, dict(dynamic=[(7, 1)]), False),
     ],
-    ids=['interval', 'between', 'the last', 'within an epoch', 'before the first', 'denser at the end', 'not yet'],
+    ids=[
+        'interval',
+        'between',
+        'the last',
+        'within an epoch',
+        'the last iteration of one',
+        'before the first',
+        'denser at the end',
+        'not yet',
+    ],
 )
 def test_what_is_due_is_what_the_loop_would_validate(epoch, iterations, setting, due):
     """Every third of ten epochs, and the last."""

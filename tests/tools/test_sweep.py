@@ -276,7 +276,7 @@ def test_the_folder_of_another_config_or_of_no_sweep_is_left_alone(folder, capsy
     assert 'was not written by a sweep' in refused(capsys, '--grid', f'{TAU}=1')
 
 
-def test_a_point_that_failed_at_its_start_takes_a_mended_config_and_one_that_did_not_keeps_its_own(folder, capsys):
+def test_a_point_without_a_training_takes_a_mended_config_and_one_with_it_keeps_its_own(folder, capsys):
     assert swept('--grid', f'{TAU}=99,1', '--no-plot') == 1
     (folder / 'c.py').write_text(CONFIG.replace('[8, 16]', '[8, 32]'))
     assert 'tau=1,seed=0 was trained with another config' in refused(capsys, '--grid', f'{TAU}=99,1')

@@ -237,6 +237,14 @@ def test_a_run_that_failed_at_its_start_may_be_mended_in_its_config(folder, caps
     assert 'its run 2, middle.py, was of another content' in refused(capsys)
 
 
+def test_what_the_runs_share_may_be_mended_while_none_has_saved_anything(folder):
+    big = (folder / 'big.py').read_text()
+    (folder / 'big.py').write_text(f'{big}# fails\n')
+    assert chained('--cfg-options', 'mended=False') == 1
+    (folder / 'big.py').write_text(big)
+    assert chained('--cfg-options', 'mended=True') == 0
+
+
 def test_a_crash_stops_the_chain_is_told_with_its_log_and_is_gone_on_from(folder, capsys):
     with (folder / 'middle.py').open('a') as file:
         file.write('# fails\n')
