@@ -65,6 +65,11 @@ CLASSIFIER_ROWS = {
 }
 
 # By file, on what it was measured; a GPU's file says it itself.
+# The files of benchmarks.step_cost, and the CPU of each.
+MODES = {
+    'step_cost': 'a CPU with bf16 instructions',
+    'step_cost_no_bf16': 'a CPU without them',
+}
 SPEED = {
     'classification_speed_threads2': 'a CPU without bf16 instructions, both cores for torch',
     'classification_speed': 'the same, one thread',
@@ -125,13 +130,17 @@ def step_cost() -> str:
 
 
 def modes() -> str:
-    threads = _result('step_cost')['threads']
-    measured = [found['modes'] for found in threads.values()]
-    rows = [
-        (name, [*(_spread(of[name]['time']) for of in measured), f'{measured[0][name]["memory"]:.2f}'])
-        for name in measured[0]
+    found = [_result(name)['threads']['1']['modes'] for name in MODES]
+    names = dict.fromkeys(name for modes in reversed(found) for name in modes)
+    lines = [
+        f'| to the same step without it: time, 1 thread | {" | ".join(MODES.values())} | peak memory |',
+        f'|---|{"---:|" * (len(MODES) + 1)}',
     ]
-    return _table('to the same step without it: time', threads, rows, 'peak memory')
+    for name in names:
+        memory = next(modes[name]['memory'] for modes in found if name in modes)
+        times = [_spread(modes[name]['time']) if name in modes else '-' for modes in found]
+        lines.append(f'| {" | ".join([name, *times, f"{memory:.2f}"])} |')
+    return '\n'.join(lines)
 
 
 def dense_grid() -> str:
