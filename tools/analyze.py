@@ -16,9 +16,9 @@ from pathlib import Path
 from luminet_det import config
 from luminet_det.classification.analysis.gallery import shown_classes
 from luminet_det.classification.analysis.page import cells
-from luminet_det.classification.analysis.pictures.style import require_extra
 from luminet_det.classification.analysis.report import write_report
 from luminet_det.classification.analysis.subjects import ask
+from luminet_det.extra import require
 
 
 def parser() -> ArgumentParser:
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = flags.parse_args(argv)
     try:
         check(args)
-        require_extra()
+        require('the pictures are drawn', 'matplotlib', 'sklearn')
         cfg = config.load(args)
         teacher = dict(config=args.teacher_config, checkpoint=args.teacher_checkpoint) if args.teacher_config else None
         subjects = ask(cfg, args.checkpoint, teacher, args.compare, args.compare_name, args.images, args.device)

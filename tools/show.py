@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luminet_det import config, pictures
+from luminet_det.extra import require
 from luminet_det.pictures.comparison import DISTILLED
 from luminet_det.published.markdown import table
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.images < 1 or args.of < 0 or not 0 <= args.score <= 1:
         flags.error('--images is at least 1, --of at least 0, --score between 0 and 1')
     try:
-        pictures.require_matplotlib()
+        require('the picture is drawn', 'matplotlib')
         cfg = config.load(args)
         found = pictures.compare(
             cfg, args.checkpoint, args.plain, args.of or None, args.score, args.device, lambda text: print(text)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luminet_det import config, sweep
+from luminet_det.extra import require
 from luminet_det.options import OptionsAction
 from luminet_det.sweep.jobs import INTERRUPTED, python_script, tail
 from luminet_det.sweep.point import LOG
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
     try:
         grid, points = plan(args, extra)
         if not args.no_plot and not args.dry_run:
-            sweep.require_matplotlib()
+            require('the plot is drawn', 'matplotlib', otherwise=' or give --no-plot')
     except (FileNotFoundError, FileExistsError, ValueError, KeyError, ImportError) as error:
         flags.error(str(error.args[0]) if isinstance(error, KeyError) else str(error))
     left = {}

@@ -2,7 +2,7 @@
 
 from luminet_det.pictures.comparison import Comparison, compare
 from luminet_det.pictures.detections import Detections, detect
-from luminet_det.pictures.figure import draw, require_matplotlib
+from luminet_det.pictures.figure import draw
 from luminet_det.pictures.labelled_box import LabelledBox, right
 from luminet_det.pictures.scene import Scene, scene
 from luminet_det.pictures.telling import Count, counts, telling
@@ -17,7 +17,6 @@ __all__ = [
     'counts',
     'detect',
     'draw',
-    'require_matplotlib',
     'right',
     'scene',
     'telling',

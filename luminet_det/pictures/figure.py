@@ -59,21 +59,6 @@ def draw(
     figure.savefig(path)
 
 
-def require_matplotlib() -> None:
-    """Refuse to begin what could not be drawn at the end.
-
-    Raises:
-        ImportError: matplotlib is not installed; the message says how to install it.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "pictures are drawn with matplotlib, which is not installed; run pip install '.[quickstart]' in "
-            "luminet_det's folder"
-        ) from error
-
-
 def _draw_box(axis: 'Axes', box: LabelledBox, text: str, colour: str) -> None:
     left, top, end, bottom = box.corners
     # The edge pixels of an image reach half a pixel beyond their centres.

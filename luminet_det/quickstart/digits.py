@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from luminet_det.extra import require
+
 CLASSES = tuple('0123456789')
 SIDE = 128  # pixels of a scene
 DIGITS_PER_SCENE = (2, 6)
@@ -59,13 +61,9 @@ def prepare_digits(root: str | Path, train: int = 800, val: int = 200, seed: int
 
 def load_scans() -> tuple[np.ndarray, np.ndarray]:
     """Return the scans as ink in 0..1, (1797, 8, 8) float32, and their labels, (1797,)."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError(
-            'The quickstart draws its digits from scikit-learn, which is not installed; '
-            "run in luminet_det's folder: pip install '.[quickstart]'"
-        ) from error
+    require('the digits are drawn', 'sklearn.datasets')
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     return (digits.images / 16).astype(np.float32), digits.target
 

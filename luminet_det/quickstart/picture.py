@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from luminet_det import pictures
+from luminet_det.extra import require
 
 SCORE = 0.5  # boxes of lower scores are left out
 
@@ -25,7 +26,7 @@ def draw_comparison(
     from mmdet.apis import init_detector
     from mmdet.registry import DATASETS
 
-    pictures.require_matplotlib()
+    require('the picture is drawn', 'matplotlib')
     found = {}
     for name, (config, checkpoint) in detectors.items():
         model = init_detector(str(config), str(checkpoint), device='cpu')

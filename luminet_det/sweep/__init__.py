@@ -5,7 +5,7 @@ from luminet_det.sweep.grid import Grid, parse_grid, parse_links
 from luminet_det.sweep.jobs import Job, work_off
 from luminet_det.sweep.keys import check_keys
 from luminet_det.sweep.outcome import Outcome, outcomes
-from luminet_det.sweep.plot import draw, require_matplotlib
+from luminet_det.sweep.plot import draw
 from luminet_det.sweep.point import Point
 from luminet_det.sweep.table import format_table
 
@@ -21,6 +21,5 @@ __all__ = [
     'outcomes',
     'parse_grid',
     'parse_links',
-    'require_matplotlib',
     'work_off',
 ]

@@ -11,21 +11,6 @@ from luminet_det.sweep.outcome import Outcome
 LOG_FROM = 8  # an axis whose largest value is so many times its smallest is logarithmic
 
 
-def require_matplotlib() -> None:
-    """Refuse to begin hours of training that could not be drawn at the end.
-
-    Raises:
-        ImportError: matplotlib is not installed; the message says how to install it.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "the plot is drawn with matplotlib, which is not installed; run pip install '.[quickstart]' in "
-            "luminet_det's folder or give --no-plot"
-        ) from error
-
-
 def draw(path: Path, grid: Grid, found: Sequence[Outcome], metric: str) -> None:
     """Draw the metric at the last validation, mean and sample sd over the seeds.
 

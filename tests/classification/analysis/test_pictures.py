@@ -9,8 +9,9 @@ import torch
 from luminet_det.classification.analysis import Answers, pictures
 from luminet_det.classification.analysis.gallery import Picture, gallery, shown_classes
 from luminet_det.classification.analysis.page import cells, write_page
-from luminet_det.classification.analysis.pictures.style import MOST_CLASSES, class_style, require_extra
+from luminet_det.classification.analysis.pictures.style import MOST_CLASSES, class_style
 from luminet_det.classification.analysis.subjects import Subjects
+from luminet_det.extra import require
 from luminet_det.losses import LumiNetLoss, perception
 
 CLASSES = tuple(f'class_{i}' for i in range(6))
@@ -161,4 +162,4 @@ def test_a_number_that_a_network_has_not_is_a_dash():
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"{module} is not installed; run pip install '\.\[quickstart\]'"):
-        require_extra()
+        require('the pictures are drawn', 'matplotlib', 'sklearn')

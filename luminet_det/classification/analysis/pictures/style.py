@@ -16,22 +16,6 @@ AMOUNTS, SIGNS = 'cividis', 'RdBu_r'
 DPI = 130
 
 
-def require_extra() -> None:
-    """Refuse to begin what could not be drawn at the end.
-
-    Raises:
-        ImportError: matplotlib or scikit-learn is not installed; the message says how to install them.
-    """
-    try:
-        import matplotlib  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f'the pictures are drawn with matplotlib and scikit-learn, and {error.name} is not installed; run '
-            "pip install '.[quickstart]' in luminet_det's folder"
-        ) from error
-
-
 def new_figure(width: float, height: float) -> 'Figure':
     """A figure of so many inches whose parts make room for each other."""
     # Not pyplot's, which would keep it alive and ask for a display.
