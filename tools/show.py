@@ -51,28 +51,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         require('the picture is drawn', 'matplotlib')
         cfg = config.load(args)
+        out = _prepared(args.out or Path(f'work_dirs/show/{config.find(args.config).stem}.png'))
         found = pictures.compare(
             cfg, args.checkpoint, args.plain, args.of or None, args.score, args.device, lambda text: print(text)
         )
-    except (FileNotFoundError, ImportError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except (AssertionError, ImportError, OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         flags.error(str(error))
     counts = found.counts
+    rows = [[name, *map(str, map(sum, zip(*of, strict=True)))] for name, of in counts.items()]
+    head = [f'{len(found.scenes)} of {found.total} images, score >= {args.score:g}', 'right', 'wrong', 'missed']
+    print(f'\n{table(head, rows)}\n')
     before, after = counts[found.other], counts[DISTILLED]
     chosen = pictures.telling(before, after, args.images)
-    out = args.out or Path(f'work_dirs/show/{config.find(args.config).stem}.png')
-    out.parent.mkdir(parents=True, exist_ok=True)
+    gains = [after[i].balance - before[i].balance for i in chosen]
+    won, level, lost = (sum(test) for test in zip(*((g > 0, g == 0, g < 0) for g in gains), strict=True))
     pictures.draw(
         out,
         [found.scenes[i] for i in chosen],
         {name: [boxes[i] for i in chosen] for name, boxes in found.found.items()},
-        f'{len(chosen)} of {len(found.scenes)} images: the largest gains of the distilled student on the {found.other} '
-        f'first, its largest losses last\nboxes with a score of {args.score:g} and above; beside each image the right '
-        f'ones less the wrong ones, {found.other} → distilled',
+        f'Of {len(found.scenes)} images {won} of the largest gains of the distilled student on the {found.other}, '
+        f'{level} without a difference and {lost} of its largest losses. Beside each the right boxes less the wrong '
+        f'ones, {found.other} → distilled, of those with a score of {args.score:g} and above.',
         [f'{before[i].balance:+d} → {after[i].balance:+d}' for i in chosen],
     )
-    rows = [[name, *map(str, map(sum, zip(*of, strict=True)))] for name, of in counts.items()]
-    head = [f'{len(found.scenes)} of {found.total} images, score >= {args.score:g}', 'right', 'wrong', 'missed']
-    print(f'\n{table(head, rows)}\n\npicture  {out}')
+    print(f'picture  {out}')
+
+
+def _prepared(out: Path) -> Path:
+    """The PNG's path, in a folder that is there."""
+    if out.is_dir():
+        raise ValueError(f'--out {out} is a folder; name a file in it')
+    if out.suffix.lower() not in ('.png', '.jpg', '.jpeg', '.pdf', '.svg'):
+        out = out.with_name(f'{out.name}.png')
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out
 
 
 if __name__ == '__main__':

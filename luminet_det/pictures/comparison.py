@@ -9,9 +9,12 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from luminet_det import category_order
 from luminet_det.compat import checkpoints
 from luminet_det.dataset_config import common_classes
+from luminet_det.detection.roi_taps import box_head
 from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.teacher_config import build_model
 from luminet_det.distillation.weights import load_strictly
 from luminet_det.pictures.detections import Detections, detect
 from luminet_det.pictures.scene import Scene, scene
@@ -37,8 +40,7 @@ class Comparison:
     @property
     def counts(self) -> dict[str, list[Count]]:
         """The boxes of each image, by detector."""
-        truths = [scene.truth for scene in self.scenes]
-        return {name: counts(found, truths) for name, found in self.found.items()}
+        return {name: counts(found, self.scenes) for name, found in self.found.items()}
 
     @property
     def other(self) -> str:
@@ -69,36 +71,55 @@ def compare(
     Raises:
         FileNotFoundError: A config or a file of weights or annotations is not there.
         RuntimeError: Weights do not fit.
-        ValueError: There is nothing to compare with, no validation set, or no detector.
+        ValueError: There is nothing to compare with, no validation set, no image in it or no detector, or class names
+            do not fit.
     """
-    from mmdet.registry import DATASETS, MODELS
+    from mmdet.registry import DATASETS
 
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     if not cfg.get('val_dataloader'):
         raise ValueError('the config has no val_dataloader, whose images are shown')
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
-    student = MODELS.build(cfg.model)
+    if not len(dataset):
+        raise ValueError('the data set of val_dataloader has no image')
+    student = build_model(cfg)
     if not hasattr(student, 'bbox_head') and not hasattr(student, 'roi_head'):
         raise ValueError('the config is of no detector; tools/analyze.py shows classifiers')
     teachers = [teacher for teacher in getattr(student, 'teachers', ()) if not teacher.trainable]
     if not teachers and not plain:
         raise ValueError('there is nothing to compare with: the config has no frozen teacher; give --plain CHECKPOINT')
+    category_order.check(dataset)
+    device = torch.device(device or get_device())
+    torch.zeros(1, device=device)
+    # Both before anyone is asked, so that a wrong path is not found out after minutes.
+    weights = {name: checkpoints.load(path) for name, path in ((PLAIN, plain), (DISTILLED, checkpoint)) if path}
+    for name, path in ((PLAIN, plain), (DISTILLED, checkpoint)):
+        if path:
+            load_strictly(student, weights[name], source=path)
     total = len(dataset)
     indices = torch.linspace(0, total - 1, min(images or total, total)).round().int().tolist()
     own = common_classes(dataset.metainfo)
-    device, found = device or get_device(), {}
+    found = {}
 
     def ask(name: str, model: nn.Module, classes: Sequence[str]) -> None:
-        said(f'{name}: {len(indices)} of {total} images')
-        found[name] = detect(model.to(device), dataset, indices, classes, score)
+        if (number := _num_classes(model)) != len(classes):
+            raise ValueError(
+                f'the {name} has a head of {number} classes, and there are {len(classes)} names: {", ".join(classes)}'
+            )
+        said(f'{name} looks at {len(indices)} of {total} images ...')
+        found[name] = detect(model.to(device), dataset, indices, classes, score, own)
 
     for place, given in enumerate(teachers, start=1):
         # Without what makes it quick in training; answers are the same but for rounding.
         teacher = Teacher(given.config, given.checkpoint, classes=given.classes)
         teacher.build()
         ask(TEACHER if len(teachers) == 1 else f'{TEACHER} {place}', teacher.model, teacher.classes or own)
-    for name, weights in ((PLAIN, plain), (DISTILLED, checkpoint)):
-        if weights:
-            load_strictly(student, checkpoints.load(weights), source=weights)
-            ask(name, student, own)
+    for name, of in weights.items():
+        load_strictly(student, of, source=name)
+        ask(name, student, own)
     return Comparison([scene(dataset, index) for index in indices], found, total)
+
+
+def _num_classes(detector: nn.Module) -> int:
+    head = box_head(detector.roi_head) if hasattr(detector, 'roi_head') else detector.bbox_head
+    return head.num_classes

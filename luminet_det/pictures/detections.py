@@ -1,6 +1,6 @@
 """What a detector finds in some images of a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -14,7 +14,12 @@ Detections = list[list[LabelledBox]]  # of each image
 
 @torch.no_grad()
 def detect(
-    model: nn.Module, dataset: Dataset, indices: Sequence[int], classes: Sequence[str], score: float
+    model: nn.Module,
+    dataset: Dataset,
+    indices: Sequence[int],
+    classes: Sequence[str],
+    score: float,
+    wanted: Collection[str] | None = None,
 ) -> Detections:
     """Ask a detector.
 
@@ -24,6 +29,7 @@ def detect(
         indices: Of the images, from 0.
         classes: Names in the order of the detector's labels.
         score: Boxes below are left out.
+        wanted: Classes that count; boxes of others are left out. Default: all.
 
     Returns:
         The boxes of each image, the surest first, in pixels of the image on the disk.
@@ -36,5 +42,6 @@ def detect(
         found = found[found.scores >= score]
         found = found[found.scores.argsort(descending=True)]
         boxes = zip(found.bboxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True)
-        answers.append([LabelledBox(tuple(box), classes[label], sure) for box, label, sure in boxes])
+        named = [LabelledBox(tuple(box), classes[label], sure) for box, label, sure in boxes]
+        answers.append([box for box in named if wanted is None or box.name in wanted])
     return answers

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from luminet_det.pictures.detections import Detections
@@ -11,9 +12,15 @@ from luminet_det.pictures.scene import Scene
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-RIGHT, WRONG, TRUE = '#2ee66b', '#ff4d4d', 'white'
+RIGHT, WRONG, NEITHER, TRUE = '#2ee66b', '#ff4d4d', '#b0b0b0', 'white'
 WIDTH = 3  # inches of a column
-LEGEND = 'green: the class is right and IoU >= 0.5; red: it is not, or the object has a surer box'
+COLOURS = {True: RIGHT, False: WRONG, None: NEITHER}
+HEIGHTS = (1.0, 6.0)  # of a row, whatever the image's shape
+LETTERS = 11  # of the title, an inch
+LEGEND = (
+    'Green: the class is right and IoU >= 0.5. Red: it is not, or the object has a surer box. Grey: on an object that '
+    'does not count.'
+)
 
 
 def draw(
@@ -35,47 +42,65 @@ def draw(
     from matplotlib.figure import Figure  # not pyplot's, which asks for a display
 
     names = ['ground truth', *columns]
-    heights = [WIDTH * scene.pixels.shape[0] / scene.pixels.shape[1] for scene in scenes]
-    figure = Figure(figsize=(WIDTH * len(names), sum(heights) + 1), dpi=110, layout='constrained')
+    images = [scene.pixels for scene in scenes]
+    heights = [min(max(WIDTH * image.shape[0] / image.shape[1], HEIGHTS[0]), HEIGHTS[1]) for image in images]
+    text = '\n'.join(fill(line, LETTERS * WIDTH * len(names)) for line in (*title.splitlines(), LEGEND))
+    size = (WIDTH * len(names), sum(heights) + 0.4 + 0.2 * len(text.splitlines()))
+    figure = Figure(figsize=size, dpi=110, layout='constrained')
     axes = figure.subplots(len(scenes), len(names), squeeze=False, height_ratios=heights)
     for row, scene in enumerate(scenes):
         for column, name in enumerate(names):
             axis = axes[row, column]
-            axis.imshow(scene.pixels[..., ::-1], interpolation='nearest')
+            axis.imshow(images[row][..., ::-1], interpolation='nearest')
+            axis.autoscale(False)  # detectors may look beyond the border
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
             if row == 0:
                 axis.set_title(name, fontsize=14)
             if column == 0:
                 axis.set_ylabel(rows[row] if rows else '', fontsize=10)
-                for box in scene.truth:
-                    _draw_box(axis, box, box.name, TRUE)
+                for boxes, colour in ((scene.ignored, NEITHER), (scene.truth, TRUE)):
+                    for box in boxes:
+                        _draw_box(axis, box, box.name, colour)
                 continue
             found = columns[name][row]
-            colours = [RIGHT if hit else WRONG for hit in right(found, scene.truth)]
+            colours = [COLOURS[answer] for answer in right(found, scene.truth, scene.ignored)]
             for box, colour in reversed([*zip(found, colours, strict=True)]):  # the surest last, on top
                 _draw_box(axis, box, f'{box.name} {box.score:.2f}', colour)
-    figure.suptitle(f'{title}\n{LEGEND}', fontsize=12)
+    figure.suptitle(text, fontsize=11)
     figure.savefig(path)
 
 
 def _draw_box(axis: 'Axes', box: LabelledBox, text: str, colour: str) -> None:
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import Normal, withStroke
+
     left, top, end, bottom = box.corners
+    edge = [withStroke(linewidth=2.5, foreground='black', alpha=0.6), Normal()]
     # The edge pixels of an image reach half a pixel beyond their centres.
-    axis.plot(
-        [left - 0.5, end - 0.5, end - 0.5, left - 0.5, left - 0.5],
-        [top - 0.5, top - 0.5, bottom - 0.5, bottom - 0.5, top - 0.5],
-        color=colour,
-        linewidth=1.5,
+    axis.add_patch(
+        Rectangle(
+            (left - 0.5, top - 0.5),
+            end - left,
+            bottom - top,
+            fill=False,
+            color=colour,
+            linewidth=1.5,
+            path_effects=edge,
+        )
     )
-    above = top > 0.07 * axis.get_ylim()[0]
+    width = axis.get_xlim()[1]
+    # Above the box where there is room, else inside; to the left of its end in the right third.
+    above, flush = top > 0.06 * width, left > 0.67 * width
     axis.text(
-        left - 0.5,
-        top - 1.5 if above else bottom + 0.5,
+        min(end, width) - 0.5 if flush else max(left, 0) - 0.5,
+        top - 0.01 * width if above else max(top, 0) + 0.01 * width,
         text,
         color='black',
         fontsize=7,
+        horizontalalignment='right' if flush else 'left',
         verticalalignment='bottom' if above else 'top',
         bbox=dict(facecolor=colour, edgecolor='none', pad=1, alpha=0.9),
         clip_on=True,
+        parse_math=False,
     )

@@ -1,10 +1,10 @@
-"""A box with a class, annotated or found."""
+"""A box with a class, annotated or found, and which of those found are right."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torchvision.ops import box_iou
+from torchvision.ops import box_area, box_iou
 
 IOU = 0.5  # from which on a box is on an object
 
@@ -23,23 +23,38 @@ class LabelledBox(NamedTuple):
     score: float = 1.0
 
 
-def right(found: Sequence[LabelledBox], truth: Sequence[LabelledBox]) -> list[bool]:
+def right(
+    found: Sequence[LabelledBox], truth: Sequence[LabelledBox], ignored: Sequence[LabelledBox] = ()
+) -> list[bool | None]:
     """Which boxes are right: each annotated one is found by the surest box of its class that it overlaps by `IOU`.
 
-    As in COCO's evaluation a second box on the same object is wrong.
+    As in COCO's evaluation a second box on the same object is wrong, and one on an object that does not count, half of
+    it at least, is neither.
 
     Args:
         found: The surest first.
-        truth: The annotated ones.
+        truth: The annotated ones that count.
+        ignored: Those that do not: crowds, and VOC's difficult ones.
+
+    Returns:
+        True, False or None (neither) for each box.
     """
-    if not found or not truth:
-        return [False] * len(found)
-    overlaps = box_iou(*(torch.tensor([box.corners for box in boxes]) for boxes in (found, truth)))
+    overlaps, inside = _overlaps(found, truth)[0], _overlaps(found, ignored)[1]
     taken: set[int] = set()
-    answers = []
-    for box, row in zip(found, overlaps, strict=True):
-        free = [i for i, other in enumerate(truth) if other.name == box.name and i not in taken and row[i] >= IOU]
-        answers.append(bool(free))
+    answers: list[bool | None] = []
+    for place, box in enumerate(found):
+        free = [i for i, at in enumerate(truth) if at.name == box.name and i not in taken and overlaps[place, i] >= IOU]
         if free:
-            taken.add(max(free, key=lambda i: float(row[i])))
+            taken.add(max(free, key=lambda i: float(overlaps[place, i])))
+        of_none = any(at.name == box.name and inside[place, i] >= IOU for i, at in enumerate(ignored))
+        answers.append(True if free else None if of_none else False)
     return answers
+
+
+def _overlaps(found: Sequence[LabelledBox], others: Sequence[LabelledBox]) -> tuple[torch.Tensor, torch.Tensor]:
+    """IoU, and the part of each box found that lies in the other, both (found, others)."""
+    one, other = (torch.tensor([box.corners for box in boxes]).reshape(-1, 4) for boxes in (found, others))
+    iou, areas = box_iou(one, other), box_area(one)[:, None]
+    # iou = shared / (one + other - shared)
+    shared = iou * (areas + box_area(other)) / (1 + iou)
+    return iou, shared / areas.clamp(min=1e-6)

@@ -11,28 +11,38 @@ from luminet_det.pictures.labelled_box import LabelledBox
 
 
 class Scene(NamedTuple):
-    """An image as it lies on the disk.
+    """An image on the disk.
 
     Attributes:
-        pixels: (H, W, 3), uint8, BGR.
-        truth: The annotated boxes, without those that evaluation ignores.
+        path: Of its file.
+        truth: The annotated boxes that evaluation counts.
+        ignored: Those that it does not.
     """
 
-    pixels: np.ndarray
+    path: str
     truth: list[LabelledBox]
+    ignored: list[LabelledBox]
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3), uint8, BGR; read anew each time, since hundreds of images are looked at and few are drawn."""
+        return mmcv.imread(self.path)
 
 
 def scene(dataset: Dataset, index: int) -> Scene:
-    """Read an image of one of mmdet's data sets.
+    """Look up an image of one of mmdet's data sets.
 
     Args:
         dataset: Built, with classes in its `metainfo`.
         index: Of the image, from 0.
     """
     info, names = dataset.get_data_info(index), common_classes(dataset.metainfo)
-    truth = [
-        LabelledBox(tuple(instance['bbox']), names[instance['bbox_label']])
-        for instance in info['instances']
-        if not instance.get('ignore_flag')
-    ]
-    return Scene(mmcv.imread(info['img_path']), truth)
+    boxes = {
+        flag: [
+            LabelledBox(tuple(instance['bbox']), names[instance['bbox_label']])
+            for instance in info['instances']
+            if bool(instance.get('ignore_flag')) == flag
+        ]
+        for flag in (False, True)
+    }
+    return Scene(info['img_path'], boxes[False], boxes[True])

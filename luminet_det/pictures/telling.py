@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from luminet_det.pictures.detections import Detections
-from luminet_det.pictures.labelled_box import LabelledBox, right
+from luminet_det.pictures.labelled_box import right
+from luminet_det.pictures.scene import Scene
 
 
 class Count(NamedTuple):
-    """Boxes of one image or of many: right ones, wrong ones, and annotated ones that were not found."""
+    """Boxes of an image: right ones, wrong ones, and annotated ones that were not found."""
 
     right: int
     wrong: int
@@ -20,12 +21,12 @@ class Count(NamedTuple):
         return self.right - self.wrong
 
 
-def counts(found: Detections, truths: Sequence[Sequence[LabelledBox]]) -> list[Count]:
+def counts(found: Detections, scenes: Sequence[Scene]) -> list[Count]:
     """Count the boxes of each image."""
-    sure = [sum(right(boxes, truth)) for boxes, truth in zip(found, truths, strict=True)]
+    answers = [right(boxes, scene.truth, scene.ignored) for boxes, scene in zip(found, scenes, strict=True)]
     return [
-        Count(hits, len(boxes) - hits, len(truth) - hits)
-        for hits, boxes, truth in zip(sure, found, truths, strict=True)
+        Count(each.count(True), each.count(False), len(scene.truth) - each.count(True))
+        for each, scene in zip(answers, scenes, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from luminet_det.pictures import Count, LabelledBox, counts, right, telling
+from luminet_det.pictures import Count, LabelledBox, Scene, counts, right, telling
 
 CAT, DOG = (LabelledBox((0, 0, 10, 10), name) for name in ('cat', 'dog'))
 
@@ -36,10 +36,20 @@ def test_an_object_is_found_once_and_each_box_takes_the_object_that_it_covers_be
 def test_nothing_found_and_nothing_there():
     assert right([], [CAT]) == []
     assert right([found(0, 0, 1, 1)], []) == [False]
-    assert counts([[], [found(0, 0, 10, 10), found(5, 5, 9, 9)]], [[CAT, DOG], [CAT, DOG]]) == [
+    scene = Scene('x.png', [CAT, DOG], [])
+    assert counts([[], [found(0, 0, 10, 10), found(5, 5, 9, 9)]], [scene, scene]) == [
         Count(right=0, wrong=0, missed=2),
         Count(right=1, wrong=1, missed=1),
     ]
+
+
+def test_what_lies_on_an_ignored_object_is_neither_right_nor_wrong():
+    crowd = LabelledBox((20, 0, 60, 40), 'cat')
+    boxes = [found(0, 0, 10, 10), found(21, 1, 25, 9), found(21, 1, 25, 9, name='dog'), found(15, 0, 24, 9)]
+    assert right(boxes, [CAT], [crowd]) == [True, None, False, False]
+    assert counts([boxes], [Scene('x.png', [CAT], [crowd])]) == [Count(right=1, wrong=2, missed=0)]
+    # An object that counts comes first.
+    assert right([found(0, 0, 10, 10)], [CAT], [CAT]) == [True]
 
 
 def balances(*values):

@@ -92,6 +92,31 @@ def test_a_config_without_a_teacher_needs_a_second_student(config, weights, caps
     assert '| teacher' not in text
 
 
+def test_a_teachers_boxes_of_classes_that_the_student_has_not_are_left_out(folder, data, weights):
+    names = ('thing2', 'cat', 'thing0', 'dog', 'thing1')
+    teacher = pairs.save_teacher(folder / 'more.pth', tiny.faster_rcnn(num_classes=5), classes=names)
+    config = runs.tiny_config(folder / 'more.py', data, pairs.distilling(tiny.faster_rcnn(), teacher))
+    found = pictures.compare(Config.fromfile(config), weights[0], score=0.0)
+    named = {box.name for boxes in found.found['teacher'] for box in boxes}
+    assert named <= {'thing0', 'thing1', 'thing2'}
+    assert named
+
+
+def test_names_in_another_order_than_the_labels_are_refused(distilling, weights, capsys):
+    options = ['--cfg-options', 'val_dataloader.dataset.metainfo.classes=thing2,thing1,thing0']
+    assert 'Labels follow the order of its categories' in refused(capsys, distilling, weights[0], *options)
+
+
+def test_wrong_paths_are_found_before_anyone_looks(distilling, weights, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        show.main([str(distilling), weights[0], '--plain', 'nowhere.pth'])
+    assert 'looks at' not in capsys.readouterr().out
+    assert 'is a folder; name a file in it' in refused(capsys, distilling, weights[0], '--out', tmp_path)
+    text = shown(capsys, distilling, weights[0], '--of', '1', '--out', tmp_path / 'name')
+    assert text.endswith(f'picture  {tmp_path / "name.png"}\n')
+    assert (tmp_path / 'name.png').is_file()
+
+
 def test_what_cannot_be_shown_is_named(distilling, weights, config, capsys, tmp_path):
     other = save(tmp_path / 'other.pth', tiny.faster_rcnn(base_channels=16), 0)
     assert f'The checkpoint {other} does not fit its config' in refused(capsys, distilling, other)
