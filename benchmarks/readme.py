@@ -64,12 +64,12 @@ CLASSIFIER_ROWS = {
     'captured, amp, contiguous': "`compile=dict(mode='reduce-overhead')`, `--amp` and `channels_last=False`",
 }
 
-# By file, on what it was measured; a GPU's file says it itself.
-# The files of benchmarks.step_cost, and the CPU of each.
+# By file, on what it was measured.
 MODES = {
     'step_cost': 'a CPU with bf16 instructions',
     'step_cost_no_bf16': 'a CPU without them',
 }
+# Here too; a GPU's file says it itself.
 SPEED = {
     'classification_speed_threads2': 'a CPU without bf16 instructions, both cores for torch',
     'classification_speed': 'the same, one thread',

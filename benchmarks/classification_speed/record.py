@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from luminet_det.whole_file import write_text
+
 EPOCHS, IMAGES = 240, 50_000  # of a run as the papers have it
 
 
@@ -55,9 +57,7 @@ class Record:
         for way in self.content['epochs'].values():
             way[f'minutes_of_{EPOCHS}_epochs'] = minutes(way['images_per_second'])
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(f'{self.path.name}.part')
-        unfinished.write_text(json.dumps(self.content, indent=2) + '\n')
-        unfinished.replace(self.path)
+        write_text(self.path, json.dumps(self.content, indent=2) + '\n')
 
 
 def minutes(images_per_second: float) -> float:

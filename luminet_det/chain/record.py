@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luminet_det.chain.run import Run
+from luminet_det.whole_file import write_text
 
 RECORD = 'chain.json'
 
@@ -72,9 +73,7 @@ class Record:
 
     def _write(self) -> None:
         runs = [dict(run, finished=run.get('finished', False)) for run in self.runs]
-        part = self.path.with_name(f'{RECORD}.part')
-        part.write_text(json.dumps(dict(runs=runs), indent=1) + '\n')
-        part.replace(self.path)
+        write_text(self.path, json.dumps(dict(runs=runs), indent=1) + '\n')
 
 
 def _fingerprint(run: Run, flags: Sequence[str]) -> str:

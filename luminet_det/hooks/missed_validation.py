@@ -7,6 +7,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from luminet_det.registry import HOOKS
+from luminet_det.whole_file import write_text
 
 RECORD = 'last_validation'  # beside mmengine's last_checkpoint
 
@@ -79,7 +80,4 @@ def _read(runner: Runner) -> int:
 
 
 def _write(runner: Runner) -> None:
-    record = Path(runner.work_dir) / RECORD
-    part = record.with_suffix('.part')
-    part.write_text(f'{runner.iter}\n', encoding='utf-8')
-    part.replace(record)
+    write_text(Path(runner.work_dir) / RECORD, f'{runner.iter}\n')

@@ -15,6 +15,7 @@ from mmengine.utils import get_git_hash
 
 from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
+from luminet_det.whole_file import write_text
 
 INFO = 'result'
 HISTORY = 'history.json'
@@ -80,7 +81,7 @@ class ResultHook(Hook):
         self._history = [*before, {'epoch': runner.epoch, 'iteration': runner.iter, **scalars}]
         self._keep(runner)
         if is_main_process():
-            (Path(runner.work_dir) / HISTORY).write_text(json.dumps(self._history), encoding='utf-8')
+            write_text(Path(runner.work_dir) / HISTORY, json.dumps(self._history))
 
     def after_train(self, runner: Runner) -> None:
         """Test if it is due, print the summary and write the file."""
@@ -109,7 +110,7 @@ class ResultHook(Hook):
                 seconds=round(seconds, 1),
             )
             path = Path(runner.work_dir) / 'result.json'
-            path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+            write_text(path, json.dumps(found, indent=1) + '\n')
             runner.logger.info(f'Written to {path}')
 
     def _keep(self, runner: Runner) -> None:

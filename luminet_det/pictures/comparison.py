@@ -92,10 +92,10 @@ def compare(
     device = torch.device(device or get_device())
     torch.zeros(1, device=device)
     # Both before anyone is asked, so that a wrong path is not found out after minutes.
-    weights = {name: checkpoints.load(path) for name, path in ((PLAIN, plain), (DISTILLED, checkpoint)) if path}
-    for name, path in ((PLAIN, plain), (DISTILLED, checkpoint)):
-        if path:
-            load_strictly(student, weights[name], source=path)
+    paths = {PLAIN: plain, DISTILLED: checkpoint} if plain else {DISTILLED: checkpoint}
+    weights = {name: checkpoints.load(path) for name, path in paths.items()}
+    for name, path in paths.items():
+        load_strictly(student, weights[name], source=path)
     total = len(dataset)
     indices = torch.linspace(0, total - 1, min(images or total, total)).round().int().tolist()
     own = common_classes(dataset.metainfo)
@@ -114,8 +114,8 @@ def compare(
         teacher = Teacher(given.config, given.checkpoint, classes=given.classes)
         teacher.build()
         ask(TEACHER if len(teachers) == 1 else f'{TEACHER} {place}', teacher.model, teacher.classes or own)
-    for name, of in weights.items():
-        load_strictly(student, of, source=name)
+    for name, path in paths.items():
+        load_strictly(student, weights[name], source=path)
         ask(name, student, own)
     return Comparison([scene(dataset, index) for index in indices], found, total)
 

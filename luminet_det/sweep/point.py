@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from luminet_det.whole_file import write_text
+
 RECORD = 'point.json'  # written before training: whose folder this is
 RESULT = 'result.json'  # written by a classifier's run at its end
 LOG = 'train.log'
@@ -80,7 +82,7 @@ class Point:
 
     def _record(self, finished: bool) -> None:
         content = dict(options=self.options, seed=self.seed, fingerprint=self.fingerprint, finished=finished)
-        _write(self.work_dir / RECORD, content)
+        write_text(self.work_dir / RECORD, json.dumps(content, indent=1) + '\n')
 
 
 def validations(work_dir: Path) -> list[dict]:
@@ -112,12 +114,6 @@ def _validations(file: Path, iteration: int) -> tuple[list[tuple[int, dict]], in
         elif 'step' in entry:
             found.append((entry['step'] or iteration, entry))
     return found, iteration
-
-
-def _write(path: Path, content: dict) -> None:
-    part = path.with_name(f'{path.name}.part')
-    part.write_text(json.dumps(content, indent=1) + '\n')
-    part.replace(path)
 
 
 def _read(path: Path) -> dict:
