@@ -5,6 +5,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import mmcv
+import numpy as np
+
 from luminet_det.pictures.detections import Detections
 from luminet_det.pictures.labelled_box import LabelledBox, right
 from luminet_det.pictures.scene import Scene
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 RIGHT, WRONG, NEITHER, TRUE = '#2ee66b', '#ff4d4d', '#b0b0b0', 'white'
 WIDTH = 3  # inches of a column
 COLOURS = {True: RIGHT, False: WRONG, None: NEITHER}
+DPI = 110
+FINEST = 3 * WIDTH * DPI  # pixels of an image's longer side that are drawn; a column cannot show more
 HEIGHTS = (1.0, 6.0)  # of a row, whatever the image's shape
 LETTERS = 11  # of the title, an inch
 LEGEND = (
@@ -46,12 +51,12 @@ def draw(
     heights = [min(max(WIDTH * image.shape[0] / image.shape[1], HEIGHTS[0]), HEIGHTS[1]) for image in images]
     text = '\n'.join(fill(line, LETTERS * WIDTH * len(names)) for line in (*title.splitlines(), LEGEND))
     size = (WIDTH * len(names), sum(heights) + 0.4 + 0.2 * len(text.splitlines()))
-    figure = Figure(figsize=size, dpi=110, layout='constrained')
+    figure = Figure(figsize=size, dpi=DPI, layout='constrained')
     axes = figure.subplots(len(scenes), len(names), squeeze=False, height_ratios=heights)
     for row, scene in enumerate(scenes):
         for column, name in enumerate(names):
             axis = axes[row, column]
-            axis.imshow(images[row][..., ::-1], interpolation='nearest')
+            _draw_image(axis, images[row])
             axis.autoscale(False)  # detectors may look beyond the border
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
@@ -69,6 +74,14 @@ def draw(
                 _draw_box(axis, box, f'{box.name} {box.score:.2f}', colour)
     figure.suptitle(text, fontsize=11)
     figure.savefig(path)
+
+
+def _draw_image(axis: 'Axes', pixels: np.ndarray) -> None:
+    height, width = pixels.shape[:2]
+    if max(height, width) > FINEST:
+        pixels = mmcv.imrescale(pixels, (FINEST, FINEST), interpolation='area')
+    # Boxes are in pixels of the file, however many of these are drawn.
+    axis.imshow(pixels[..., ::-1], interpolation='nearest', extent=(-0.5, width - 0.5, height - 0.5, -0.5))
 
 
 def _draw_box(axis: 'Axes', box: LabelledBox, text: str, colour: str) -> None:
