@@ -17,7 +17,7 @@ class LabelGuard:
     """
 
     def __init__(self) -> None:
-        self._findings: list[tuple[Tensor, torch.cuda.Event, Tensor, Tensor | None]] = []
+        self._looks: list[tuple[Tensor, torch.cuda.Event, Tensor, Tensor | None]] = []
 
     def watch(self, labels: Tensor, index: Tensor | None) -> None:
         """Look at a step's labels, and at the findings that have arrived.
@@ -35,10 +35,10 @@ class LabelGuard:
                 refuse(labels, index)
             return
         arrived = torch.cuda.Event()
-        self._findings.append((outside.to('cpu', non_blocking=True), arrived, labels, index))
+        self._looks.append((outside.to('cpu', non_blocking=True), arrived, labels, index))
         arrived.record()
-        while self._findings and (len(self._findings) > PENDING or self._findings[0][1].query()):
-            found, arrived, *of = self._findings.pop(0)
+        while self._looks and (len(self._looks) > PENDING or self._looks[0][1].query()):
+            found, arrived, *of = self._looks.pop(0)
             arrived.synchronize()
             if found:
                 refuse(*of)

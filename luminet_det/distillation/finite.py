@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Steps whose findings may be on their way from a GPU before the oldest is waited for.
+# Steps whose looks may be on their way from a GPU before the oldest is waited for.
 PENDING = 16
 
 
 @dataclass
-class Finding:
+class Look:
     """What a look at the teacher's rows found, perhaps still on its way to the host.
 
     Attributes:
@@ -43,13 +43,13 @@ class Finding:
 class FiniteGuard:
     """Watches the teacher's rows without waiting for the device.
 
-    On a GPU a look at the values would stall every step, so each step's finding is copied to the host beside the
+    On a GPU a look at the values would stall every step, so each step's look is copied to the host beside the
     work, and read when it has arrived, a step or two later; the rows that are not finite count as zero, so that
     the student is not spoilt.
     """
 
     def __init__(self) -> None:
-        self._findings: list[Finding] = []
+        self._looks: list[Look] = []
 
     def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
         """Return the rows with those that hold NaN or infinity set to zero, and remember where they stood.
@@ -73,7 +73,7 @@ class FiniteGuard:
     def note(self, broken: Tensor, names: Sequence[str]) -> None:
         """Remember which images (N,) the teacher's answers are not finite on; on the CPU raise as `watch` does."""
         if broken.is_cuda:
-            # A CUDA graph writes its next finding where this one lies.
+            # A CUDA graph writes its next look where this one lies.
             broken = broken.clone()
         self._remember(broken, torch.arange(len(broken), device=broken.device), ~broken, names)
 
@@ -81,18 +81,18 @@ class FiniteGuard:
         """Raise FloatingPointError if a row watched before was not finite; names the files.
 
         Args:
-            wait: For all findings, also those that have not arrived.
+            wait: For all looks, also those that have not arrived.
         """
         files: dict[str, None] = {}
-        while self._findings:
-            first = self._findings[0]
+        while self._looks:
+            first = self._looks[0]
             if first.arrived is not None:
-                if not wait and len(self._findings) <= PENDING and not first.arrived.query():
+                if not wait and len(self._looks) <= PENDING and not first.arrived.query():
                     break
                 first.arrived.synchronize()
-            files |= dict.fromkeys(self._findings.pop(0).guilty())
+            files |= dict.fromkeys(self._looks.pop(0).guilty())
         if files:
-            self._findings.clear()
+            self._looks.clear()
             raise FloatingPointError(
                 f"The teacher's answers are not finite on {len(files)} image(s): {', '.join(files)}. Look at these "
                 "files, then at teacher.dtype (try dtype='bf16' or none instead of 'fp16') and at the checkpoint."
@@ -109,6 +109,6 @@ class FiniteGuard:
         if broken.is_cuda:
             any_broken, arrived = any_broken.to('cpu', non_blocking=True), torch.cuda.Event()
             arrived.record()
-        self._findings.append(Finding(any_broken, arrived, broken, image_index, finite_images, names))
+        self._looks.append(Look(any_broken, arrived, broken, image_index, finite_images, names))
         if broken.device.type == 'cpu':
             self.check()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from luminet_det.distillation.finite import PENDING, Finding, FiniteGuard
+from luminet_det.distillation.finite import PENDING, FiniteGuard, Look
 
 
 class OnGpu(torch.Tensor):
@@ -48,8 +48,8 @@ class OnItsWay:
 
 def pending(guard, count, arrived):
     broken = torch.tensor([True])
-    finding = Finding(broken.any(), arrived, broken, torch.tensor([0]), torch.tensor([True]), ['a.png'])
-    guard._findings += [finding] * count
+    finding = Look(broken.any(), arrived, broken, torch.tensor([0]), torch.tensor([True]), ['a.png'])
+    guard._looks += [finding] * count
 
 
 def test_a_step_does_not_wait_for_a_finding_that_has_not_arrived():

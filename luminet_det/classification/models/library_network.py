@@ -36,7 +36,7 @@ class LibraryNetwork(nn.Module):
         self.places = find_places(model, sizes)
         self.image_size = self.places.image_size
         self._averages = (1, -1) if isinstance(model.get_submodule(self.places.embedding.module), nn.Linear) else (2, 4)
-        self._record = Record()
+        self._record = Kept()
         self._needed = tuple({*self.places.features, *self.places.before_relu, self.places.embedding})
         for place in self._needed:
             model.get_submodule(place.module).register_forward_hook(Keep(place, self._record))
@@ -72,7 +72,7 @@ class LibraryNetwork(nn.Module):
         return Outputs(logits, features, before_relu, embedding)
 
 
-class Record:
+class Kept:
     """What `Keep` has kept of the forward pass under way; None between two."""
 
     def __init__(self) -> None:
@@ -80,9 +80,9 @@ class Record:
 
 
 class Keep:
-    """A forward hook that survives copies and pickles: it and its network share one `Record` there too."""
+    """A forward hook that survives copies and pickles: it and its network share one `Kept` there too."""
 
-    def __init__(self, place: Place, record: Record) -> None:
+    def __init__(self, place: Place, record: Kept) -> None:
         self.place = place
         self.record = record
 
