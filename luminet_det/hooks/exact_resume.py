@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import worker_init_fn
 from mmengine.device import get_device
-from mmengine.dist import broadcast, get_rank
+from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
@@ -46,7 +46,8 @@ class ExactResumeHook(Hook):
     - Several processes validate the student that a checkpoint has: before validation all take the running statistics
       of the first, which alone are saved. Left alone, each would use its own, and a resumed run score otherwise.
 
-    - Settings of model, data, loop, optimizer and hooks that are others than those of the checkpoint are listed.
+    - Settings of model, data, loop, optimizer and hooks that are others than those of the checkpoint are listed, and
+      so is another number of processes, each of which has its own `batch_size`.
     - The best checkpoint so far comes along into another work dir.
 
     It costs some 0.03 ms a step. Exact means equal floats as far as the kernels are deterministic; on a GPU set
@@ -73,7 +74,9 @@ class ExactResumeHook(Hook):
         require_same(runner.model.module if is_model_wrapper(runner.model) else runner.model, checkpoint)
         moved_run.take_best_along(runner, checkpoint)
         if kept := meta.get('cfg'):
-            _tell_changes(runner, saved_config.changes(kept, runner.cfg.pretty_text))
+            processes, now = meta.get('processes'), get_world_size()
+            changes = [f'processes: {processes} -> {now}'] if processes not in (None, now) else []
+            _tell_changes(runner, [*changes, *saved_config.changes(kept, runner.cfg.pretty_text)])
 
     def before_train(self, runner: Runner) -> None:
         """Take the data of an iteration-based loop in hand, before it replays what a resumed run has seen."""
@@ -119,8 +122,9 @@ class ExactResumeHook(Hook):
             broadcast(buffer)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note how many batches of the running epoch the checkpoint has behind it, if it is from within one."""
+        """Note how many processes train, and how many batches of the running epoch are done if it is within one."""
         meta = checkpoint['meta']
+        meta['processes'] = get_world_size()
         if meta['epoch'] in self._began:
             loader = runner.train_dataloader
             length = len(loader.loader if isinstance(loader, RestOfEpoch) else loader)
@@ -207,6 +211,10 @@ def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:
         )
     lines = [*changes[:MOST_CHANGES], *([f'and {len(changes) - MOST_CHANGES} more'] if changes[MOST_CHANGES:] else [])]
     told = 'The run is resumed with other settings than its checkpoint was trained with:\n  ' + '\n  '.join(lines)
+    if changes[0].startswith('processes: '):
+        told += (
+            '\nEach process has its own train_dataloader.batch_size images, so that a step has another number of them.'
+        )
     if any(line.startswith(KEPT) for line in changes):
         told += (
             '\nOf an optimizer and of schedules that it had, the values come with the checkpoint, whatever the config '

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from luminet_det.compat import checkpoints
 from luminet_det.hooks.exact_resume import SeededBatches, _words
 from tests import pairs, runs, tiny
 from tools import train
@@ -164,6 +165,17 @@ def test_settings_that_are_others_than_the_checkpoints_are_named(tmp_path, data)
     ]
     assert max(runs.scalars(tmp_path / 'killed' / 'work', 'lr').values()) <= 0.01
     assert 'other settings' not in runs.run(train.main, words, tmp_path / 'killed').text
+
+
+def test_another_number_of_processes_is_named(tmp_path, data):
+    killed = kill(train.main, config_of('iterations', tmp_path, data), tmp_path / 'killed')
+    path = tmp_path / 'killed' / 'work' / 'iter_4.pth'
+    checkpoint = checkpoints.load(path)
+    assert checkpoint['meta']['processes'] == 1
+    checkpoint['meta']['processes'] = 8
+    torch.save(checkpoint, path)
+    finished = runs.run(train.main, [killed, '--work-dir', path.parent, '--resume'], tmp_path / 'killed')
+    assert '  processes: 8 -> 1\nEach process has its own train_dataloader.batch_size images' in finished.text
 
 
 def test_another_optimizer_is_refused(tmp_path, data):
