@@ -12,6 +12,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import Runner
 from mmengine.utils import get_git_hash
+from torch.utils.data import DataLoader
 
 from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
@@ -144,7 +145,7 @@ class ResultHook(Hook):
             train_images=len(loader.dataset),
             epochs=runner.max_epochs,
             iterations=runner.max_iters,
-            batch_size=(loader.batch_size or 0) * get_world_size(),
+            batch_size=_images_a_step(loader) * get_world_size(),
             seed=runner.seed,
             options={key: value for key, value in self.options.items()},
             commit=get_git_hash(),
@@ -170,6 +171,11 @@ class ResultHook(Hook):
             for model, weights in zip(models, last, strict=True):
                 model.load_state_dict(weights)
         return scores
+
+
+def _images_a_step(loader: DataLoader) -> int:
+    """Of one process; a loader with a batch sampler of its own, such as mmdet's by aspect ratio, has none itself."""
+    return loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 0)
 
 
 def _tests_elsewhere(runner: Runner) -> bool:

@@ -4,6 +4,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from mmdet.datasets.samplers import AspectRatioBatchSampler
+from torch.utils.data import DataLoader, SequentialSampler
 
 from luminet_det.hooks.result import ResultHook
 
@@ -42,3 +44,16 @@ def test_a_metric_that_is_not_measured_is_named_after_the_first_validation_with_
     hook._training = True
     with pytest.raises(ValueError, match=r"metric='coco/bbox_map' is not measured; one of coco/bbox_mAP is"):
         hook.after_val_epoch(SimpleNamespace(epoch=1, iter=10), {'coco/bbox_mAP': 0.2, 'time': 1.0})
+
+
+@pytest.mark.parametrize('grouped', [False, True])
+def test_the_images_of_a_step_are_told_whoever_groups_them(grouped):
+    images = [dict(width=4, height=3)] * 6
+    grouping = (
+        dict(batch_sampler=AspectRatioBatchSampler(SequentialSampler(images), 2)) if grouped else dict(batch_size=2)
+    )
+    loader = DataLoader(images, **grouping)
+    described = SimpleNamespace(
+        train_dataloader=loader, cfg=SimpleNamespace(filename='a.py'), max_epochs=1, max_iters=3, seed=0
+    )
+    assert ResultHook(metric='coco/bbox_mAP')._describe(described)['batch_size'] == 2
