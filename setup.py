@@ -24,8 +24,9 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['luminet_det', 'luminet_det.*']),
-    # `.mim` links to configs/, so that `luminet_det::coco/...` resolves after a wheel install as well.
-    package_data={'luminet_det': ['py.typed', '.mim/**/*.py', '.mim/**/*.yml', '.mim/**/*.md']},
+    # `.mim` links to configs/ and tools/: `luminet_det::coco/...` and `python -m luminet_det train` work after a wheel
+    # install as well.
+    package_data={'luminet_det': ['py.typed', *(f'.mim/**/*.{kind}' for kind in ('py', 'sh', 'yml', 'md'))]},
     install_requires=[
         'torch>=2.5',
         'torchvision>=0.20',

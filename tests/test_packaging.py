@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import runpy
 import shutil
@@ -29,6 +30,7 @@ FILES = (
 )  # fmt: skip
 CONFIGS = {f'luminet_det/.mim/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.*') if path.is_file()}
 CONFIGS = {name for name in CONFIGS if name.endswith(('.py', '.yml', '.md'))}
+TOOLS = {f'luminet_det/.mim/tools/{path.name}' for path in (ROOT / 'tools').glob('*.*')}
 INSTALLED = {found.metadata['Name'].lower(): found for found in importlib.metadata.distributions()}
 
 
@@ -100,6 +102,7 @@ def sdist(source, tmp_path_factory):
 def call(*command, **options):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_a_source_distribution_holds_what_the_repository_holds(sdist):
@@ -111,18 +114,43 @@ def test_a_source_distribution_holds_what_the_repository_holds(sdist):
     assert found >= CONFIGS
 
 
-@pytest.mark.skipif(
+needs_wheel = pytest.mark.skipif(
     Version(setuptools.__version__) < Version('70.1') and importlib.util.find_spec('wheel') is None,
     reason='setuptools before 70.1 builds no wheel without the package wheel',
 )
-def test_a_wheel_holds_the_configs_where_the_zoo_names_find_them(sdist, tmp_path):
+
+
+@pytest.fixture(scope='module')
+def wheel(sdist, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('wheel')
     offline = ['--no-deps', '--no-build-isolation', '--no-index', '--disable-pip-version-check']
-    call(sys.executable, '-m', 'pip', 'wheel', *offline, '--wheel-dir', str(tmp_path), str(sdist[0]))
-    (wheel,) = tmp_path.glob('*.whl')
+    call(sys.executable, '-m', 'pip', 'wheel', *offline, '--wheel-dir', str(folder), str(sdist[0]))
+    (path,) = folder.glob('*.whl')
+    return path
+
+
+@needs_wheel
+def test_a_wheel_holds_the_configs_where_the_zoo_names_find_them(wheel):
     with zipfile.ZipFile(wheel) as file:
         found = {name for name in file.namelist() if '.dist-info/' not in name}
-    assert CONFIGS | {'luminet_det/.mim/model-index.yml', 'luminet_det/py.typed'} <= found
+    assert CONFIGS | TOOLS | {'luminet_det/.mim/model-index.yml', 'luminet_det/py.typed'} <= found
     assert all(name.startswith('luminet_det/') for name in found)
+
+
+@needs_wheel
+def test_an_installed_wheel_has_the_tools(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / 'site')
+    environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    environment['PYTHONPATH'] = str(tmp_path / 'site')
+
+    def tool(*words):
+        return call(sys.executable, '-m', 'luminet_det', *words, cwd=tmp_path, env=environment)
+
+    told = tool('browse_config', 'luminet_det::coco/kd_r18-faster-rcnn-r101_fpn_1x_coco.py')
+    assert "type='luminet_det.KDLoss'" in told
+    with pytest.raises(AssertionError, match=r'TOOL is one of analyze, browse_config, compare, .*, train_chain'):
+        tool('results')
 
 
 def test_the_constraints_pin_every_requirement_exactly(metadata):
