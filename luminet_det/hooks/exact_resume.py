@@ -60,6 +60,7 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self._progress: Sequence[int] | None = None  # (batches done, batches in all) of the resumed epoch
         self._began: dict[int, int] = {}  # running epoch -> the iteration it began with
+        self._validating = False
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember how far into its epoch the checkpoint is, and say what it was trained by otherwise.
@@ -118,12 +119,21 @@ class ExactResumeHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Give every process the buffers of the first."""
+        self._validating = True
         for buffer in runner.model.buffers():
             broadcast(buffer)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """What is saved from here on is saved by training."""
+        self._validating = False
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note how many processes train, and how many batches of the running epoch are done if it is within one."""
         meta = checkpoint['meta']
+        if self._validating:
+            # A new best score has the last checkpoint saved again. mmengine's FlexibleRunner, which --fsdp takes,
+            # counts the finished epoch or iteration as one that is under way.
+            meta.update(epoch=runner.epoch, iter=runner.iter)
         meta['processes'] = get_world_size()
         if meta['epoch'] in self._began:
             loader = runner.train_dataloader

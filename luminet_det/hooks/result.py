@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
-from mmengine.runner import Runner
+from mmengine.runner import FlexibleRunner, Runner
 from mmengine.utils import get_git_hash
 from torch.utils.data import DataLoader
 
@@ -56,9 +56,14 @@ class ResultHook(Hook):
         """Take up the history of the checkpoint that is resumed.
 
         Raises:
-            ValueError: It was scored on other images than this run will be.
+            ValueError: It was scored on other images than this run will be, or its best weights could not be tested.
         """
         self._training = True
+        if isinstance(runner, FlexibleRunner) and (self.test or _tests_elsewhere(runner)):
+            raise ValueError(
+                '--fsdp cannot put the best weights back for the test after training. Leave out --fsdp, or '
+                '--val-split, or let val_dataloader and test_dataloader have the same images.'
+            )
         kept = runner.message_hub.get_info(INFO, {})
         before, now = kept.get('selected_on'), self._selected_on(runner)
         if runner.iter and before not in (None, now):
@@ -69,6 +74,8 @@ class ResultHook(Hook):
         self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
         self._keep(runner)
+        # At once: what another run has left in this folder is no history of this one.
+        self._write(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the metrics of an epoch."""
@@ -81,8 +88,7 @@ class ResultHook(Hook):
         before = [scores for scores in self._history if scores['iteration'] != runner.iter]
         self._history = [*before, {'epoch': runner.epoch, 'iteration': runner.iter, **scalars}]
         self._keep(runner)
-        if is_main_process():
-            write_text(Path(runner.work_dir) / HISTORY, json.dumps(self._history))
+        self._write(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Test if it is due, print the summary and write the file."""
@@ -120,6 +126,10 @@ class ResultHook(Hook):
         runner.message_hub.update_info(
             INFO, dict(history=self._history, seconds=seconds, selected_on=self._selected_on(runner))
         )
+
+    def _write(self, runner: Runner) -> None:
+        if is_main_process():
+            write_text(Path(runner.work_dir) / HISTORY, json.dumps(self._history))
 
     @staticmethod
     def _resumed(runner: Runner, kept: list[dict]) -> list[dict]:

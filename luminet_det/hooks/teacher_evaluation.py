@@ -1,8 +1,11 @@
 """TeacherEvaluationHook: the teacher's own score before the first step, and the student's distance to it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -13,6 +16,7 @@ from luminet_det.dataset_config import common_classes
 from luminet_det.registry import HOOKS
 
 INFO = 'teacher_evaluation'
+REFUSED = 'refused'
 POOR = 0.05  # AP of a detector that is as good as untrained
 
 
@@ -135,16 +139,36 @@ class TeacherEvaluationHook(Hook):
                     classes.translate(sample)
                 evaluator.process(data_samples=outputs, data_batch=batch)
         teacher.follow(student)
-        try:
+        with _answered(evaluator):
             metrics = evaluator.evaluate(len(dataloader.dataset))
-        except KeyError as error:
-            # As masks of a teacher that gives boxes.
-            for metric in evaluator.metrics:
-                metric.results.clear()
-            told = f'Teacher {teacher.name} is not evaluated: val_evaluator asks for what it does not give, {error}.'
-            runner.logger.warning(told)
+        if refused := [value for name, value in metrics.items() if name.endswith(REFUSED)]:
+            runner.logger.warning(
+                f'Teacher {teacher.name} is not evaluated: val_evaluator asks for what it does not give, {refused[0]}.'
+            )
             return {}
         return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+
+
+@contextmanager
+def _answered(evaluator: Evaluator) -> Iterator[None]:
+    """Have a metric that asks for what the detections lack, as masks of boxes, give `REFUSED` in place of an error.
+
+    The first process computes alone, and an error there would leave the others waiting for what it has computed.
+    """
+
+    def or_refusal(compute: Callable[[list], dict], results: list) -> dict:
+        try:
+            return compute(results)
+        except KeyError as error:
+            return {REFUSED: str(error)}
+
+    for metric in evaluator.metrics:
+        metric.compute_metrics = partial(or_refusal, metric.compute_metrics)
+    try:
+        yield
+    finally:
+        for metric in evaluator.metrics:
+            del metric.compute_metrics
 
 
 class _Classes:

@@ -28,7 +28,7 @@ def trained(data, teacher, tmp_path_factory):
     """A function from a name and flags to the folder of a run of two processes, trained once."""
     folder, done = tmp_path_factory.mktemp('fsdp'), {}
 
-    def run(name, *flags, hook=None, resume=None, code=0):
+    def run(name, *flags, hook=None, resume=None, code=0, **settings):
         if name not in done:
             here = folder / name
             hooks = [
@@ -44,7 +44,7 @@ def trained(data, teacher, tmp_path_factory):
                 custom_hooks=hooks,
                 custom_imports=dict(imports=['tests.ranks']),
                 # Small enough to be felt in each step.
-                **{'optim_wrapper.clip_grad': dict(max_norm=0.5), 'optim_wrapper.optimizer.lr': 0.05},
+                **{'optim_wrapper.clip_grad': dict(max_norm=0.5), 'optim_wrapper.optimizer.lr': 0.05} | settings,
             )
             argv = [config, '--launcher', 'pytorch', '--work-dir', here / 'work', *flags]
             finished = ranks.run(train.main, argv + (['--resume', resume] if resume else []), here)
@@ -116,6 +116,14 @@ def test_an_interrupted_run_saves_its_shards_together_and_goes_on(trained):
     assert torch.load(saved)['meta']['iter'] == 2
     expected = losses(trained('ddp'))
     assert close(losses(trained('goes on', '--fsdp', resume=saved)), {i: expected[i] for i in (3, 4)})
+
+
+def test_a_checkpoint_that_is_saved_again_for_its_score_counts_the_same_iterations(trained):
+    best = {'default_hooks.checkpoint.save_best': 'coco/bbox_mAP', 'train_cfg.val_interval': 2}
+    everything = {'model.test_cfg.rcnn.score_thr': 0.0}
+    scored = trained('scored', '--fsdp', **best | everything)
+    assert list((scored / 'work').glob('best_*.pth'))
+    assert [saved(scored, iteration)['meta']['iter'] for iteration in (2, 4)] == [2, 4]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmdet.datasets.samplers import AspectRatioBatchSampler
+from mmengine.runner import FlexibleRunner
 from torch.utils.data import DataLoader, SequentialSampler
 
 from luminet_det.hooks.result import ResultHook
@@ -31,6 +32,27 @@ def finished(tmp_path, monkeypatch):
 def test_a_validation_without_a_detection_has_no_score_and_does_not_end_the_run(finished):
     found = finished({}, {'coco/bbox_mAP': 0.2}, {'coco/bbox_mAP': 0.1}, {})
     assert (found['best']['epoch'], found['last']['epoch']) == (2, 3)
+
+
+def test_a_new_run_does_not_take_up_what_another_has_left_in_its_folder(tmp_path):
+    (tmp_path / 'history.json').write_text(json.dumps([dict(epoch=1, iteration=391) | {'accuracy/top1': 90.0}]))
+    info = {}
+    hub = SimpleNamespace(get_info=info.get, update_info=info.__setitem__)
+    runner = SimpleNamespace(work_dir=str(tmp_path), message_hub=hub, iter=0, val_loop=None, _test_loop=None, cfg={})
+    ResultHook(metric='accuracy/top1').before_train(runner)
+    # Stopped before its first validation, and resumed.
+    runner.iter = 500
+    resumed = ResultHook(metric='accuracy/top1')
+    resumed.before_train(runner)
+    assert resumed._history == []
+
+
+def test_a_sharded_run_that_could_not_test_its_best_weights_is_refused_before_it_trains(tmp_path):
+    runner = FlexibleRunner.__new__(FlexibleRunner)
+    hook = ResultHook(metric='accuracy/top1')
+    hook.test = True  # by --val-split
+    with pytest.raises(ValueError, match='Leave out --fsdp, or --val-split'):
+        hook.before_train(runner)
 
 
 def test_a_run_in_which_nothing_was_measured_ends_without_a_file(finished, tmp_path, capsys):
