@@ -16,7 +16,7 @@ def own_last_checkpoint(cfg: Config) -> str | None:
         cfg: With `work_dir`. One whose checkpoints go elsewhere (`out_dir`) is left alone.
     """
     pointer = Path(cfg.work_dir) / 'last_checkpoint'
-    if not pointer.is_file() or (cfg.get('default_hooks') or {}).get('checkpoint', {}).get('out_dir'):
+    if not pointer.is_file() or ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir'):
         return None
     saved = Path(pointer.read_text(encoding='utf-8').strip())
     here = pointer.with_name(saved.name).absolute()
@@ -47,4 +47,6 @@ def take_best_along(runner: Runner, checkpoint: dict) -> None:
         if here.is_file():
             info[name] = str(here)
         else:
+            # Nor its score, which the weights of this run may not reach again.
             del info[name]
+            info.pop(name.replace('best_ckpt', 'best_score'), None)

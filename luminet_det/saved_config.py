@@ -45,7 +45,12 @@ def _changes(place: str, old: dict[str, ast.expr], new: dict[str, ast.expr]) -> 
 
 def _sections(source: str) -> dict[str, ast.expr]:
     named = [(line.targets[0], line.value) for line in ast.parse(source).body if isinstance(line, ast.Assign)]
-    return {name.id: value for name, value in named if isinstance(name, ast.Name) and name.id in SECTIONS}
+    found = {name.id: value for name, value in named if isinstance(name, ast.Name) and name.id in SECTIONS}
+    if isinstance(hooks := found.get('custom_hooks'), ast.List):
+        hooks.elts = [item for item in hooks.elts if not _is_own_hook(item)]
+        if not hooks.elts:
+            del found['custom_hooks']
+    return found
 
 
 def _parts(node: ast.expr) -> dict[str, ast.expr]:
@@ -57,7 +62,7 @@ def _parts(node: ast.expr) -> dict[str, ast.expr]:
         case ast.Dict(keys=keys, values=values):
             return dict(zip((str(ast.literal_eval(key)) for key in keys), values, strict=True))
         case ast.List(elts=items) | ast.Tuple(elts=items) if any(_parts(item) for item in items):
-            return {str(i): item for i, item in enumerate(item for item in items if not _is_own_hook(item))}
+            return {str(i): item for i, item in enumerate(items)}
     return {}
 
 

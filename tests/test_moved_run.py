@@ -31,6 +31,8 @@ def test_a_folder_elsewhere_has_its_own_last_checkpoint(began, tmp_path, takes_a
     monkeypatch.chdir(tmp_path)
     assert last('here') == str(tmp_path / 'here' / 'iter_4.pth')
     assert last('here', out_dir='elsewhere') is None
+    switched_off = Config(dict(work_dir='here', default_hooks=dict(checkpoint=None)))
+    assert own_last_checkpoint(switched_off) == str(tmp_path / 'here' / 'iter_4.pth')
 
 
 def test_what_is_not_there_is_left_to_mmengine(began, tmp_path):
@@ -43,7 +45,9 @@ def test_what_is_not_there_is_left_to_mmengine(began, tmp_path):
 def best_after(folder, named, out_dir=None):
     checkpoint = dict(message_hub=dict(runtime_info=dict(best_ckpt=str(named), best_score=0.5)))
     take_best_along(SimpleNamespace(work_dir=str(folder), hooks=[CheckpointHook(out_dir=out_dir)]), checkpoint)
-    return checkpoint['message_hub']['runtime_info'].get('best_ckpt')
+    info = checkpoint['message_hub']['runtime_info']
+    assert ('best_score' in info) == ('best_ckpt' in info)
+    return info.get('best_ckpt')
 
 
 def test_the_best_checkpoint_comes_along(began, tmp_path):

@@ -36,6 +36,11 @@ def test_what_does_not_decide_the_outcome_is_passed_over():
     assert changes(config(), config(train_dataloader=loader, work_dir='there', load_from='x.pth')) == []
     hooks = [dict(type='luminet_det.ResultHook', options=dict(a=1)), dict(type='EMAHook')]
     assert changes(config(custom_hooks=hooks[1:]), config(custom_hooks=hooks)) == []
+    own = [[dict(type='luminet_det.InterruptHook', command=words)] for words in ('a', 'b')]
+    assert changes(config(custom_hooks=own[0]), config(custom_hooks=own[1])) == []
+    assert changes(config(), config(custom_hooks=own[1])) == []
+    added = changes(config(custom_hooks=own[0]), config(custom_hooks=[*own[1], dict(type='EMAHook')]))
+    assert added == ["custom_hooks: not there -> [dict(type='EMAHook')]"]
 
 
 def test_hooks_and_evaluators_count():

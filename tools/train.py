@@ -172,7 +172,8 @@ def _require_gpu(cfg: Config) -> None:
     if not cfg.optim_wrapper.type.endswith('CpuAmpOptimWrapper'):
         raise ValueError(
             f'optim_wrapper.type={cfg.optim_wrapper.type!r} needs a GPU, and none is to be seen here. Write '
-            "optim_wrapper.type='OptimWrapper', or give --amp, which takes bfloat16 on a CPU."
+            "optim_wrapper.type='OptimWrapper' and take out loss_scale and dtype beside it, or give --amp, which takes "
+            'bfloat16 on a CPU.'
         )
 
 

@@ -53,7 +53,7 @@ def check_pair(teacher: Run, student: Run, which: str) -> None:
             f'{student.config} has {len(setting)} teachers, and the run before hands on one. Write '
             'model.teacher=dict(config=..., checkpoint=...).'
         )
-    if which == 'best' and not teacher.cfg.get('default_hooks', {}).get('checkpoint', {}).get('save_best'):
+    if which == 'best' and not ((teacher.cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best'):
         raise ValueError(
             f"{teacher.config} keeps no best checkpoint; set default_hooks.checkpoint.save_best, as 'auto', or leave "
             'out --pass-on best.'

@@ -36,14 +36,16 @@ def adopt_checkpoint(cfg: Config) -> None:
 
 @contextmanager
 def not_repeated(begun: Callable[[], bool]) -> Iterator[None]:
-    """Have torchrun not start again what fails in this context before `begun`: a wrong setting stays wrong.
+    """Have torchrun not start again what would fail again.
 
-    A connection lost to another process is no such failure.
+    That is all that fails in this context before `begun`, for a wrong setting stays wrong, and later a run whose
+    numbers are none any more, which a resumed one repeats. A connection lost to another process is no such failure.
     """
     try:
         yield
     except (Exception, SystemExit) as error:
-        if _agent() and not begun() and not isinstance(error, DistError):
+        stays = not begun() or isinstance(error, FloatingPointError)
+        if _agent() and stays and not isinstance(error, DistError):
             if isinstance(error, Exception):
                 traceback.print_exc()
             end()

@@ -31,7 +31,7 @@ class DivergenceHook(Hook):
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
         self._losses: Mapping[str, Tensor] = {}
-        self._iteration = self._in_a_row = 0
+        self._iteration = self._in_a_row = self._counted = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -47,7 +47,10 @@ class DivergenceHook(Hook):
 
     def _look(self, runner: Runner, saves: bool = False) -> None:
         sound = is_finite(self._losses.get('loss', 0.0))
-        self._in_a_row = 0 if sound else self._in_a_row + 1
+        # Several checkpoints may be saved after one iteration, whose loss is one.
+        if self._counted != self._iteration:
+            self._in_a_row = 0 if sound else self._in_a_row + 1
+            self._counted = self._iteration
         looks = saves or not sound
         if self._in_a_row < PATIENCE and not (looks and broken_weights(runner)):
             return

@@ -81,6 +81,8 @@ class InterruptHook(Hook):
 
     def after_val(self, runner: Runner) -> None:
         """Stop if told to during validation, once all hooks have its scores; the iteration before it is complete."""
+        if self._training:
+            self._tidy(runner)
         if self._training and (number := self._agreed()):
             self._stop(runner, number, runner.iter)
 

@@ -38,6 +38,9 @@ class Grid:
         for one, other in itertools.permutations(keys, 2):
             if other.startswith(f'{one}.'):
                 raise ValueError(f'{one} would replace {other}, which is set as well; keep one of them')
+        for key, later in itertools.combinations(self.links, 2):
+            if later in self.links[key].keys:
+                raise ValueError(f'the formula of {key} reads {later}, whose own comes after it; put that one first')
         self.names = _short_names(keys)
 
     def points(self, cfg: Config, seeds: Sequence[int], work_dir: Path, flags: Sequence[str] = ()) -> list[Point]:
@@ -161,7 +164,7 @@ def _label(text: str) -> str:
 def _length(cfg: Config) -> int | None:
     """The step that the last validation is logged with; None where the config does not tell."""
     loop = cfg.get('train_cfg') or {}
-    by_epoch = (cfg.get('default_hooks') or {}).get('logger', {}).get('log_metric_by_epoch', True)
+    by_epoch = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('log_metric_by_epoch', True)
     # An iteration-based loop stays in epoch 0, and an epoch-based one has no number of iterations.
     return loop.get('max_epochs') if by_epoch else loop.get('max_iters')
 

@@ -48,6 +48,15 @@ def test_an_iteration_that_mixed_precision_leaves_out_does_not_end_the_run(runne
         train_for(hook, runner, NAN, float('inf'), NAN)
 
 
+def test_a_loss_is_counted_once_however_many_checkpoints_follow_it(runner):
+    hook = DivergenceHook(interval=1)
+    train_for(hook, runner, NAN)
+    for _ in range(3):  # an epoch's, the best one, and the epoch's again
+        hook.before_save_checkpoint(runner, {})
+    with pytest.raises(FloatingPointError, match='will not come back'):
+        train_for(hook, runner, NAN, NAN, NAN)  # the first is the one that was counted
+
+
 def test_weights_that_are_not_finite_end_it_at_once(runner):
     runner.model.weight.data[0, 0] = NAN
     with pytest.raises(FloatingPointError, match='will not come back'):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from luminet_det.hooks import InterruptHook
 from luminet_det.hooks.interrupt import resume_command
@@ -106,6 +107,15 @@ def test_a_finished_run_keeps_an_interruptions_checkpoint_only_where_it_has_no_l
     assert meta(tmp_path, 3)
     resumed(config, tmp_path)
     assert [path.name for path in (tmp_path / 'work').glob('*.pth')] == [left]
+
+
+def test_an_interruptions_checkpoint_is_gone_after_the_next_validation_whatever_becomes_of_the_run(tmp_path, data):
+    config, _ = interrupted(tmp_path, data, max_iters=8, checkpoint_interval=4, **{'train_cfg.val_interval': 4})
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type='SignalHook', number=signal.SIGKILL.value, iteration=6)]
+    argv = [runs.config_file(tmp_path / 'killed.py', cfg), '--work-dir', tmp_path / 'work', '--resume']
+    assert runs.run(_interrupt_again, argv, tmp_path).code == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / 'work').glob('*.pth')] == ['iter_4.pth']
 
 
 def test_another_run_in_the_folder_leaves_an_interruptions_checkpoint_alone(tmp_path, data):

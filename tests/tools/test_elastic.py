@@ -90,6 +90,12 @@ def test_a_failure_after_it_or_a_lost_connection_is_repeated(told, begun, error)
     assert not told
 
 
+def test_a_run_whose_numbers_are_none_is_not_repeated(told):
+    with pytest.raises(FloatingPointError), elastic.not_repeated(lambda: True):
+        raise FloatingPointError('the run has diverged')
+    assert told == [(7, signal.SIGTERM)]
+
+
 def test_without_torchrun_nothing_is_sent(told, monkeypatch):
     monkeypatch.delenv('TORCHELASTIC_RUN_ID')
     with pytest.raises(ValueError, match='a wrong setting'), elastic.not_repeated(lambda: False):

@@ -212,6 +212,20 @@ def test_linked_options_move_together_in_order(folder):
     assert ' 306.25 |' in (folder / 'work' / 'table.md').read_text()
 
 
+def test_a_formula_that_reads_a_later_one_is_refused():
+    with pytest.raises(ValueError, match='the formula of c reads b, whose own comes after it; put that one first'):
+        Grid({'a': ['1', '2']}, {'c': Formula('{b} * 10'), 'b': Formula('{a} * 2')})
+    Grid({'a': ['1', '2']}, {'b': Formula('{a} * 2'), 'c': Formula('{b} * 10')})
+
+
+def test_a_config_without_a_logger_has_a_length():
+    from mmengine.config import Config
+
+    cfg = Config(dict(a=1, train_cfg=dict(max_epochs=3), default_hooks=dict(logger=None)))
+    (point,) = Grid({'a': ['2']}).points(cfg, [0], runs.TOOLS)
+    assert point.length == 3
+
+
 def test_a_formula_reads_what_the_config_has():
     grid = Grid({'a': ['1', '2']}, {'b': Formula('{c.0} * {a} + min(1, 2)')})
     from mmengine.config import Config
