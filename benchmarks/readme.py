@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import background_rows, methods_table
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.method_shootout.tables import DETECTORS
-from benchmarks.natural_images.table import natural_images
+from benchmarks.natural_images.table import finetuned, from_scratch
 from benchmarks.replication import tables as replication
 from benchmarks.roi_study import tables as roi_study
 from luminet_det.published import load_runs
@@ -34,6 +34,7 @@ READMES = [
     ROOT / 'docs' / 'method_shootout.md',
     ROOT / 'configs' / 'cifar100_short' / 'README.md',
     ROOT / 'configs' / 'voc07_small' / 'README.md',
+    ROOT / 'configs' / 'voc07_small_lite' / 'README.md',
     ROOT / 'docs' / 'natural_images.md',
 ]
 STUDENTS = dict(
@@ -212,7 +213,8 @@ TABLES = {
     'methods of classifiers': methods_table.classifiers,
     'methods of detectors': methods_table.detectors,
     'dense grid': dense_grid,
-    'natural images': natural_images,
+    'photographs, finetuned': finetuned,
+    'photographs, from scratch': from_scratch,
     'roi study tries': roi_study.tries,
     'roi study methods': roi_study.methods,
     'background rows': background_rows.by_rows,

@@ -1,4 +1,4 @@
-"""One run of the study: trained, in as many pieces as it takes, scored, and kept as one JSON file."""
+"""Runs of the study: trained, in as many pieces as it takes, scored, and each kept as one JSON file."""
 
 import contextlib
 import io
@@ -6,54 +6,81 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from threading import Timer
 
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scores import score
-from benchmarks.natural_images.study import ROOT, Study, config_of
+from benchmarks.natural_images.study import ROOT, Study
 from benchmarks.study.kept import options
-from benchmarks.study.train import ONE_AT_A_TIME
+from luminet_det.sweep.jobs import INTERRUPTED, Job, python_script, work_off
+from luminet_det.whole_file import write_text
 
-TRAIN = [sys.executable, str(ROOT / 'tools' / 'train.py')]
+TRAIN = python_script(ROOT / 'tools' / 'train.py')
 RESULT, ASKED = 'result.json', 'asked.json'
 SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
-LEAST = 20  # seconds left for which a run is started: what is stopped before its first step has saved nothing
 
 
-def finish(study: Study, method: str, seed: int, deadline: float = math.inf) -> bool:
-    """Train a config to its end and keep the result, unless that was done; False if the time was up before.
+def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, deadline: float = math.inf) -> bool:
+    """Train what is not trained, and keep each result.
+
+    On Ctrl-C or SIGTERM, and when the time is up, the running trainings save and stop.
 
     Args:
         study: What all runs share.
-        method: 'teacher', or one of METHODS.
-        seed: The run's.
+        runs: Methods, 'teacher' or some of METHODS, and seeds.
+        at_once: How many train at a time.
         deadline: By `time.monotonic()`.
 
+    Returns:
+        Whether all are done.
+
     Raises:
-        SystemExit: The training failed, or its folder is that of a run with other options or data.
+        SystemExit: A training failed, or a folder is that of a run with other options or data.
     """
-    kept = study.results / f'{study.stem(method, seed)}.json'
-    if kept.is_file():
-        return True
-    folder = study.folder / study.stem(method, seed)
-    claim(folder, study.asked())
-    if not (folder / RESULT).is_file() and not train(study, method, seed, folder, deadline):
-        return False
-    for checkpoint in folder.glob('interrupted_*.pth'):
-        checkpoint.unlink()
-    with ONE_AT_A_TIME:
-        content = described(study, method, folder)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(content, indent=1) + '\n')
-    print(f'{kept.stem}: AP {content["metrics"]["last"]["coco/bbox_mAP"]:.3f}', flush=True)
-    return True
+    jobs, failed = {}, []
+    for method, seed in runs:
+        folder = study.folder / study.stem(method, seed)
+        if study.result(method, seed).is_file():
+            continue
+        claim(folder, study.asked())
+        if (folder / RESULT).is_file():
+            keep(study, method, seed)
+        else:
+            jobs[folder.name] = method, seed
+
+    def ended(job: Job, code: int) -> None:
+        if code == 0:
+            keep(study, *jobs[job.name])
+        elif code not in INTERRUPTED:
+            failed.append(f'{job.name} ended with exit code {code}: {job.log}')
+
+    with stopped_at(deadline):
+        stopped = work_off([training(study, *run) for run in jobs.values()], ended, at_once)
+    if failed:
+        sys.exit('\n'.join(failed))
+    return not stopped
+
+
+@contextlib.contextmanager
+def stopped_at(deadline: float) -> Iterator[None]:
+    """Send this process SIGTERM when the time is up, as a scheduler does, and again to what has not saved then."""
+    left = max(deadline - time.monotonic(), 1)  # not before anyone listens
+    told = (os.getpid(), signal.SIGTERM)
+    timers = [Timer(seconds, os.kill, told) for seconds in (left, left + SAVING) if deadline < math.inf]
+    for timer in timers:
+        timer.start()
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
 
 
 def claim(folder: Path, asked: dict) -> None:
@@ -62,34 +89,26 @@ def claim(folder: Path, asked: dict) -> None:
     if record.is_file() and json.loads(record.read_text()) != asked:
         sys.exit(f'{folder} holds a run with other options or data ({record}); move it away.')
     folder.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(asked))
+    write_text(record, json.dumps(asked))
 
 
-def train(study: Study, method: str, seed: int, folder: Path, deadline: float) -> bool:
-    """Run tools/train.py to its end, or have it save and stop when the time is up; whether it has ended."""
-    if deadline - time.monotonic() < LEAST:
-        return False
-    command = [*TRAIN, str(config_of(method)), '--work-dir', str(folder), '--seed', str(seed), '--resume']
+def training(study: Study, method: str, seed: int) -> Job:
+    """What trains a run, on from where it was stopped."""
+    folder = study.folder / study.stem(method, seed)
+    command = [*TRAIN, str(study.recipe.config_of(method)), '--work-dir', str(folder), '--seed', str(seed), '--resume']
     command += [*['--amp'] * study.amp, '--cfg-options', *study.changes(method, seed)]
-    # Several runs share the cores; the work is the GPU's.
-    environment = os.environ | {'OMP_NUM_THREADS': '1'}
-    with (folder / 'output.txt').open('a') as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            process.wait(None if deadline == math.inf else max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            # As a scheduler does it: the run saves, and resumes within its epoch.
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(SAVING)
-            except subprocess.TimeoutExpired:
-                # The next one goes on from its last checkpoint.
-                process.kill()
-                process.wait()
-            return (folder / RESULT).is_file()
-    if process.returncode:
-        sys.exit(f'{method}, seed {seed}, ended with exit code {process.returncode}: {folder / "output.txt"}')
-    return True
+    return Job(folder.name, command, folder / 'output.txt')
+
+
+def keep(study: Study, method: str, seed: int) -> None:
+    """Write the result of a run that is trained."""
+    folder, path = study.folder / study.stem(method, seed), study.result(method, seed)
+    for checkpoint in folder.glob('interrupted_*.pth'):
+        checkpoint.unlink()
+    content = described(study, method, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(content, indent=1) + '\n')
+    print(f'{path.stem}: AP {content["metrics"]["last"]["coco/bbox_mAP"]:.3f}', flush=True)
 
 
 def described(study: Study, method: str, folder: Path) -> dict:
@@ -101,7 +120,7 @@ def described(study: Study, method: str, folder: Path) -> dict:
     # VOC neither asks for difficult boxes nor punishes who finds them. pycocotools has crowds for that alone.
     for box in truth.dataset['annotations']:
         box['iscrowd'] = int(box['iscrowd'] or box.get('ignore', 0))
-    config = config_of(method)
+    config = study.recipe.config_of(method)
     return found | dict(
         method=method,
         config=str(config.relative_to(ROOT)),

