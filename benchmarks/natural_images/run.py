@@ -17,13 +17,14 @@ from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scores import score
-from benchmarks.natural_images.study import ROOT, Study
-from benchmarks.study.kept import options
+from benchmarks.natural_images.study import PLAIN, ROOT, TEACHER, Study
+from benchmarks.study.kept import have_teacher, options, weights_digest
 from luminet_det.sweep.jobs import INTERRUPTED, Job, python_script, work_off
 from luminet_det.whole_file import write_text
 
 TRAIN = python_script(ROOT / 'tools' / 'train.py')
 RESULT, ASKED = 'result.json', 'asked.json'
+SOONEST = 1  # second after which runs can be told that the time is up
 SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
 
 
@@ -42,12 +43,14 @@ def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, dead
         Whether all are done.
 
     Raises:
-        SystemExit: A training failed, or a folder is that of a run with other options or data.
+        SystemExit: A training failed, a folder is that of a run with other options or data, or the teacher came out as
+            another one than the results' students have heard.
     """
     jobs, failed = {}, []
     for method, seed in runs:
         folder = study.folder / study.stem(method, seed)
-        if study.result(method, seed).is_file():
+        # Results come without the weights, which a teacher's students ask for.
+        if study.result(method, seed).is_file() and (method != TEACHER or study.weights(method, seed).is_file()):
             continue
         claim(folder, study.asked())
         if (folder / RESULT).is_file():
@@ -63,6 +66,11 @@ def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, dead
 
     with stopped_at(deadline):
         stopped = work_off([training(study, *run) for run in jobs.values()], ended, at_once)
+    if not stopped and not failed and (teacher := study.result(TEACHER, 0)).is_file():
+        try:
+            have_teacher(teacher, study.weights(TEACHER, 0))
+        except RuntimeError as error:
+            failed.append(str(error))
     if failed:
         sys.exit('\n'.join(failed))
     return not stopped
@@ -71,7 +79,7 @@ def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, dead
 @contextlib.contextmanager
 def stopped_at(deadline: float) -> Iterator[None]:
     """Send this process SIGTERM when the time is up, as a scheduler does, and again to what has not saved then."""
-    left = max(deadline - time.monotonic(), 1)  # not before anyone listens
+    left = max(deadline - time.monotonic(), SOONEST)
     told = (os.getpid(), signal.SIGTERM)
     timers = [Timer(seconds, os.kill, told) for seconds in (left, left + SAVING) if deadline < math.inf]
     for timer in timers:
@@ -106,8 +114,9 @@ def keep(study: Study, method: str, seed: int) -> None:
     for checkpoint in folder.glob('interrupted_*.pth'):
         checkpoint.unlink()
     content = described(study, method, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(content, indent=1) + '\n')
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(content, indent=1) + '\n')
     print(f'{path.stem}: AP {content["metrics"]["last"]["coco/bbox_mAP"]:.3f}', flush=True)
 
 
@@ -121,6 +130,7 @@ def described(study: Study, method: str, folder: Path) -> dict:
     for box in truth.dataset['annotations']:
         box['iscrowd'] = int(box['iscrowd'] or box.get('ignore', 0))
     config = study.recipe.config_of(method)
+    heard = {} if method in (TEACHER, PLAIN) else dict(teacher=weights_digest(study.weights(TEACHER, 0)))
     return found | dict(
         method=method,
         config=str(config.relative_to(ROOT)),
@@ -130,6 +140,7 @@ def described(study: Study, method: str, folder: Path) -> dict:
         versions=found['versions'] | {name: version(name) for name in ('mmdet', 'luminet_det')},
         without_difficult=score(truth, predictions, list(truth.imgs)),
         seconds=round(sum(step_seconds(folder)), 1),
+        **heard,
     )
 
 

@@ -137,6 +137,10 @@ class Study:
         """The JSON file of a run."""
         return (self.folder if self.rehearsal else self.recipe.results) / f'{self.stem(method, seed)}.json'
 
+    def weights(self, method: str, seed: int) -> Path:
+        """The last checkpoint of a run."""
+        return self.folder / self.stem(method, seed) / f'epoch_{self.epochs}.pth'
+
     def asked(self) -> dict:
         """What decides the outcome of all runs, beside their configs."""
         return dict(amp=self.amp, options=list(self.options), rehearsal=self.rehearsal, data=self.digest)
@@ -159,8 +163,8 @@ class Study:
         if self.rehearsal:
             changed |= FEW_IMAGES | self.recipe.thin[method != TEACHER]
         if method not in (TEACHER, PLAIN):
-            teacher = self.folder / self.stem(TEACHER, 0)
+            checkpoint = self.weights(TEACHER, 0)
             # The config that its run has left: thin if that was.
-            changed['model.teacher.config'] = teacher / self.recipe.config_of(TEACHER).name
-            changed['model.teacher.checkpoint'] = teacher / f'epoch_{self.epochs}.pth'
+            changed['model.teacher.config'] = checkpoint.with_name(self.recipe.config_of(TEACHER).name)
+            changed['model.teacher.checkpoint'] = checkpoint
         return [f'{key}={value}'.replace(', ', ',') for key, value in changed.items()] + list(self.options)

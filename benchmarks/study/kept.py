@@ -57,13 +57,13 @@ def read(path: Path, **expected: object) -> dict | None:
     return content
 
 
-def have_teacher(file: Path, weights: Path, train: Callable[[], dict]) -> None:
+def have_teacher(file: Path, weights: Path, train: Callable[[], dict] | None = None) -> None:
     """Have a teacher's weights here, trained unless they are; its result says which they are.
 
     Args:
         file: Its result, which may have come without the weights, and stays as it is.
         weights: Its checkpoint.
-        train: Trains it, writes its result and returns it.
+        train: Trains it, writes its result and returns it; None where both files are there.
 
     Raises:
         RuntimeError: The weights are others than those of the result, which all kept students have heard.

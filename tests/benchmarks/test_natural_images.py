@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from benchmarks.natural_images import __main__ as main_module
 from benchmarks.natural_images import run, study, table
 from benchmarks.natural_images.pretrained import PACKAGES, prepare, renamed
 from benchmarks.natural_images.study import METHODS, PLAIN, RECIPES, TEACHER, Study
+from benchmarks.study.kept import weights_digest
 from tests import runs, tiny
 from tools import train
 
@@ -25,7 +27,7 @@ every_recipe = pytest.mark.parametrize('recipe', RECIPES.values(), ids=RECIPES)
 
 # Takes 0.01 s a step, remembers how far it came, saves on SIGTERM and exits at a second one, as tools/train.py does.
 FAKE = """
-import json, os, signal, sys, time
+import json, os, shutil, signal, sys, time
 from pathlib import Path
 options = dict(word.split('=', 1) for word in sys.argv if '=' in word)
 work = Path(sys.argv[sys.argv.index('--work-dir') + 1])
@@ -56,6 +58,7 @@ while done < last:
         (work / 'step').write_text(str(done))
         (work / f'interrupted_iter_{done}.pth').touch()
         sys.exit(143)
+shutil.copy(Path(__file__).with_name('weights.pth'), work / f'epoch_{last // 10}.pth')
 scores = {f'coco/bbox_mAP{which}': 0.3 + seed / 100 for which in ('', '_50', '_75')}
 (work / 'predictions.bbox.json').write_text(json.dumps(
     [dict(image_id=0, category_id=1, bbox=[8, 8, 20, 20], score=0.9)]))
@@ -82,7 +85,9 @@ def write_data(folder, difficult=True):
 def folder(tmp_path, monkeypatch):
     """An empty place for runs and results, with data, and a trainer that does nothing but take its time."""
     (tmp_path / 'fake.py').write_text(FAKE)
+    torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'weights.pth')
     monkeypatch.setattr(run, 'TRAIN', [sys.executable, str(tmp_path / 'fake.py')])
+    monkeypatch.setattr(run, 'SOONEST', 0.2)
     monkeypatch.setattr(study, 'WORK', tmp_path / 'work')
     monkeypatch.setattr(study, 'RESULTS', tmp_path / 'results')
     write_data(tmp_path / 'data')
@@ -158,6 +163,23 @@ def test_no_student_starts_before_its_teacher_has_ended(folder):
     with pytest.raises(SystemExit):
         call(folder, '--minutes', str(0.5 / 60), '--jobs', '4', '--methods', 'kd')
     assert not (folder / 'work' / SCRATCH.name / '6_epochs' / 'kd_6_epochs-0').exists()
+
+
+def test_a_teacher_without_weights_is_trained_again_and_another_one_is_refused(folder):
+    call(folder, '--methods', 'kd')
+    first = kept(folder)
+    assert first['kd_6_epochs-0']['teacher'] == first['teacher_6_epochs-0']['weights']
+    shutil.rmtree(folder / 'work')
+    call(folder, '--methods', 'kd', 'dkd')  # the same again: the results stay, a student joins them
+    found = kept(folder)
+    assert first.items() <= found.items()
+    assert found['dkd_6_epochs-0']['teacher'] == first['kd_6_epochs-0']['teacher']
+    shutil.rmtree(folder / 'work')
+    torch.save(dict(state_dict=dict(weight=torch.zeros(2))), folder / 'weights.pth')
+    weights_digest.cache_clear()
+    with pytest.raises(SystemExit, match=r'other weights than the teacher of teacher_6_epochs-0\.json'):
+        call(folder, '--methods', 'luminet')
+    assert kept(folder) == found
 
 
 def test_told_to_end_it_has_its_trainings_save_first(folder):
