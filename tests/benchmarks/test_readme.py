@@ -10,7 +10,7 @@ from benchmarks import readme
 @pytest.mark.parametrize('path', readme.READMES, ids=lambda path: path.parent.name)
 def test_a_readme_shows_what_was_measured(path):
     text = path.read_text()
-    marks = re.findall(r'<!-- ([\w ]+) -->', text)
+    marks = re.findall(r'<!-- ([\w ,]+) -->', text)
     assert marks
     assert set(marks) <= set(readme.TABLES)
     assert readme.filled(text) == text, 'run python -m benchmarks.readme'
