@@ -15,9 +15,10 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from luminet_det import config, sweep
+from luminet_det import config, in_use, sweep
 from luminet_det.extra import require
 from luminet_det.options import OptionsAction
 from luminet_det.sweep.jobs import INTERRUPTED, python_script, tail
@@ -69,17 +70,25 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
     flags = parser()
     args = flags.parse_args(words)
     train = list(train or python_script(TRAIN))
-    try:
-        grid, points = plan(args, extra)
-        if not args.no_plot and not args.dry_run:
-            require('the plot is drawn', 'matplotlib', otherwise=' or give --no-plot')
-    except (FileNotFoundError, FileExistsError, ValueError, KeyError, ImportError) as error:
-        flags.error(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+    with ExitStack() as folder:
+        try:
+            grid, points = plan(args, extra)
+            if not args.dry_run:
+                if not args.no_plot:
+                    require('the plot is drawn', 'matplotlib', otherwise=' or give --no-plot')
+                folder.enter_context(in_use.claimed(args.work_dir))
+        except (FileNotFoundError, FileExistsError, ValueError, KeyError, ImportError, BlockingIOError) as error:
+            flags.error(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+        return _work(args, grid, points, [*train, args.config], extra)
+
+
+def _work(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], train: list[str], extra: list[str]) -> int:
+    """Train what is not finished, and show what came out; give what `main` does."""
     left = {}
     for point in points:
         if not point.finished:
             options = [f'{key}={text}' for key, text in point.options.items()]
-            command = [*train, args.config, '--work-dir', str(point.work_dir), '--seed', str(point.seed), '--resume']
+            command = [*train, '--work-dir', str(point.work_dir), '--seed', str(point.seed), '--resume']
             left[point.work_dir.name] = point, [*command, *extra, '--cfg-options', *options]
     print(f'{len(points)} points, {len(points) - len(left)} of them finished', flush=True)
     if args.dry_run:

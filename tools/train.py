@@ -5,13 +5,14 @@ import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from luminet_det import config, moved_run, training_set, unread_annotations
+from luminet_det import config, in_use, moved_run, training_set, unread_annotations
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
     elastic,
@@ -96,10 +97,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parser()
     args = flags.parse_args(argv)
     runner = None
-    with elastic.not_repeated(lambda: runner is not None and _has_trained(runner)):
+    with elastic.not_repeated(lambda: runner is not None and _has_trained(runner)), ExitStack() as folder:
         try:
             cfg = configure(args, _command(argv))
-        except (FileNotFoundError, ValueError) as error:
+            if not _rank(args.launcher):
+                folder.enter_context(in_use.claimed(cfg.work_dir))
+        except (FileNotFoundError, ValueError, BlockingIOError) as error:
             flags.error(str(error))
         # mmdet only now: luminet_det has to be imported before it.
         from mmdet.registry import RUNNERS
@@ -162,6 +165,12 @@ def _hold_out(cfg: Config, share: float) -> None:
     held_out |= {key: val[key] for key in treatment if key in val}
     cfg.val_dataloader.dataset = dict(held_out, part='held-out')
     hooks[0].test = True
+
+
+def _rank(launcher: str) -> int:
+    """Of this process, before the processes know each other."""
+    names = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+    return int(os.environ.get(names.get(launcher, ''), 0))
 
 
 def _has_trained(runner: Runner) -> bool:

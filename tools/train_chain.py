@@ -13,10 +13,11 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
-from luminet_det import chain, config
+from luminet_det import chain, config, in_use
 from luminet_det.options import parse_value
 from luminet_det.sweep import Job, work_off
 from luminet_det.sweep.jobs import INTERRUPTED, python_script, tail
@@ -65,13 +66,19 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
     flags = parser()
     args = flags.parse_args(argv)
     train = list(train or (['bash', str(DIST_TRAIN)] if args.gpus else python_script(TRAIN)))
-    try:
-        runs, record = plan(args)
-    except (FileNotFoundError, FileExistsError, ValueError) as error:
-        flags.error(str(error))
-    _print_plan(args, runs, record.done)
-    if args.dry_run:
-        return 0
+    with ExitStack() as folder:
+        try:
+            runs, record = plan(args)
+            if not args.dry_run:
+                folder.enter_context(in_use.claimed(record.path.parent))
+        except (FileNotFoundError, FileExistsError, ValueError, BlockingIOError) as error:
+            flags.error(str(error))
+        _print_plan(args, runs, record.done)
+        return 0 if args.dry_run else _work(args, runs, record, train)
+
+
+def _work(args: Namespace, runs: list[chain.Run], record: chain.Record, train: list[str]) -> int:
+    """Train what is not finished, and show what came out; give what `main` does."""
     record.claim()
     for place, run in enumerate(runs[record.done :], start=record.done):
         try:

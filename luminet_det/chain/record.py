@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luminet_det.chain.run import Run
+from luminet_det.in_use import MARK
 from luminet_det.whole_file import write_text
 
 RECORD = 'chain.json'
@@ -57,7 +58,7 @@ class Record:
     def _check(self, known: list[dict], runs: Sequence[Run]) -> None:
         """Refuse a folder that holds something else."""
         folder, elsewhere = self.path.parent, 'move it away or give another --work-dir'
-        if not known and folder.is_dir() and any(folder.iterdir()):
+        if not known and folder.is_dir() and any(path.name != MARK for path in folder.iterdir()):
             raise FileExistsError(f'{folder} was not written by a chain (it has no {RECORD}); {elsewhere}')
         for place, (run, before) in enumerate(zip(self.runs, known, strict=False), start=1):
             if run['fingerprint'] == before['fingerprint']:

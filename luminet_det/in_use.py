@@ -1,0 +1,60 @@
+"""One training at a time in a folder, which a second one would fill with checkpoints of its own."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+try:
+    import fcntl
+except ImportError:  # Windows has none; there nothing is guarded
+    fcntl = None
+
+MARK = '.in_use'
+
+
+@contextlib.contextmanager
+def claimed(folder: Path | str) -> Iterator[None]:
+    """Keep a folder to this process.
+
+    The lock is the system's and goes with the process, however that ends; by POSIX, it is not handed down to forked
+    processes, as loader processes are, which may outlive it. Where the file system has no locks nothing is guarded.
+
+    Args:
+        folder: Made if it is not there.
+
+    Raises:
+        BlockingIOError: Another process has it; the message says which.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / MARK
+    with contextlib.ExitStack() as opened:
+        mark = opened.enter_context(path.open('a+'))
+        while not _lock(mark, path):
+            mark = opened.enter_context(path.open('a+'))
+        mark.truncate(0)
+        mark.write(f'process {os.getpid()} on {socket.gethostname()}')
+        mark.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock(mark: TextIO, path: Path) -> bool:
+    """Lock the file; False if it was deleted in the meantime, by the process that had it."""
+    try:
+        if fcntl:
+            fcntl.lockf(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # POSIX leaves it open which
+        mark.seek(0)
+        raise BlockingIOError(
+            f'{path.parent} is in use: {mark.read() or "another process"} trains in it. Wait until it has ended, or '
+            f'give this training a folder of its own, --work-dir FOLDER. If that process is no more, delete {path}.'
+        ) from None
+    except OSError:
+        pass
+    return path.exists() and os.path.samestat(os.fstat(mark.fileno()), path.stat())

@@ -1,0 +1,81 @@
+"""A folder is one training's at a time, and nobody's once that has ended, however it did."""
+
+import multiprocessing
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from luminet_det.in_use import claimed
+from tests import runs, tiny
+from tools import sweep, train, train_chain
+
+CHILD = 10  # seconds
+FORK = multiprocessing.get_context('fork')
+
+
+def hold(folder, fork, ready):
+    with claimed(folder):
+        if fork:
+            FORK.Process(target=time.sleep, args=(CHILD,)).start()
+        ready.send(None)
+        time.sleep(60)
+
+
+@pytest.fixture(params=[False, True], ids=['alone', 'with a forked child'])
+def holder(request, tmp_path):
+    """A process that has the folder, until it is killed; its child lives on for a while."""
+    ready, theirs = FORK.Pipe()
+    process = FORK.Process(target=hold, args=(tmp_path / 'work', request.param, theirs))
+    process.start()
+    assert ready.poll(30)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_a_folder_in_use_is_refused_until_its_process_is_killed(tmp_path, holder):
+    with pytest.raises(BlockingIOError, match=rf'work is in use: process {holder.pid} on \S+ trains in it') as told:
+        claimed(tmp_path / 'work').__enter__()
+    assert '--work-dir FOLDER' in str(told.value)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    with claimed(tmp_path / 'work'):
+        pass
+
+
+def test_nothing_is_left_in_the_folder(tmp_path):
+    for _ in range(2):
+        with claimed(tmp_path / 'work'):
+            assert list((tmp_path / 'work').iterdir())
+        assert not list((tmp_path / 'work').iterdir())
+
+
+def test_a_mark_that_was_deleted_as_it_was_opened_guards_nothing_and_is_made_anew(tmp_path, monkeypatch):
+    """As when the process that had it ends between this one's opening and locking."""
+    path = tmp_path / '.in_use'
+    opened = type(path).open
+
+    def open_and_lose(self, *args):
+        monkeypatch.undo()
+        found = opened(self, *args)
+        self.unlink()
+        return found
+
+    monkeypatch.setattr(type(path), 'open', open_and_lose)
+    with claimed(tmp_path):
+        assert re.fullmatch(rf'process {os.getpid()} on \S+', path.read_text())
+
+
+@pytest.mark.parametrize('tool', [train, sweep, train_chain], ids=lambda tool: tool.__name__)
+def test_a_second_training_in_a_folder_is_refused_before_it_writes(tmp_path, tool):
+    config = runs.tiny_config(tmp_path / 'tiny.py', tiny.write_coco(tmp_path / 'data'))
+    words = {sweep: ['--metric', 'coco/bbox_mAP', '--grid', 'optim_wrapper.optimizer.lr=1,2', '--no-plot']}
+    work = tmp_path / 'work'
+    with claimed(work):
+        finished = runs.run(tool.main, [config, '--work-dir', work, *words.get(tool, [])], tmp_path)
+        assert [path.name for path in work.iterdir()] == ['.in_use']
+    assert finished.code == 2, finished.text
+    assert f'{work} is in use: process {os.getpid()} on' in finished.text
