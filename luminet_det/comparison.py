@@ -1,7 +1,7 @@
 """Runs of a student alone against runs of the distilled one: what is behind `tools/compare.py`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -14,6 +14,7 @@ from luminet_det.published.spread import FEWEST, gap_closed, interval, paired_di
 from luminet_det.sweep.point import RESULT, validations
 
 POINTS = 100  # AP is logged as a fraction
+IMAGES = ('dataset', 'train_images', 'selected_on')  # of a result
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Trained:
         last: Metrics of the last validation; of the test set, where a run looks at that at its end alone.
         best: Of the best one by the leading metric.
         teacher: The metrics of the teacher that `TeacherEvaluationHook` has logged.
+        images: What it learned from and was chosen by, where its result says so.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class Trained:
     last: Mapping[str, float]
     best: Mapping[str, float]
     teacher: Mapping[str, float]
+    images: Mapping[str, object]
 
     @classmethod
     def read(cls, folder: Path) -> 'Trained':
@@ -56,7 +59,8 @@ class Trained:
         metric = leading({name: score for scores in validated for name, score in scores.items()})
         found = dict(last=validated[-1], best=max(validated, key=lambda scores: scores.get(metric, float('-inf'))))
         found |= result.get('test') or {}
-        return cls(folder, seed, validated[-1]['step'], found['last'], found['best'], _teacher(folder))
+        images = {name: result[name] for name in IMAGES if name in result}
+        return cls(folder, seed, validated[-1]['step'], found['last'], found['best'], _teacher(folder), images)
 
 
 def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None = None) -> str:
@@ -109,7 +113,17 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
     ]
     unit = f'{metric} x 100' if scale == POINTS else metric
     head = ['', 'seeds', f'{unit}, last', 'best', 'to the student alone', 'gap closed']
-    return f'{table(head, rows)}\n\n{verdict([taught[seed] - alone[seed] for seed in common])}'
+    told = [verdict([taught[seed] - alone[seed] for seed in common]), *_other_images(runs)]
+    return '\n\n'.join([table(head, rows), *told])
+
+
+def _other_images(runs: Mapping[str, Sequence[Trained]]) -> Iterator[str]:
+    """What the results say of images that are not the same for all."""
+    for name in IMAGES:
+        found = {which: {run.images[name] for run in each if name in run.images} for which, each in runs.items()}
+        if len(set().union(*found.values())) > 1:
+            listed = ', '.join(f'{which} {" and ".join(map(str, values))}' for which, values in found.items())
+            yield f'**Not the same images**, {name}: {listed}. The difference is not of the distillation alone.'
 
 
 def _common_metric(runs: Mapping[str, Sequence[Trained]], metric: str | None) -> str:

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from luminet_det.dataset_config import config_sources
 from luminet_det.options import OptionsAction
 
 SUFFIXES = ('.py', '.json', '.yml', '.yaml')
@@ -63,6 +64,7 @@ def load(args: Namespace) -> Config:
     _merge(cfg, args.cfg_options or {})
     _check_model(cfg)
     _check_hooks(cfg)
+    _check_scopes(cfg)
     if getattr(args, 'amp', False):
         _use_amp(cfg)
     if getattr(args, 'auto_scale_lr', False):
@@ -141,6 +143,27 @@ def _check_hooks(cfg: Config) -> None:
         raise ValueError(
             f'custom_hooks={wrong[0]!r} is no list of hooks: write custom_hooks = [dict(type=...)] in a config'
         )
+
+
+def _check_scopes(cfg: Config) -> None:
+    """Raise ValueError if a data set, metric or hook of luminet_det is named as one of another scope."""
+    from luminet_det.registry import DATASETS, HOOKS, METRICS
+
+    named = [(HOOKS, f'custom_hooks.{i}', hook) for i, hook in enumerate(cfg.get('custom_hooks') or [])]
+    for part in ('train', 'val', 'test'):
+        loader, metrics = cfg.get(f'{part}_dataloader') or {}, cfg.get(f'{part}_evaluator') or []
+        for place, dataset in config_sources(loader.get('dataset'), f'{part}_dataloader.dataset'):
+            named.append((DATASETS, place, dataset))
+        metrics = [metrics] if isinstance(metrics, Mapping) else metrics
+        named += [(METRICS, f'{part}_evaluator', metric) for metric in metrics]
+    for registry, place, setting in named:
+        kind = setting.get('type') if isinstance(setting, Mapping) else None
+        if not isinstance(kind, str) or '.' in kind or cfg.get('default_scope') == registry.scope:
+            continue
+        registry.import_from_location()
+        others = [registry.parent, *(other for other in registry.parent.children.values() if other is not registry)]
+        if kind in registry.module_dict and not any(kind in other.module_dict for other in others):
+            raise ValueError(f"{place}.type='{kind}': write type='luminet_det.{kind}'")
 
 
 def _check_type(model: Mapping, key: str, scope: str | None) -> None:

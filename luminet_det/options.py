@@ -9,6 +9,8 @@ def parse_value(text: str) -> object:
     >>> parse_value('1e-3'), parse_value('[1, 2]'), parse_value('my data/'), parse_value('None')
     (0.001, [1, 2], 'my data/', None)
     """
+    if 'dict(' in text:
+        return text  # mmengine would look for the end of the list for ever; `config.load` refuses it by its key
     bare = text.strip().strip('\'"')
     if ',' in bare or (bare[:1], bare[-1:]) in (('(', ')'), ('[', ']')):
         return DictAction._parse_iterable(text)

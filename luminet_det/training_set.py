@@ -5,10 +5,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from luminet_det import annotation_file, category_order
 from luminet_det.annotation_file import Fault
@@ -20,9 +21,10 @@ from luminet_det.unread_annotations import LOADERS, place_of
 def guard(runner: Runner) -> None:
     """Have `runner` refuse data sets that would end training somewhere on the way, or spoil it.
 
-    Refused are an empty data set; images that are not there; a COCO file that mmdet cannot read or that lists a
-    category twice; boxes that no loss can take; and, if the run distils, class names that do not fit the
-    annotation file. Such names in plain training and boxes that mmdet leaves out are warned of.
+    Refused are an empty data set, or one that `drop_last` leaves no batch of; images that are not there; a COCO file
+    that mmdet cannot read or that lists a category twice; boxes that no loss can take; and, if the run distils, class
+    names that do not fit the annotation file. Such names in plain training and boxes that mmdet leaves out are warned
+    of.
 
     Left alone, mmengine stops an empty set at numpy's "need at least one array to concatenate", or, with an
     infinite sampler and loader processes, searches for a first index for ever; the rest ends as an index error, a
@@ -42,6 +44,13 @@ def guard(runner: Runner) -> None:
                 raise
         if hasattr(loader.dataset, '__len__') and len(loader.dataset) == 0:
             raise ValueError(explanation(place, dataloader))
+        # An InfiniteSampler fills a batch with images of the next round.
+        finite = isinstance(loader.batch_sampler, BatchSampler) and not isinstance(loader.sampler, InfiniteSampler)
+        if finite and loader.drop_last and len(loader.batch_sampler) == 0:
+            raise ValueError(
+                f'{place} has no batch: drop_last leaves nothing of {len(loader.sampler)} images in batches of '
+                f'{loader.batch_size}. Set {place}.batch_size to at most {len(loader.sampler)}, or drop_last=False.'
+            )
         found = {path: content.faults for path, content in files.items()}
         for source in sources(loader.dataset):
             if loaded := LoadedImages.of(source):

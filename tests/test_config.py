@@ -44,6 +44,10 @@ def test_what_stands_beside_the_model_is_refused_and_what_the_model_uses_is_not(
         ('modle.ce_weight=3', "Did you mean 'model'"),
         ('model.distill.loss.tau=1', r'numbered, as in model\.distill\.0\.loss\.tau=1'),
         ("custom_hooks=[dict(type='EMAHook')]", r'knows no dict\(\.\.\.\); write it in a config'),
+        (
+            "model.distill=[dict(tap='roi_cls',loss=dict(type='KDLoss'))]",
+            r'model.distill: the command line knows no dict',
+        ),
         ('custom_hooks=EMAHook', r"custom_hooks='EMAHook' is no list of hooks: write custom_hooks = \[dict\(type"),
         ('custom_hooks=[EMAHook]', r"custom_hooks='EMAHook' is no list of hooks"),
     ],
@@ -138,3 +142,24 @@ def test_without_loader_processes_what_they_alone_can_do_is_left_out(tmp_path):
     assert alone == dict(num_workers=0)
     shown = load(path, 'test_dataloader.num_workers=0').test_dataloader
     assert shown.prefetch_factor == 4
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ("train_dataloader = dict(dataset=dict(type='CIFAR100'))", r"train_dataloader.dataset.type='CIFAR100'"),
+        (
+            "val_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='STL10')))",
+            r"val_dataloader.dataset.dataset.type='STL10'",
+        ),
+        ("test_evaluator = [dict(type='Accuracy')]", r"test_evaluator.type='Accuracy'"),
+        ("custom_hooks = [dict(type='ResultHook')]", r"custom_hooks.0.type='ResultHook'"),
+    ],
+)
+def test_what_is_named_without_its_scope_is_told_it(tmp_path, line, message):
+    path = tmp_path / 'config.py'
+    path.write_text(line + '\n')
+    with pytest.raises(ValueError, match=f"{message}: write type='luminet_det."):
+        load(path)
+    path.write_text(f"default_scope = 'luminet_det'\n{line}\n")
+    assert load(path)

@@ -184,3 +184,16 @@ def test_a_file_of_another_kind_keeps_mmdets_error(build, loader):
         file.write('[]')
     with pytest.raises(AssertionError, match='not supported'):
         build(loader, seed=0)
+
+
+def test_a_set_that_drop_last_leaves_no_batch_of_is_refused(build, loader):
+    loader.batch_sampler = None
+    images = len(build(loader, 0).dataset)
+    loader |= dict(batch_size=images + 1, drop_last=True, sampler=dict(type='DefaultSampler', shuffle=True))
+    with pytest.raises(
+        ValueError, match=rf'train_dataloader has no batch: drop_last leaves nothing of {images} images'
+    ):
+        build(loader, 0)
+    # An infinite sampler goes on with the images of the next round.
+    loader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    assert len(next(iter(build(loader, 0)))['inputs']) == images + 1

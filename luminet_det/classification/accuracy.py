@@ -15,15 +15,25 @@ class Accuracy(BaseMetric):
     A label that ties with others counts as the best of them, so that equal logits for all classes are right for all.
 
     Args:
-        topk: The k's; one above the number of classes gives 100.
+        topk: The k's, or one; one above the number of classes gives 100.
         **kwargs: As `mmengine.evaluator.BaseMetric`.
+
+    Raises:
+        ValueError: `topk` names no number, or one below 1.
     """
 
     default_prefix = 'accuracy'
 
-    def __init__(self, topk: Sequence[int] = (1, 5), **kwargs) -> None:
+    def __init__(self, topk: int | Sequence[int] = (1, 5), **kwargs) -> None:
         super().__init__(**kwargs)
-        self.topk = tuple(topk)
+        self.topk = (topk,) if isinstance(topk, int) else tuple(topk)
+        if not self.topk or not all(isinstance(k, int) and k > 0 for k in self.topk):
+            raise ValueError(f'Accuracy.topk={topk!r}: expected numbers of classes from 1 on, as (1, 5).')
+
+    @property
+    def names(self) -> list[str]:
+        """Of what it measures, as the log has them: `accuracy/top1`."""
+        return [f'{self.prefix}/top{k}' for k in self.topk]
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep, for each image, how many classes have a higher logit than its own."""

@@ -1,6 +1,6 @@
 """Classifier: an image classifier that mmengine's Runner trains and evaluates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from luminet_det.classification.label_guard import LabelGuard, refuse
 from luminet_det.classification.models import Outputs, own_weights
-from luminet_det.classification.network import build_network, last_layer, num_logits
+from luminet_det.classification.network import build_network, num_logits, weights_of_classes
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys, settings_of
@@ -56,10 +56,17 @@ class Classifier(BaseModel):
         super().__init__(preprocessor, init_cfg)
         self.network = build_network(network)
         self.ce_weight = not_negative('ce_weight', ce_weight)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = not_negative('label_smoothing', label_smoothing)
+        if label_smoothing > 1:
+            raise ValueError(f'label_smoothing must be at most 1, got label_smoothing={label_smoothing!r}')
         self.channels_last = channels_last
         if channels_last:
             self.to(memory_format=torch.channels_last)
+        if not isinstance(compile, bool | Mapping | None):
+            raise ValueError(
+                f"compile must be True, False or torch.compile's options, as dict(mode='reduce-overhead'); got "
+                f'compile={compile!r}'
+            )
         self.compile_options = None if compile in (False, None) else {} if compile is True else dict(compile)
         self._compiled_objective: Callable | None = None
         self._checked = False
@@ -162,11 +169,15 @@ class Classifier(BaseModel):
             return
         source = self.init_cfg['checkpoint']
         own, weights = self.state_dict(), self.own_weights(checkpoints.load(source))
-        head = [f'network.{name}' for name in last_layer(self.network)[0]]
-        if other := [name for name in head if name in weights and weights[name].shape != own[name].shape]:
+        heads = [f'network.{name}' for name in weights_of_classes(self.network)]
+        other = [name for name in heads if name in weights and weights[name].shape != own[name].shape]
+        # Of all of them the same number of classes, and of each image as many features.
+        if len({weights[name].shape[:1] for name in other}) == 1 and all(
+            weights[name].shape[1:] == own[name].shape[1:] for name in other
+        ):
             classes = len(weights[other[0]])
             print_log(f'{source} is for {classes} classes: {", ".join(other)} start anew.', logger='current')
-            weights = weights | {name: own[name] for name in head}
+            weights = weights | {name: own[name] for name in other}
         try:
             load_strictly(self, weights, source=source)
         except RuntimeError as error:

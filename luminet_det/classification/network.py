@@ -30,24 +30,43 @@ def build_network(setting: dict) -> nn.Module:
     made = MODELS.get(kind) if isinstance(kind, str) else kind
     if made is not None and not takes_any(made):
         check_keys(f'The network {kind}', {*setting} - OF_REGISTRY, settings_of(made))
-    return MODELS.build(setting)
+    try:
+        return MODELS.build(setting)
+    except KeyError as error:
+        # Without a scope mmengine looks in that of the config, mmdet.
+        if kind in MODELS.module_dict and '.' not in kind and f'{kind} is not in' in str(error):
+            raise ValueError(f"There is no network {kind!r} in mmdet. Did you mean 'luminet_det.{kind}'?") from error
+        raise
 
 
 def num_logits(network: nn.Module) -> int:
     """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none."""
-    layer = last_layer(network)[1]
+    layer = last_layer(network)
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
 
 
-def last_layer(network: nn.Module) -> tuple[list[str], nn.Linear | nn.Conv2d]:
-    """The layer that gives the logits, and the names of its weights.
+def last_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
+    """The layer that gives the logits.
 
     Raises:
         ValueError: The network has neither a linear layer nor a convolution.
     """
-    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     if not layers:
         raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
-    linear = [each for each in layers if isinstance(each[1], nn.Linear)]
-    name, layer = (linear or layers)[-1]
-    return [f'{name}.{parameter}'.lstrip('.') for parameter, _ in layer.named_parameters()], layer
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    return (linear or layers)[-1]
+
+
+def weights_of_classes(network: nn.Module) -> list[str]:
+    """Names of the weights that have a row for each class: of the layer that gives the logits, and of others as wide.
+
+    Beside it these are of auxiliary classifiers, and of a second token's.
+    """
+    outputs = num_logits(network)
+    return [
+        f'{name}.{parameter}'.lstrip('.')
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and len(module.weight) == outputs
+        for parameter, _ in module.named_parameters(recurse=False)
+    ]

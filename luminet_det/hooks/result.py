@@ -14,12 +14,15 @@ from mmengine.runner import FlexibleRunner, Runner
 from mmengine.utils import get_git_hash
 from torch.utils.data import DataLoader
 
+from luminet_det.classification.accuracy import Accuracy
 from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
 from luminet_det.whole_file import write_text
 
 INFO = 'result'
 HISTORY = 'history.json'
+
+HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a data set that divides its images
 
 
 @HOOKS.register_module()
@@ -56,7 +59,8 @@ class ResultHook(Hook):
         """Take up the history of the checkpoint that is resumed.
 
         Raises:
-            ValueError: It was scored on other images than this run will be, or its best weights could not be tested.
+            ValueError: It was scored on other images than this run will be, or its best weights could not be tested; or
+                no metric of the config gives what the best epoch is chosen by.
         """
         self._training = True
         if isinstance(runner, FlexibleRunner) and (self.test or _tests_elsewhere(runner)):
@@ -64,9 +68,12 @@ class ResultHook(Hook):
                 '--fsdp cannot put the best weights back for the test after training. Leave out --fsdp, or '
                 '--val-split, or let val_dataloader and test_dataloader have the same images.'
             )
+        self._require_measured(runner)
         kept = runner.message_hub.get_info(INFO, {})
-        before, now = kept.get('selected_on'), self._selected_on(runner)
-        if runner.iter and before not in (None, now):
+        now = self._selection(runner)
+        before = {name: value for name, value in kept.items() if name in now}
+        if runner.iter and not before.items() <= now.items():
+            before, now = (', '.join(map(str, each.values())) for each in (before, now))
             raise ValueError(
                 f'The run that is resumed chooses its best epoch by the {before}, this one would by the {now}: start '
                 'it with the same --val-split and val_dataloader, or train anew in another --work-dir.'
@@ -120,12 +127,27 @@ class ResultHook(Hook):
             write_text(path, json.dumps(found, indent=1) + '\n')
             runner.logger.info(f'Written to {path}')
 
+    def _require_measured(self, runner: Runner) -> None:
+        """Ask before training for what the CheckpointHook would miss after the first epoch, where it can be known."""
+        metrics = runner.val_loop.evaluator.metrics if runner.val_loop else []
+        if not metrics or not all(isinstance(metric, Accuracy) for metric in metrics):
+            return
+        measured = [name for metric in metrics for name in metric.names]
+        asked = [('ResultHook.metric', self.metric)]
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook) and hook.save_best:
+                names = [name for name in hook.key_indicators if name != 'auto']
+                asked += [('default_hooks.checkpoint.save_best', name) for name in names]
+        for line, name in asked:
+            if name not in measured:
+                raise ValueError(
+                    f'{line}={name!r} is not measured; {", ".join(measured)} is. Change it, or val_evaluator.topk.'
+                )
+
     def _keep(self, runner: Runner) -> None:
         # The hub is saved in checkpoints.
         seconds = time.monotonic() - self._began
-        runner.message_hub.update_info(
-            INFO, dict(history=self._history, seconds=seconds, selected_on=self._selected_on(runner))
-        )
+        runner.message_hub.update_info(INFO, dict(history=self._history, seconds=seconds, **self._selection(runner)))
 
     def _write(self, runner: Runner) -> None:
         if is_main_process():
@@ -144,6 +166,14 @@ class ResultHook(Hook):
             return 'held-out part of the training set'
         dataset = runner.val_loop and runner.val_loop.dataloader.dataset
         return getattr(dataset, 'split', None) or 'validation'
+
+    def _selection(self, runner: Runner) -> dict[str, str]:
+        """The images that choose the best epoch: what they are, and which."""
+        found = dict(selected_on=self._selected_on(runner))
+        if self.test:
+            dataset = runner.cfg.val_dataloader.dataset
+            found['held_out'] = ', '.join(f'{name}={dataset[name]}' for name in HELD_OUT_BY if name in dataset)
+        return found
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
         loader = runner.train_dataloader

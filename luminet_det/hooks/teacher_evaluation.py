@@ -1,6 +1,6 @@
 """TeacherEvaluationHook: the teacher's own score before the first step, and the student's distance to it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -42,6 +42,11 @@ class TeacherEvaluationHook(Hook):
     priority = 'NORMAL'
 
     def __init__(self, minimum: dict[str, float] | None = None) -> None:
+        if not isinstance(minimum, Mapping | None):
+            raise ValueError(
+                'TeacherEvaluationHook.minimum is for each metric what a teacher must reach, as '
+                f"{{'accuracy/top1': 70.0}}; got {minimum!r}."
+            )
         self.minimum = minimum or {}
         self._scores: dict[str, dict[str, float]] = {}
 

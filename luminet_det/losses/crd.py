@@ -164,7 +164,12 @@ class CRDLoss(EmbeddingLoss):
             raise ValueError(
                 f'CRDLoss needs training_labels, the class of each of its num_samples={self.num_samples} training '
                 f'images; got {None if labels is None else tuple(labels.shape)}'
-                + (f'. Set num_samples={len(labels)} in the loss' if labels is not None and labels.dim() == 1 else '')
+                + (
+                    f'. Set num_samples={len(labels)} in the loss, as by --cfg-options '
+                    f'model.distill.0.loss.num_samples={len(labels)} for the first term'
+                    if labels is not None and labels.dim() == 1
+                    else ''
+                )
             )
 
     def extra_repr(self) -> str:

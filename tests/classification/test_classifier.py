@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from luminet_det.registry import METRICS, MODELS
@@ -158,3 +159,78 @@ def test_a_pretrained_checkpoint_of_another_network_stops_the_run(tmp_path):
 def test_an_unknown_network_names_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'luminet_det.resnet8x4'"):
         small.build(small.setting(network=dict(type='luminet_det.resnet8_x4')))
+
+
+@pytest.mark.parametrize('container', ['state_dict', 'model', 'model_state_dict', 'net'])
+def test_a_checkpoint_may_keep_its_weights_under_the_usual_keys(tmp_path, container):
+    source = small.build(small.setting(), seed=3)
+    torch.save({container: source.network.state_dict(), 'epoch': 3, 'optimizer_state_dict': {}}, tmp_path / 'p.pth')
+    model = small.build(pretrained(tmp_path / 'p.pth'))
+    assert torch.equal(model.network.fc.weight, source.network.fc.weight)
+
+
+class TwoHeads(nn.Module):
+    """A class token's layer, a distillation token's, and a hidden one."""
+
+    def __init__(self, num_classes, hidden=8):
+        super().__init__()
+        self.body = nn.Linear(3, hidden)
+        self.second = nn.Linear(hidden, num_classes)
+        self.first = nn.Linear(hidden, num_classes)
+
+    def forward(self, images):
+        found = self.body(images.mean((2, 3)))
+        return (self.first(found) + self.second(found)) / 2
+
+
+def two_heads(path, **changes):
+    network = dict(type=TwoHeads, num_classes=4, **changes)
+    return small.build(dict(pretrained(path), network=network))
+
+
+def test_all_layers_that_have_a_row_for_each_class_start_anew_for_other_classes(tmp_path):
+    source = TwoHeads(num_classes=7)
+    torch.save(source.state_dict(), tmp_path / 'p.pth')
+    model = two_heads(tmp_path / 'p.pth')
+    assert torch.equal(model.network.body.weight, source.body.weight)
+    assert model.network.first.weight.shape == model.network.second.weight.shape == (4, 8)
+
+
+def test_a_hidden_layer_of_another_width_does_not(tmp_path):
+    torch.save(TwoHeads(num_classes=7, hidden=9).state_dict(), tmp_path / 'p.pth')
+    with pytest.raises(RuntimeError, match='does not fit its config'):
+        two_heads(tmp_path / 'p.pth')
+
+
+def test_heads_for_different_numbers_of_classes_do_not(tmp_path):
+    source = TwoHeads(num_classes=7)
+    source.second = nn.Linear(8, 6)
+    torch.save(source.state_dict(), tmp_path / 'p.pth')
+    with pytest.raises(RuntimeError, match='does not fit its config'):
+        two_heads(tmp_path / 'p.pth')
+
+
+@pytest.mark.parametrize('value', [-0.1, 1.5, 'a bit'])
+def test_a_label_smoothing_that_is_no_share_is_named(value):
+    with pytest.raises(ValueError, match=f'label_smoothing={value!r}'):
+        small.build(small.setting(label_smoothing=value))
+
+
+def test_options_of_compile_are_a_dict():
+    with pytest.raises(ValueError, match=r"dict\(mode='reduce-overhead'\); got compile='reduce-overhead'"):
+        small.build(small.setting(compile='reduce-overhead'))
+
+
+def test_accuracy_takes_one_k_and_refuses_what_is_none():
+    assert accuracy([[0.0, 1.0]], [1], topk=1) == {'accuracy/top1': 100.0}
+    for topk in (0, (), (1, 'five')):
+        with pytest.raises(ValueError, match='Accuracy.topk='):
+            accuracy([[0.0, 1.0]], [1], topk=topk)
+
+
+def test_a_network_without_its_scope_is_told_it():
+    with (
+        pytest.raises(ValueError, match="Did you mean 'luminet_det.resnet8x4'"),
+        DefaultScope.overwrite_default_scope('mmdet'),
+    ):
+        small.build(small.setting(network=dict(type='resnet8x4')))

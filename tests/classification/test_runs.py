@@ -193,6 +193,9 @@ def test_a_resume_that_would_choose_by_other_images_is_refused(teacher, tmp_path
     assert resumed.code == 1
     assert 'start it with the same --val-split' in resumed.text
     assert 'train_dataloader.dataset.val_fraction: 0.34 -> not there' in resumed.text
+    resumed = trained(tmp_path, model, '--val-split', '0.67', '--resume')
+    assert resumed.code == 1
+    assert 'by the held-out part of the training set, val_fraction=0.34, this one would by the' in resumed.text
     assert trained(tmp_path, model, '--val-split', '0.34', '--resume').code == 0
 
 
@@ -416,3 +419,20 @@ def test_test_time_augmentation_is_refused_for_classifiers(whole, tmp_path):
     finished = runs.run(test_tool.main, argv, tmp_path)
     assert finished.code == 2
     assert '--tta is for detectors' in finished.last_line
+
+
+@pytest.mark.parametrize(
+    ('changes', 'line'),
+    [
+        ({'val_evaluator.topk': [5]}, "ResultHook.metric='accuracy/top1' is not measured; accuracy/top5 is"),
+        (
+            {'default_hooks.checkpoint.save_best': 'accuracy/top3'},
+            "save_best='accuracy/top3' is not measured; accuracy/top1, accuracy/top5 is",
+        ),
+    ],
+)
+def test_a_best_epoch_by_what_is_not_measured_is_refused_before_training(teacher, tmp_path, changes, line):
+    finished = trained(tmp_path, small.distilling(teacher), **changes)
+    assert finished.code == 1
+    assert line in finished.last_line
+    assert not list((tmp_path / 'work').glob('*.pth'))

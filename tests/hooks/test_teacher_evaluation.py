@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from luminet_det.hooks.teacher_evaluation import _Classes
+from luminet_det.hooks.teacher_evaluation import TeacherEvaluationHook, _Classes
 from tests import pairs, ranks, runs, tiny
 from tools import test, train
 
@@ -186,3 +186,8 @@ def test_a_teacher_that_finds_next_to_nothing_is_warned_of(tmp_path, data, train
     for teacher, warns in ((untrained, True), (trained_teacher[0], trained_teacher[1] < 0.05)):
         _, text = logged_ap(tmp_path / str(warns), data, pairs.distilling(tiny.faster_rcnn(), teacher))
         assert ('a student has nothing to learn from it' in text) == warns
+
+
+def test_a_minimum_that_names_no_metric_is_refused():
+    with pytest.raises(ValueError, match='minimum is for each metric what a teacher must reach'):
+        TeacherEvaluationHook(minimum=50)

@@ -151,3 +151,13 @@ def test_runs_of_the_tools_are_compared(tmp_path, data, capsys):
     with pytest.raises(SystemExit):
         tool.main(['--plain', str(tmp_path), '--distilled', taught])
     assert 'compare.py: error: ' in capsys.readouterr().err
+
+
+def test_runs_on_other_images_are_compared_with_a_word(work):
+    folders = [work('plain', 0, 0.20), work('taught', 0, 0.31)]
+    for folder, images, selected in zip(folders, (1000, 900), ('test', 'held-out part'), strict=True):
+        (folder / 'result.json').write_text(json.dumps(dict(train_images=images, selected_on=selected, dataset='x')))
+    text = compare(folders[:1], folders[1:])
+    assert '**Not the same images**, train_images: student alone 1000, distilled 900.' in text
+    assert '**Not the same images**, selected_on: student alone test, distilled held-out part.' in text
+    assert 'images**, dataset' not in text

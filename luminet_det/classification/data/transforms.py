@@ -9,6 +9,8 @@ from torchvision.transforms import InterpolationMode, v2
 
 from .transform_settings import build, views_of
 
+MIXING = ('MixUp', 'CutMix')
+
 
 class Cutout(nn.Module):
     """Cover a square around a random pixel; at the border a part of the square lies outside.
@@ -55,7 +57,7 @@ def known() -> dict[str, Any]:
     found = {
         name: kind
         for name, kind in vars(v2).items()
-        if isinstance(kind, type) and issubclass(kind, nn.Module) and not name.startswith('_')
+        if isinstance(kind, type) and issubclass(kind, nn.Module) and not name.startswith('_') and name not in MIXING
     }
     return found | {'Cutout': Cutout}
 
@@ -66,8 +68,15 @@ def build_views(transforms: Sequence | None) -> list[v2.Compose]:
 
 
 def _build(config: Mapping) -> nn.Module:
+    if config['type'] in MIXING:
+        raise ValueError(
+            f'{config["type"]} mixes the labels of a batch, which are class indices here: it is not supported.'
+        )
     kinds = known()
     settings = dict(config)
+    if isinstance(settings.get('transforms'), Sequence):
+        # Of RandomApply, RandomChoice, RandomOrder and Compose.
+        settings['transforms'] = [_build(inner) for inner in views_of(settings['transforms'])[0]]
     if settings.get('type') == 'AutoAugment' and 'policy' in settings:
         settings['policy'] = v2.AutoAugmentPolicy(settings['policy'])
     if isinstance(settings.get('interpolation'), str):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 # Under one of these keys a file keeps its weights, where it holds more than them.
-CONTAINERS = ('state_dict', 'model')
+CONTAINERS = ('state_dict', 'model', 'model_state_dict', 'net')
 
 
 def own_weights(network: nn.Module, checkpoint: dict, prefix: str = '') -> dict[str, Tensor]:

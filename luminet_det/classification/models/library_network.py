@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from luminet_det.classification.models.outputs import Outputs
-from luminet_det.classification.models.places import Place, find_places
+from luminet_det.classification.models.places import Place, accepts, find_places
 
 
 class LibraryNetwork(nn.Module):
@@ -19,6 +19,7 @@ class LibraryNetwork(nn.Module):
     Args:
         model: Maps images (B, 3, H, W) to logits (B, C), or to a tuple that begins with them.
         sizes: Image sizes to find the places with, see `find_places`.
+        name: What its library calls the model.
 
     Raises:
         ValueError: The model accepts images of none of the sizes.
@@ -26,13 +27,14 @@ class LibraryNetwork(nn.Module):
 
     key_map = ((r'^(?!model\.)', 'model.'),)
 
-    def __init__(self, model: nn.Module, sizes: Iterable[int]) -> None:
+    def __init__(self, model: nn.Module, sizes: Iterable[int], name: str = '') -> None:
         super().__init__()
         for module in model.modules():
             # An activation in place would change the tensor before it, which is given too.
             if getattr(module, 'inplace', False):
                 module.inplace = False
         self.model = model
+        self.name = name or type(model).__name__
         self.places = find_places(model, sizes)
         self.image_size = self.places.image_size
         self._averages = (1, -1) if isinstance(model.get_submodule(self.places.embedding.module), nn.Linear) else (2, 4)
@@ -45,6 +47,9 @@ class LibraryNetwork(nn.Module):
         kept = self._record.kept = {}
         try:
             logits = self.model(x)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            self._require_size(x, error)
+            raise
         finally:
             # Neither tensors nor later calls, such as those of a checkpointed block in backward, are held.
             self._record.kept = None
@@ -70,6 +75,17 @@ class LibraryNetwork(nn.Module):
         # In training some of torchvision's models give those of auxiliary heads as well.
         logits = logits if torch.is_tensor(logits) else logits[0]
         return Outputs(logits, features, before_relu, embedding)
+
+    def _require_size(self, x: Tensor, error: Exception) -> None:
+        """Raise RuntimeError if the model accepts no images of this size, whatever else has gone wrong."""
+        size = x.shape[-1]
+        if size == self.image_size or accepts(self.model, size):
+            return
+        raise RuntimeError(
+            f'{self.name} takes no images of {size} px; it does of {self.image_size}. Set resize={self.image_size} in '
+            'the data sets of all dataloaders, or choose another network; timm has some for any size by '
+            f'network.img_size={size}. ({error})'
+        ) from error
 
 
 class Kept:

@@ -74,6 +74,15 @@ def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
     return Places(tuple(features), tuple(before), last_axis, embedding, size)
 
 
+def accepts(model: nn.Module, size: int) -> bool:
+    """Whether `model` takes images of that height and width."""
+    try:
+        _run(model, [size])
+    except ValueError:
+        return False
+    return True
+
+
 def _run(model: nn.Module, sizes: Iterable[int]) -> list[Call]:
     calls, errors = [], []
     names = {module: name for name, module in model.named_modules()}

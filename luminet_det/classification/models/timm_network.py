@@ -37,4 +37,4 @@ class TimmNetwork(LibraryNetwork):
         model = timm.create_model(name, num_classes=num_classes, **kwargs)
         # A model for one size of images alone knows it from its patches, else from its published weights.
         made_for = getattr(getattr(model, 'patch_embed', None), 'img_size', None) or model.pretrained_cfg['input_size']
-        super().__init__(model, dict.fromkeys([128, made_for[-1], 224, 64, 32]))
+        super().__init__(model, dict.fromkeys([128, made_for[-1], 224, 64, 32]), name)

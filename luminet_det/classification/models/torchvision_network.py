@@ -52,7 +52,7 @@ class TorchvisionNetwork(LibraryNetwork):
             kwargs.setdefault('transform_input', True)
         model = models.get_model(name, num_classes=num_classes, **kwargs)
         only = getattr(model, 'image_size', None)
-        super().__init__(model, [only] if only else [128, 224, 299, 64, 32])
+        super().__init__(model, [only] if only else [128, 224, 299, 64, 32], name)
         if isinstance(model, models.ResNet):
             self.cut_after_relu = True
 

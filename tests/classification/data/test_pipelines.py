@@ -255,3 +255,16 @@ def test_the_runner_serves_batches_from_a_config(root):
     loader = Runner.build_dataloader(config, seed=0)
     assert [batch['inputs'].shape for batch in loader] == [(8, 3, 32, 32)] * 5
     assert loader.dataset.metainfo['dataset'] == 'CIFAR-100'
+
+
+@pytest.mark.parametrize('around', [dict(type='RandomApply', p=1.0), dict(type='RandomChoice'), dict(type='Compose')])
+def test_transforms_of_transforms_are_built(root, around):
+    around = around | dict(transforms=[dict(type='RandomHorizontalFlip', p=1.0)])
+    plain, flipped = (CIFAR100(root, device_resident=False, transforms=each) for each in (None, [around]))
+    assert torch.equal(flipped[0]['inputs'], plain[0]['inputs'].flip(-1))
+
+
+@pytest.mark.parametrize('name', ['MixUp', 'CutMix'])
+def test_what_mixes_labels_is_refused_with_the_reason(root, name):
+    with pytest.raises(ValueError, match=f'{name} mixes the labels of a batch'):
+        CIFAR100(root, device_resident=False, transforms=[dict(type=name, num_classes=4)])

@@ -220,3 +220,21 @@ def test_timm_is_asked_for_where_it_is_missing(monkeypatch):
 def test_settings_reach_the_librarys_model():
     assert network('TorchvisionNetwork', name='mobilenet_v2', dropout=0.7).model.classifier[0].p == 0.7
     assert network('TimmNetwork', name='test_resnet', drop_rate=0.7).model.drop_rate == 0.7
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name', 'made_for', 'asked'),
+    [('TorchvisionNetwork', 'alexnet', 128, 32), ('TimmNetwork', 'vit_tiny_patch16_224', 224, 32)],
+)
+def test_images_of_a_size_that_a_model_does_not_take_are_named_with_what_to_change(kind, name, made_for, asked):
+    built = network(kind, 5, name=name).eval()
+    with pytest.raises(
+        RuntimeError, match=rf'{name} takes no images of {asked} px; it does of {made_for}. Set resize='
+    ):
+        built(images(asked))
+
+
+def test_another_fault_of_a_model_stays_as_it_is():
+    built = network('TorchvisionNetwork', 5, name='resnet18').eval()
+    with pytest.raises(RuntimeError, match='expected input'):
+        built(torch.zeros(1, 4, 64, 64))
