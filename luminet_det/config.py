@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from luminet_det.dataset_config import config_sources
@@ -146,10 +147,12 @@ def _check_hooks(cfg: Config) -> None:
 
 
 def _check_scopes(cfg: Config) -> None:
-    """Raise ValueError if a data set, metric or hook of luminet_det is named as one of another scope."""
-    from luminet_det.registry import DATASETS, HOOKS, METRICS
+    """Raise ValueError if a network, data set, metric or hook of luminet_det is named as one of another scope."""
+    from luminet_det.registry import DATASETS, HOOKS, METRICS, MODELS
 
-    named = [(HOOKS, f'custom_hooks.{i}', hook) for i, hook in enumerate(cfg.get('custom_hooks') or [])]
+    scope, model = cfg.get('default_scope'), cfg.get('model')
+    named = [(MODELS, 'model.network', model.get('network'))] if isinstance(model, Mapping) else []
+    named += [(HOOKS, f'custom_hooks.{i}', hook) for i, hook in enumerate(cfg.get('custom_hooks') or [])]
     for part in ('train', 'val', 'test'):
         loader, metrics = cfg.get(f'{part}_dataloader') or {}, cfg.get(f'{part}_evaluator') or []
         for place, dataset in config_sources(loader.get('dataset'), f'{part}_dataloader.dataset'):
@@ -157,13 +160,18 @@ def _check_scopes(cfg: Config) -> None:
         metrics = [metrics] if isinstance(metrics, Mapping) else metrics
         named += [(METRICS, f'{part}_evaluator', metric) for metric in metrics]
     for registry, place, setting in named:
-        kind = setting.get('type') if isinstance(setting, Mapping) else None
-        if not isinstance(kind, str) or '.' in kind or cfg.get('default_scope') == registry.scope:
-            continue
-        registry.import_from_location()
-        others = [registry.parent, *(other for other in registry.parent.children.values() if other is not registry)]
-        if kind in registry.module_dict and not any(kind in other.module_dict for other in others):
-            raise ValueError(f"{place}.type='{kind}': write type='luminet_det.{kind}'")
+        if isinstance(setting, Mapping):
+            _check_scope(registry, place, setting.get('type'), scope)
+
+
+def _check_scope(registry: Registry, place: str, kind: object, scope: str | None) -> None:
+    """Raise ValueError if a type that luminet_det alone has is named without its scope."""
+    if not isinstance(kind, str) or '.' in kind or scope == registry.scope:
+        return
+    registry.import_from_location()
+    others = [registry.parent, *(other for other in registry.parent.children.values() if other is not registry)]
+    if kind in registry.module_dict and not any(kind in other.module_dict for other in others):
+        raise ValueError(f"{place}.type='{kind}': write type='{registry.scope}.{kind}'")
 
 
 def _check_type(model: Mapping, key: str, scope: str | None) -> None:
@@ -176,10 +184,8 @@ def _check_type(model: Mapping, key: str, scope: str | None) -> None:
     kind = model.get('type')
     if not isinstance(kind, str):
         return
-    for registry in (MODELS, MMDET_MODELS):
-        registry.import_from_location()
-    if kind in MODELS.module_dict and scope != 'luminet_det':
-        raise ValueError(f"model.type='{kind}': write type='luminet_det.{kind}'")
+    _check_scope(MODELS, 'model', kind, scope)
+    MMDET_MODELS.import_from_location()
     named = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
     taken = inspect.signature(named).parameters.values() if named else ()
     if named and not any(each.name == key or each.kind is each.VAR_KEYWORD for each in taken):

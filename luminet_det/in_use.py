@@ -1,6 +1,7 @@
 """One training at a time in a folder, which a second one would fill with checkpoints of its own."""
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from typing import TextIO
 
 try:
     import fcntl
-except ImportError:  # Windows has none; there nothing is guarded
+except ImportError:  # as on Windows
     fcntl = None
 
 MARK = '.in_use'
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # of a file system without locks
+HELD = (errno.EACCES, errno.EAGAIN)  # POSIX leaves it open which
 
 
 @contextlib.contextmanager
@@ -20,7 +23,8 @@ def claimed(folder: Path | str) -> Iterator[None]:
     """Keep a folder to this process.
 
     The lock is the system's and goes with the process, however that ends; by POSIX, it is not handed down to forked
-    processes, as loader processes are, which may outlive it. Where the file system has no locks nothing is guarded.
+    processes, as loader processes are, which may outlive it. Where the system or the file system has no locks nothing
+    is guarded.
 
     Args:
         folder: Made if it is not there.
@@ -30,6 +34,9 @@ def claimed(folder: Path | str) -> Iterator[None]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
     path = folder / MARK
     with contextlib.ExitStack() as opened:
         mark = opened.enter_context(path.open('a+'))
@@ -47,14 +54,15 @@ def claimed(folder: Path | str) -> Iterator[None]:
 def _lock(mark: TextIO, path: Path) -> bool:
     """Lock the file; False if it was deleted in the meantime, by the process that had it."""
     try:
-        if fcntl:
-            fcntl.lockf(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # POSIX leaves it open which
-        mark.seek(0)
-        raise BlockingIOError(
-            f'{path.parent} is in use: {mark.read() or "another process"} trains in it. Wait until it has ended, or '
-            f'give this training a folder of its own, --work-dir FOLDER. If that process is no more, delete {path}.'
-        ) from None
-    except OSError:
-        pass
+        fcntl.lockf(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in HELD:
+            mark.seek(0)
+            raise BlockingIOError(
+                f'{path.parent} is in use: {mark.read() or "another process"} trains in it. Wait until it has ended, '
+                'or give this training a folder of its own, --work-dir FOLDER. If that process is no more, delete '
+                f'{path}.'
+            ) from None
+        if error.errno not in NO_LOCKS:
+            raise
     return path.exists() and os.path.samestat(os.fstat(mark.fileno()), path.stat())

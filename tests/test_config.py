@@ -147,6 +147,7 @@ def test_without_loader_processes_what_they_alone_can_do_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
+        ("model = dict(type='luminet_det.Classifier', network=dict(type='resnet20'))", "model.network.type='resnet20'"),
         ("train_dataloader = dict(dataset=dict(type='CIFAR100'))", r"train_dataloader.dataset.type='CIFAR100'"),
         (
             "val_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='STL10')))",

@@ -1,13 +1,16 @@
 """A folder is one training's at a time, and nobody's once that has ended, however it did."""
 
+import errno
 import multiprocessing
 import os
 import re
 import signal
 import time
+from contextlib import nullcontext
 
 import pytest
 
+from luminet_det import in_use
 from luminet_det.in_use import claimed
 from tests import runs, tiny
 from tools import sweep, train, train_chain
@@ -67,6 +70,23 @@ def test_a_mark_that_was_deleted_as_it_was_opened_guards_nothing_and_is_made_ane
     monkeypatch.setattr(type(path), 'open', open_and_lose)
     with claimed(tmp_path):
         assert re.fullmatch(rf'process {os.getpid()} on \S+', path.read_text())
+
+
+def test_a_system_without_locks_guards_nothing_and_trains(tmp_path, monkeypatch):
+    """As Windows, where an open file cannot be deleted."""
+    monkeypatch.setattr(in_use, 'fcntl', None)
+    with claimed(tmp_path / 'work'), claimed(tmp_path / 'work'):
+        assert not list((tmp_path / 'work').iterdir())
+
+
+@pytest.mark.parametrize(('code', 'refused'), [(errno.ENOLCK, False), (errno.EIO, True)])
+def test_a_file_system_without_locks_guards_nothing_and_a_broken_one_says_so(tmp_path, monkeypatch, code, refused):
+    def lockf(mark, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(in_use.fcntl, 'lockf', lockf)
+    with pytest.raises(OSError, match='Input/output') if refused else nullcontext(), claimed(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize('tool', [train, sweep, train_chain], ids=lambda tool: tool.__name__)

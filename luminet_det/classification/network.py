@@ -30,13 +30,7 @@ def build_network(setting: dict) -> nn.Module:
     made = MODELS.get(kind) if isinstance(kind, str) else kind
     if made is not None and not takes_any(made):
         check_keys(f'The network {kind}', {*setting} - OF_REGISTRY, settings_of(made))
-    try:
-        return MODELS.build(setting)
-    except KeyError as error:
-        # Without a scope mmengine looks in that of the config, mmdet.
-        if kind in MODELS.module_dict and '.' not in kind and f'{kind} is not in' in str(error):
-            raise ValueError(f"There is no network {kind!r} in mmdet. Did you mean 'luminet_det.{kind}'?") from error
-        raise
+    return MODELS.build(setting)
 
 
 def num_logits(network: nn.Module) -> int:

@@ -14,14 +14,12 @@ from mmengine.runner import FlexibleRunner, Runner
 from mmengine.utils import get_git_hash
 from torch.utils.data import DataLoader
 
-from luminet_det.classification.accuracy import Accuracy
 from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
 from luminet_det.whole_file import write_text
 
 INFO = 'result'
 HISTORY = 'history.json'
-
 HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a data set that divides its images
 
 
@@ -130,8 +128,8 @@ class ResultHook(Hook):
     def _require_measured(self, runner: Runner) -> None:
         """Ask before training for what the CheckpointHook would miss after the first epoch, where it can be known."""
         metrics = runner.val_loop.evaluator.metrics if runner.val_loop else []
-        if not metrics or not all(isinstance(metric, Accuracy) for metric in metrics):
-            return
+        if not metrics or not all(hasattr(metric, 'names') for metric in metrics):
+            return  # only luminet_det's say beforehand what they measure
         measured = [name for metric in metrics for name in metric.names]
         asked = [('ResultHook.metric', self.metric)]
         for hook in runner.hooks:

@@ -4,7 +4,6 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import DefaultScope
 from torch import nn
 
 from luminet_det.registry import METRICS, MODELS
@@ -226,11 +225,3 @@ def test_accuracy_takes_one_k_and_refuses_what_is_none():
     for topk in (0, (), (1, 'five')):
         with pytest.raises(ValueError, match='Accuracy.topk='):
             accuracy([[0.0, 1.0]], [1], topk=topk)
-
-
-def test_a_network_without_its_scope_is_told_it():
-    with (
-        pytest.raises(ValueError, match="Did you mean 'luminet_det.resnet8x4'"),
-        DefaultScope.overwrite_default_scope('mmdet'),
-    ):
-        small.build(small.setting(network=dict(type='resnet8x4')))
