@@ -18,6 +18,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from luminet_det import in_use
 from luminet_det.options import OptionsAction, parse_value
 from luminet_det.quickstart.digits import STAMP, prepare_digits
 from luminet_det.quickstart.picture import draw_comparison
@@ -36,6 +37,16 @@ EXPECTED_SHORT = EXPECTED | dict(teacher='1 min', student='20 s', distilled='30 
 def main() -> None:
     args = parse_args()
     work_dir = Path(args.work_dir or ('work_dirs/quickstart-short' if args.short else 'work_dirs/quickstart'))
+    with contextlib.ExitStack() as folder:
+        try:
+            folder.enter_context(in_use.claimed(work_dir))
+        except BlockingIOError as error:
+            sys.exit(f'quickstart.py: error: {error}')
+        train_and_show(args, work_dir)
+
+
+def train_and_show(args: argparse.Namespace, work_dir: Path) -> None:
+    """Go through the stages: data, teacher, students, picture and table."""
     data_root = Path(args.data_root)
 
     announce(args.seeds, args.short)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from luminet_det.in_use import claimed
 from luminet_det.quickstart.digits import prepare_digits
 from luminet_det.quickstart.runs import Run
 
@@ -180,3 +181,18 @@ def test_folders_may_have_spaces_and_those_that_cannot_be_handed_on_are_refused(
                 quickstart(flag, folder)
             assert f'{flag} {folder!r}: give a folder that reads as no number' in capsys.readouterr().err
     assert len(training.calls) == trained
+
+
+def test_one_that_still_runs_keeps_its_folder(tmp_path):
+    """With other options the second would empty the folders of the first one's trainings."""
+    work = tmp_path / 'work'
+    kept = work / 'teacher' / 'iter_100.pth'
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    (kept.parent / 'run.json').write_text('{"fingerprint": "of the first"}')
+    with claimed(work):
+        command = [sys.executable, str(TOOL), '--short', '--work-dir', str(work), '--data-root', str(tmp_path / 'data')]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1
+    assert f'quickstart.py: error: {work} is in use: process' in second.stderr
+    assert kept.is_file()
