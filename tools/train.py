@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from luminet_det import config, in_use, moved_run, training_set, unread_annotations
+from luminet_det import config, in_use, measured, moved_run, training_set, unread_annotations
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
     elastic,
@@ -114,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         unread_annotations.guard(runner)
         training_set.guard(runner)
+        measured.guard(runner)
         check_neck(runner.model)
         with explain_neck(runner.model):
             runner.train()

@@ -1,5 +1,7 @@
 """The data sets of a detector's config: their files, their images, their boxes, and what scores are taken against."""
 
+import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -7,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, METRICS
 
-from luminet_det import annotation_file
+from luminet_det import annotation_file, measured
 from luminet_det.dataset_config import annotation_path, config_sources
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.loaded_images import LoadedImages, sources
@@ -116,6 +118,18 @@ def check_evaluator(cfg: Config) -> Iterator[Finding]:
             )
             return
     yield Finding('evaluator', OK, ', '.join(str(metric.get('type')) for metric in metrics) or 'none')
+
+
+def check_measured(cfg: Config) -> Iterator[Finding]:
+    """Whether the evaluator measures what the best epoch is chosen by."""
+    metrics = cfg.get('val_evaluator') or []
+    metrics = [metrics] if isinstance(metrics, dict) else metrics
+    # pycocotools prints how it reads.
+    with contextlib.redirect_stdout(io.StringIO()):
+        built = [METRICS.build(metric) for metric in metrics]
+    if found := measured.unmeasured(cfg, built):
+        place, what = found
+        yield Finding('evaluator', FAIL, what, f'{place}, or val_evaluator')
 
 
 def image_paths(dataset: Any) -> list[str]:

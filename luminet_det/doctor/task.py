@@ -71,8 +71,9 @@ class Task(ABC):
         return self.lacking(*loaders)
 
     def check_evaluator(self) -> Iterator[Finding]:
-        """Whether the validation is scored against what it reads."""
+        """Whether the validation is scored against what it reads, and by what the best epoch is chosen by."""
         yield from data.check_evaluator(self.cfg)
+        yield from data.check_measured(self.cfg)
 
     def check_shared(self) -> Iterator[Finding]:
         """Whether training and validation share images: the score would flatter."""

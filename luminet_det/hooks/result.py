@@ -18,6 +18,7 @@ from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
 from luminet_det.whole_file import write_text
 
+METRIC = 'accuracy/top1'
 INFO = 'result'
 HISTORY = 'history.json'
 HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a data set that divides its images
@@ -45,7 +46,7 @@ class ResultHook(Hook):
     priority = 'LOWEST'
 
     def __init__(
-        self, metric: str = 'accuracy/top1', test: bool = False, config: str | None = None, options: dict | None = None
+        self, metric: str = METRIC, test: bool = False, config: str | None = None, options: dict | None = None
     ) -> None:
         self.metric = metric
         self.test = test
@@ -57,8 +58,7 @@ class ResultHook(Hook):
         """Take up the history of the checkpoint that is resumed.
 
         Raises:
-            ValueError: It was scored on other images than this run will be, or its best weights could not be tested; or
-                no metric of the config gives what the best epoch is chosen by.
+            ValueError: It was scored on other images than this run will be, or its best weights could not be tested.
         """
         self._training = True
         if isinstance(runner, FlexibleRunner) and (self.test or _tests_elsewhere(runner)):
@@ -66,7 +66,6 @@ class ResultHook(Hook):
                 '--fsdp cannot put the best weights back for the test after training. Leave out --fsdp, or '
                 '--val-split, or let val_dataloader and test_dataloader have the same images.'
             )
-        self._require_measured(runner)
         kept = runner.message_hub.get_info(INFO, {})
         now = self._selection(runner)
         before = {name: value for name, value in kept.items() if name in now}
@@ -124,23 +123,6 @@ class ResultHook(Hook):
             path = Path(runner.work_dir) / 'result.json'
             write_text(path, json.dumps(found, indent=1) + '\n')
             runner.logger.info(f'Written to {path}')
-
-    def _require_measured(self, runner: Runner) -> None:
-        """Ask before training for what the CheckpointHook would miss after the first epoch, where it can be known."""
-        metrics = runner.val_loop.evaluator.metrics if runner.val_loop else []
-        if not metrics or not all(hasattr(metric, 'names') for metric in metrics):
-            return  # only luminet_det's say beforehand what they measure
-        measured = [name for metric in metrics for name in metric.names]
-        asked = [('ResultHook.metric', self.metric)]
-        for hook in runner.hooks:
-            if isinstance(hook, CheckpointHook) and hook.save_best:
-                names = [name for name in hook.key_indicators if name != 'auto']
-                asked += [('default_hooks.checkpoint.save_best', name) for name in names]
-        for line, name in asked:
-            if name not in measured:
-                raise ValueError(
-                    f'{line}={name!r} is not measured; {", ".join(measured)} is. Change it, or val_evaluator.topk.'
-                )
 
     def _keep(self, runner: Runner) -> None:
         # The hub is saved in checkpoints.

@@ -424,10 +424,13 @@ def test_test_time_augmentation_is_refused_for_classifiers(whole, tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'line'),
     [
-        ({'val_evaluator.topk': [5]}, "ResultHook.metric='accuracy/top1' is not measured; accuracy/top5 is"),
+        (
+            {'val_evaluator.topk': [5], 'default_hooks.checkpoint.save_best': 'auto'},
+            "custom_hooks.0.metric: 'accuracy/top1' is not measured, only accuracy/top5.",
+        ),
         (
             {'default_hooks.checkpoint.save_best': 'accuracy/top3'},
-            "save_best='accuracy/top3' is not measured; accuracy/top1, accuracy/top5 is",
+            "default_hooks.checkpoint.save_best: 'accuracy/top3' is not measured, only accuracy/top1, accuracy/top5.",
         ),
     ],
 )

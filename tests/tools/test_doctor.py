@@ -117,6 +117,11 @@ OPTIONS = {
     ),
     'num_classes': ('model.roi_head.bbox_head.num_classes=5', 'classes', 'has 5 classes, the data 3'),
     'scores': ('val_evaluator.ann_file=nowhere.json', 'evaluator', 'there is no annotation file nowhere.json'),
+    'best': (
+        'default_hooks.checkpoint.save_best=coco/bbox_map',
+        'evaluator',
+        'Did you mean coco/bbox_mAP?',
+    ),
     'amp': ('optim_wrapper.type=AmpOptimWrapper', 'precision', 'does not run on a CPU'),
     'channels': ('model.neck.in_channels=[8,16,32,99]', 'step', '99'),
     'load_from': ('load_from=gone.pth', 'student weights', 'no file gone.pth'),

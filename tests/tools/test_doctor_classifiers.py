@@ -85,6 +85,10 @@ OPTIONS = {
     'few rows': (['train_dataloader.batch_size=8'], 'recipe', 'WARN', 'by 27%', 'train_dataloader.batch_size = 64'),
     'one over': (['train_dataloader.batch_size=63'], 'recipe', 'WARN', 'leave one over', 'drop_last = True'),
     'swapped': (['model.data_preprocessor.bgr_to_rgb=True'], 'recipe', 'WARN', 'swaps red and blue', 'leave out bgr'),
+    'best': (
+        ['default_hooks.checkpoint.save_best=accuracy/top3'],
+        'evaluator', 'FAIL', 'only accuracy/top1, accuracy/top5.', 'default_hooks.checkpoint.save_best, or',
+    ),
     'no batch': (
         ['train_dataloader.batch_size=99', 'train_dataloader.drop_last=True'],
         'step', 'FAIL', 'drop_last leaves nothing of 64 images', 'train_dataloader.batch_size',
