@@ -9,7 +9,7 @@ from torch.nn.functional import mse_loss
 from torchvision.ops import box_iou
 
 from .adaptors import AdaptorLoss, common
-from .maps import Levels
+from .maps import Levels, standardised
 from .settings import flag
 
 
@@ -25,6 +25,10 @@ class FGFILoss(AdaptorLoss):
     The sum over channels is no mean: with 256 of them 0.01 is worth 1.28 of a mean square. Without boxes the loss is 0.
     Each process counts its own positions.
 
+    So the weight goes with the width and the magnitudes of the teacher's maps, and does not carry over to another
+    teacher. With `standardize` it does: each channel of F_teacher is standardised over images and positions first, as
+    PKD has it, and the mean over channels stands in the place of their sum. That is ours, not published.
+
     Source: Wang et al., "Distilling Object Detectors with Fine-grained Feature Imitation", CVPR 2019, arXiv 1906.03609,
     which has one level. In a pyramid one maximum for all levels is the closer reading: of the coarse levels alone a
     small box would get a tiny maximum and many positions. As in the authors' code, r starts from weights of standard
@@ -35,21 +39,26 @@ class FGFILoss(AdaptorLoss):
         threshold: Share of a box's largest IoU above which an anchor is near it, at least 0 and below 1.
         relu: Whether r ends in a ReLU, as published, where maps come out of one themselves. The levels of a feature
             pyramid have both signs.
+        standardize: Whether the teacher's maps are standardised, as above; not together with `relu`.
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `threshold` is out of range, or `loss_weight` is negative.
+        ValueError: If `threshold` is out of range, `loss_weight` is negative, or `relu` and `standardize` are both set.
     """
 
     needs = ('boxes', 'priors')
     fits = "A student's map has to be as large as the teacher's."
 
-    def __init__(self, threshold: float = 0.5, relu: bool = False, loss_weight: float = 0.01) -> None:
+    def __init__(
+        self, threshold: float = 0.5, relu: bool = False, standardize: bool = False, loss_weight: float = 0.01
+    ) -> None:
         super().__init__(loss_weight)
         if not isinstance(threshold, Real) or not 0 <= threshold < 1:
             raise ValueError(f'threshold must be at least 0 and below 1, got threshold={threshold!r}')
         self.threshold = float(threshold)
-        self.relu = flag('relu', relu)
+        self.relu, self.standardize = flag('relu', relu), flag('standardize', standardize)
+        if self.relu and self.standardize:
+            raise ValueError('relu=True has no negative values, which half of the maps of standardize=True are')
 
     def adaptor(self, student: Tensor, teacher: Tensor) -> nn.Module | None:
         if student.shape[2:] != teacher.shape[2:]:
@@ -87,10 +96,12 @@ class FGFILoss(AdaptorLoss):
                 f'truth of each image; got maps {sizes} of {len(student[0])} images, priors {found} and the boxes of '
                 f'{len(boxes)} images'
             )
+        if self.standardize:
+            teacher = [standardised(level) for level in teacher]
         # Another network may round a size otherwise.
         levels = [common(*level) for level in zip(student, teacher, self._masks(boxes, priors), strict=True)]
         masks = [mask for *_, mask in levels]
-        square = sum(_square(*level) for level in levels)
+        square = sum(_square(*level) / (level[1].shape[1] if self.standardize else 1) for level in levels)
         return square / (2 * sum(mask.sum() for mask in masks)).clamp(min=1)
 
     @torch.no_grad()
@@ -105,7 +116,7 @@ class FGFILoss(AdaptorLoss):
         return [mask.view(len(boxes), *level.shape[:3]).any(3) for mask, level in zip(levels, priors, strict=True)]
 
     def extra_repr(self) -> str:
-        return f'{super().extra_repr()}, threshold={self.threshold:g}, relu={self.relu}'
+        return f'{super().extra_repr()}, threshold={self.threshold:g}, relu={self.relu}, standardize={self.standardize}'
 
 
 def _square(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

@@ -109,3 +109,14 @@ class LevelsLoss(MapLoss):
             )
         for own, other in zip(student, teacher, strict=True):
             self.require_maps(own, other)
+
+
+def standardised(maps: Tensor) -> Tensor:
+    """Each channel less its mean over images and positions, by its deviation plus 1e-6: (N, C, H, W) as before."""
+    values = maps.shape[0] * maps.shape[2] * maps.shape[3]
+    if values < 2:
+        return maps * 0
+    centred = maps - maps.mean((0, 2, 3), keepdim=True)
+    # Not `std`, whose gradient is infinite for a channel that is constant.
+    variance = centred.square().sum((0, 2, 3), keepdim=True) / (values - 1)
+    return centred / (variance.clamp(min=1e-24).sqrt() + 1e-6)

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from .maps import MapLoss
+from .maps import MapLoss, standardised
 
 
 class PKDLoss(MapLoss):
@@ -29,15 +29,5 @@ class PKDLoss(MapLoss):
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
         # Not the mean, which is nan without images.
-        total = mse_loss(_standardised(student), _standardised(teacher), reduction='sum')
+        total = mse_loss(standardised(student), standardised(teacher), reduction='sum')
         return total / (2 * max(student.numel(), 1))
-
-
-def _standardised(maps: Tensor) -> Tensor:
-    values = maps.transpose(0, 1).flatten(1)
-    if values.shape[1] < 2:
-        return values * 0
-    centred = values - values.mean(1, keepdim=True)
-    # Not `std`, whose gradient is infinite for a channel that is constant.
-    variance = centred.square().sum(1, keepdim=True) / (values.shape[1] - 1)
-    return centred / (variance.clamp(min=1e-24).sqrt() + 1e-6)

@@ -91,6 +91,31 @@ def test_the_adaptation_is_a_convolution_of_nine_positions_and_a_relu():
     assert loss(student, teacher, boxes=BOXES[:1], priors=priors()).item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_standardised_it_is_the_mean_square_to_maps_of_unit_deviation():
+    student, teacher = levels(4), levels(4, seed=5)
+    loss = adapted(student, teacher, identity=True, standardize=True, loss_weight=1.0)
+    total = number = 0
+    for own, other, mask in zip(student, teacher, masks(BOXES, priors(), 0.5), strict=True):
+        other = other.numpy()
+        unit = (other - other.mean((0, 2, 3), keepdims=True)) / other.std((0, 2, 3), keepdims=True, ddof=1)
+        total, number = total + (mask * ((own.numpy() - unit) ** 2).mean(1)).sum(), number + mask.sum()
+    found = loss(student, teacher, boxes=BOXES, priors=priors()).item()
+    assert found == pytest.approx(total / (2 * number), rel=1e-5)
+
+
+@pytest.mark.parametrize(('scale', 'offset', 'copies'), [(1000.0, 0.0, 1), (0.01, 50.0, 1), (1.0, 0.0, 3)])
+def test_standardised_its_weight_is_that_of_any_teacher(scale, offset, copies):
+    def value(teacher):
+        torch.manual_seed(0)
+        loss = FGFILoss(standardize=True)
+        loss.adapt(student, teacher)
+        return loss.double()(student, teacher, boxes=BOXES, priors=priors())
+
+    student, teacher = levels(4), levels(4, seed=5)
+    other = [torch.cat([scale * level + offset] * copies, dim=1) for level in teacher]
+    torch.testing.assert_close(value(other), value(teacher), rtol=1e-3, atol=0)
+
+
 def test_all_levels_have_one_maximum():
     # This box fits an anchor of the coarse level exactly; alone, the fine level would have positions of its own.
     truth = [priors()[1][1, 2, 1].unsqueeze(0)]
@@ -172,15 +197,20 @@ def test_it_starts_from_weights_of_the_published_deviation():
 
 def test_the_defaults_are_the_published_ones_but_for_the_relu_which_a_neck_has_not():
     loss = FGFILoss()
-    assert (loss.threshold, loss.relu, loss.loss_weight) == (0.5, False, 0.01)
+    assert (loss.threshold, loss.relu, loss.standardize, loss.loss_weight) == (0.5, False, False, 0.01)
     assert FGFILoss.needs == ('boxes', 'priors')
-    assert 'threshold=0.5, relu=False' in repr(loss)
+    assert 'threshold=0.5, relu=False, standardize=False' in repr(loss)
 
 
 @pytest.mark.parametrize('threshold', [1, 1.5, -0.1, float('nan'), '0.5'])
 def test_a_threshold_out_of_range_is_refused(threshold):
     with pytest.raises(ValueError, match=f'threshold must be at least 0 and below 1, got threshold={threshold!r}'):
         FGFILoss(threshold=threshold)
+
+
+def test_a_relu_on_standardised_maps_is_refused():
+    with pytest.raises(ValueError, match='relu=True has no negative values'):
+        FGFILoss(relu=True, standardize=True)
 
 
 def test_sizes_that_differ_are_refused_with_all_shapes_and_what_to_write():
