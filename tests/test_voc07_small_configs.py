@@ -30,6 +30,10 @@ TERMS = dict(
     reviewkd=[REVIEW],
     reviewkd_luminet=[REVIEW, LUMINET],
     fgfi_luminet=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.04)), LUMINET],
+    fgfi_standardized_luminet=[
+        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', standardize=True, loss_weight=2.5)),
+        LUMINET,
+    ],
 )
 CLASSES = [
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',

@@ -31,6 +31,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--minutes', type=float, default=math.inf, help='stop after this long; resumes next time')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--data-root', type=Path, default=ROOT / 'data' / 'voc07_small')
+    parser.add_argument(
+        '--series', default='', help='a name: a teacher of its own, with its results, beside the others'
+    )
     parser.add_argument('--rehearse', action='store_true', help=f'16 images, {REHEARSED} epochs')
     parser.add_argument('--cfg-options', nargs='+', default=(), metavar='KEY=VALUE', help='for every run')
     args = parser.parse_args(argv)
@@ -39,7 +42,9 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f'{args.data_root} has no train.json; put the data there, or give --data-root')
     recipe = RECIPES[args.recipe]
     epochs = args.epochs or (REHEARSED if args.rehearse else recipe.epochs)
-    study = Study(recipe, args.data_root.resolve(), epochs, args.amp, tuple(args.cfg_options), args.rehearse)
+    study = Study(
+        recipe, args.data_root.resolve(), epochs, args.amp, tuple(args.cfg_options), args.rehearse, args.series
+    )
     if not args.rehearse:
         prepare(recipe.pretrained, ROOT / 'data' / 'efficientnet_lite')
     # Who has no teacher need not wait for it.

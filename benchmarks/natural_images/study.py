@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results' / 'natural_images'
 WORK = ROOT / 'work_dirs' / 'natural_images'
 TEACHER, PLAIN, KD = 'teacher', 'plain', 'kd'
-METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet', 'fgfi_luminet')
+METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet', 'fgfi_luminet', 'fgfi_standardized_luminet')
 REHEARSED = 4  # epochs of a rehearsal
 
 # What a rehearsal changes in every config: 16 images, and a score and a line of the log for each of their steps.
@@ -117,6 +117,7 @@ class Study:
         amp: Whether in mixed precision.
         options: More config values, KEY=VALUE.
         rehearsal: Whether with thin nets and few images.
+        series: Name of a teacher's runs beside those of another one, with folders of their own.
     """
 
     recipe: Recipe
@@ -125,17 +126,19 @@ class Study:
     amp: bool = False
     options: tuple[str, ...] = ()
     rehearsal: bool = False
+    series: str = ''
 
     @property
     def folder(self) -> Path:
-        return WORK / self.recipe.name / ('rehearsal' if self.rehearsal else f'{self.epochs}_epochs')
+        return WORK / self.recipe.name / self.series / ('rehearsal' if self.rehearsal else f'{self.epochs}_epochs')
 
     def stem(self, method: str, seed: int) -> str:
         return f'{method}_{self.epochs}_epochs-{seed}'
 
     def result(self, method: str, seed: int) -> Path:
         """The JSON file of a run."""
-        return (self.folder if self.rehearsal else self.recipe.results) / f'{self.stem(method, seed)}.json'
+        folder = self.folder if self.rehearsal else self.recipe.results / self.series
+        return folder / f'{self.stem(method, seed)}.json'
 
     def weights(self, method: str, seed: int) -> Path:
         """The last checkpoint of a run."""

@@ -18,6 +18,7 @@ TITLES = dict(
     reviewkd='ReviewKD',
     reviewkd_luminet='ReviewKD + LumiNet',
     fgfi_luminet='FGFI + LumiNet',
+    fgfi_standardized_luminet='FGFI, standardised, + LumiNet',
 )
 
 
@@ -33,24 +34,35 @@ def from_scratch() -> str:
 
 def natural_images(recipe: Recipe) -> str:
     """Means over seeds after the last epoch, and by seed the difference to the student alone."""
-    runs = [json.loads(path.read_text()) for path in sorted(recipe.results.glob('*.json'))]
     lengths = {}
-    for run in runs:
-        lengths.setdefault(run['epochs'], {}).setdefault(run['method'], {})[run['seed']] = run
-    lengths = lengths or {recipe.epochs: {}}
-    parts = [_table(recipe, epochs, lengths[epochs]) for epochs in sorted(lengths)]
-    missing = [_command(recipe, epochs) for epochs, found in lengths.items() if not found.keys() >= TITLES.keys()]
+    for path in sorted(recipe.results.rglob('*.json')):
+        run = json.loads(path.read_text())
+        series = '' if path.parent == recipe.results else path.parent.name
+        lengths.setdefault((run['epochs'], series), {}).setdefault(run['method'], {})[run['seed']] = run
+    lengths = lengths or {(recipe.epochs, ''): {}}
+    for epochs, series in lengths:
+        # The student alone has no teacher, so it is the same in all series.
+        if alone := lengths.get((epochs, ''), {}).get(study.PLAIN):
+            lengths[epochs, series].setdefault(study.PLAIN, alone)
+    parts = [_table(recipe, *which, lengths[which]) for which in sorted(lengths)]
+    missing = [
+        _command(recipe, epochs)
+        for (epochs, series), found in lengths.items()
+        if not series and not found.keys() >= TITLES.keys()
+    ]
     parts += [f'What was not run: `{command}`, again until it ends.' for command in missing]
     return '\n\n'.join(parts)
 
 
-def _table(recipe: Recipe, epochs: int, found: Mapping[str, Mapping[int, dict]]) -> str:
+def _table(recipe: Recipe, epochs: int, series: str, found: Mapping[str, Mapping[int, dict]]) -> str:
     teacher_title, student_title = recipe.titles
-    head = [f'{epochs} epochs', 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored']
+    head = [f'{epochs} epochs' + (f', {series}' if series else ''), 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored']
     head += [f'AP to {student_title} alone, by seed', 'to KD, by seed', 'gap closed']
     rows = []
     for method, title in TITLES.items():
         of_seed = found.get(method, {})
+        if series and not of_seed:
+            continue
         last = [run['metrics']['last'] for run in of_seed.values()]
         cells = [_percent(one[f'coco/bbox_mAP{which}'] for one in last) for which in ('', '_50', '_75')]
         cells.append(_percent(run['without_difficult']['AP'] for run in of_seed.values()))

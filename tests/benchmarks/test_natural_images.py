@@ -102,8 +102,9 @@ def kept(folder):
     return {path.stem: json.loads(path.read_text()) for path in (folder / 'results' / SCRATCH.name).glob('*.json')}
 
 
-def starts(folder, stem):
-    return [int(word) for word in (folder / 'work' / SCRATCH.name / '6_epochs' / stem / 'starts').read_text().split()]
+def starts(folder, stem, series=''):
+    own = folder / 'work' / SCRATCH.name / series / '6_epochs' / stem
+    return [int(word) for word in (own / 'starts').read_text().split()]
 
 
 def test_a_long_run_is_stopped_when_the_time_is_up(folder):
@@ -177,9 +178,21 @@ def test_a_teacher_without_weights_is_trained_again_and_another_one_is_refused(f
     shutil.rmtree(folder / 'work')
     torch.save(dict(state_dict=dict(weight=torch.zeros(2))), folder / 'weights.pth')
     weights_digest.cache_clear()
-    with pytest.raises(SystemExit, match=r'other weights than the teacher of teacher_6_epochs-0\.json'):
+    with pytest.raises(SystemExit, match=r'other weights than the teacher of teacher_6_epochs-0\.json.*--series'):
         call(folder, '--methods', 'luminet')
     assert kept(folder) == found
+
+
+def test_a_series_has_a_teacher_and_results_of_its_own(folder):
+    call(folder, '--methods', 'kd')
+    first = kept(folder)
+    torch.save(dict(state_dict=dict(weight=torch.zeros(2))), folder / 'weights.pth')
+    call(folder, '--methods', 'luminet', '--series', 'second')
+    assert kept(folder) == first
+    own = folder / 'results' / SCRATCH.name / 'second'
+    teacher, student = (json.loads((own / f'{name}_6_epochs-0.json').read_text()) for name in ('teacher', 'luminet'))
+    assert student['teacher'] == teacher['weights'] != first['teacher_6_epochs-0']['weights']
+    assert starts(folder, 'luminet_6_epochs-0', 'second') == [0]
 
 
 def test_told_to_end_it_has_its_trainings_save_first(folder):
@@ -341,13 +354,13 @@ def test_the_rehearsal_goes_the_whole_way_with_the_real_trainer(tmp_path, monkey
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(study, 'RESULTS', tmp_path)
 
-    def write(method, seed, ap, epochs=72):
+    def write(method, seed, ap, epochs=72, series=''):
         last = {f'coco/bbox_mAP{which}': ap for which in ('', '_50', '_75')}
         content = dict(
             method=method, seed=seed, epochs=epochs, metrics=dict(last=last), without_difficult=dict(AP=ap + 0.01)
         )
-        path = SCRATCH.results / f'{method}_{epochs}-{seed}.json'
-        path.parent.mkdir(exist_ok=True)
+        path = SCRATCH.results / series / f'{method}_{epochs}-{seed}.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
 
     return write
@@ -389,3 +402,16 @@ def test_runs_of_another_length_have_a_table_of_their_own(results):
     text = table.from_scratch()
     assert text.index('| 12 epochs') < text.index('| 72 epochs')
     assert 'What was not run: `python -m benchmarks.natural_images scratch --amp --minutes 8.5`, again' in text
+
+
+def test_a_series_has_a_table_of_what_it_has_beside_the_same_student_alone(results):
+    results('plain', 0, 0.2)
+    results('luminet', 0, 0.25)
+    results('teacher', 0, 0.4, series='second')
+    results('luminet', 0, 0.3, series='second')
+    first, second = table.from_scratch().split('| 72 epochs, second')
+    assert row('LumiNet', first)[4] == '+5.00 (n = 1)'
+    assert row('teacher, R50', first)[0] == 'not run'
+    assert row('LumiNet', second)[4:] == ['+10.00 (n = 1)', '-', '50%']
+    assert row('R18 alone', second)[0] == '20.00'
+    assert '| KD' not in second

@@ -1,0 +1,15 @@
+"""FGFI and LumiNet as before, FGFI on standardised maps, where its weight does not go with the teacher.
+
+The weight was the best on the digits, of four (docs/natural_images.md).
+
+    python tools/train.py configs/voc07_small/fgfi_standardized_luminet_r18-faster-rcnn-r50_fpn_gn_72e_voc07_small.py
+"""
+
+_base_ = './kd_r18-faster-rcnn-r50_fpn_gn_72e_voc07_small.py'
+
+model = dict(
+    distill=[
+        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', standardize=True, loss_weight=2.5)),
+        dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=2.0, loss_weight=16.0)),
+    ]
+)
