@@ -1,6 +1,6 @@
 """What an evaluator measures, and whether what a config chooses by is among it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any
@@ -9,6 +9,7 @@ from mmdet.evaluation import CocoMetric, VOCMetric
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import Runner
 
+from luminet_det.classification.accuracy import Accuracy
 from luminet_det.hooks.result import METRIC
 from luminet_det.unread_annotations import place_of
 
@@ -20,53 +21,55 @@ CHOOSERS = dict(CheckpointHook='save_best', EarlyStoppingHook='monitor', ResultH
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse, before its first step, a best epoch by what it does not measure.
+    """Have `runner` refuse, before its first step, to choose an epoch by what it does not measure.
 
-    Left alone, mmengine stops at a KeyError after the first validation, which may come after hours.
+    Left alone, a CheckpointHook ends the run after the first validation, which may come after hours, and an
+    EarlyStoppingHook never does.
     """
     build = runner.build_evaluator
 
     @wraps(build)
     def build_evaluator(setting: Any) -> Evaluator:
-        evaluator = build(setting)
+        # Before it is built, which may write into the setting.
         validates = place_of(runner, setting, ('val_evaluator', 'test_evaluator')) == 'val_evaluator'
-        if validates and (found := unmeasured(runner.cfg, evaluator.metrics)):
+        evaluator = build(setting)
+        if validates and (found := unmeasured(runner.cfg, evaluator)):
             raise ValueError('{}: {} Change it, or val_evaluator.'.format(*found))
         return evaluator
 
     runner.build_evaluator = build_evaluator
 
 
-def unmeasured(cfg: Mapping, metrics: Sequence[BaseMetric]) -> tuple[str, str] | None:
-    """What a config chooses an epoch by, although its metrics do not measure it.
+def unmeasured(cfg: Mapping, evaluator: Evaluator) -> tuple[str, str] | None:
+    """What a config chooses an epoch by, although it is not measured.
 
     Args:
         cfg: The config.
-        metrics: Of its `val_evaluator`, built.
+        evaluator: Its `val_evaluator`, built.
 
     Returns:
-        The setting, as `default_hooks.checkpoint.save_best`, and what is wrong with it; None if nothing is, or if one
-        of the metrics does not say beforehand what it measures.
+        The setting, as `default_hooks.checkpoint.save_best`, and what is wrong with it. None if nothing is, or if what
+        is measured is not known beforehand: other evaluators and loops than mmengine's give names of their own.
     """
-    of_each = [names(metric) for metric in metrics]
-    if not of_each or None in of_each:
+    loop = _kind(cfg.get('val_cfg')) or 'ValLoop'
+    of_each = [names(metric) for metric in evaluator.metrics]
+    if type(evaluator) is not Evaluator or loop != 'ValLoop' or None in of_each:
         return None
     measured = [name for of_one in of_each for name in of_one]
     for place, name in chosen_by(cfg):
-        if name not in measured:
+        if measured and name not in measured:
             near = get_close_matches(name, measured, n=1)
             meant = f' Did you mean {near[0]}?' if near else ''
-            return place, f'{name!r} is not measured, only {", ".join(measured) or "nothing"}.{meant}'
+            return place, f'{name!r} is not measured, only {", ".join(measured)}.{meant}'
     return None
 
 
 def names(metric: BaseMetric) -> list[str] | None:
     """Of what a metric measures, as the log has them: `coco/bbox_mAP`; None where it is not known beforehand."""
-    if hasattr(metric, 'names'):
-        return list(metric.names)
     # Not of classes derived from them, which measure what they like.
-    of_kind = {CocoMetric: _of_coco, VOCMetric: _of_voc}.get(type(metric))
-    return [f'{metric.prefix}/{name}' for name in of_kind(metric)] if of_kind else None
+    of_kind = {Accuracy: _of_accuracy, CocoMetric: _of_coco, VOCMetric: _of_voc}.get(type(metric))
+    found = of_kind and of_kind(metric)
+    return None if found is None else [f'{metric.prefix}/{name}' for name in found]
 
 
 def chosen_by(cfg: Mapping) -> Iterator[tuple[str, str]]:
@@ -74,8 +77,7 @@ def chosen_by(cfg: Mapping) -> Iterator[tuple[str, str]]:
     default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
     custom = {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
     for place, hook in (default | custom).items():
-        kind = str((hook or {}).get('type')).rpartition('.')[2]
-        if (key := CHOOSERS.get(kind)) is None:
+        if (key := CHOOSERS.get(kind := _kind(hook))) is None:
             continue
         asked = hook.get(key) or (METRIC if kind == 'ResultHook' else [])
         for name in [asked] if isinstance(asked, str) else asked:
@@ -83,23 +85,36 @@ def chosen_by(cfg: Mapping) -> Iterator[tuple[str, str]]:
                 yield f'{place}.{key}', name
 
 
-def _of_coco(metric: CocoMetric) -> Iterator[str]:
-    for measure in () if metric.format_only else metric.metrics:
+def _kind(setting: Any) -> str:
+    """The name of a config's class, without its scope; empty without one."""
+    kind = setting.get('type', '') if isinstance(setting, Mapping) else ''
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
+
+
+def _of_accuracy(metric: Accuracy) -> list[str]:
+    return [f'top{k}' for k in metric.topk]
+
+
+def _of_coco(metric: CocoMetric) -> list[str] | None:
+    if metric.format_only:
+        return []
+    if metric.classwise and metric._coco_api is None:
+        return None  # the classes come with the first images
+    found = []
+    for measure in metric.metrics:
         if measure == 'proposal_fast':
-            yield from (f'AR@{number}' for number in metric.proposal_nums)
+            found += [f'AR@{number}' for number in metric.proposal_nums]
         elif measure == 'proposal':
-            yield from metric.metric_items or RECALLS
+            found += metric.metric_items or RECALLS
         else:
-            yield from (f'{measure}_{item}' for item in metric.metric_items or PRECISIONS)
-            if metric.classwise and metric._coco_api:
-                yield from (f'{category["name"]}_precision' for category in metric._coco_api.cats.values())
+            classes = metric._coco_api.cats.values() if metric.classwise else ()
+            found += [f'{category["name"]}_precision' for category in classes]
+            found += [f'{measure}_{item}' for item in metric.metric_items or PRECISIONS]
+    return found
 
 
-def _of_voc(metric: VOCMetric) -> Iterator[str]:
+def _of_voc(metric: VOCMetric) -> list[str]:
     if metric.metric == 'mAP':
-        yield 'mAP'
-        yield from (f'AP{int(threshold * 100):02d}' for threshold in metric.iou_thrs)
-        return
-    yield from (f'recall@{number}@{threshold}' for number in metric.proposal_nums for threshold in metric.iou_thrs)
-    if len(metric.iou_thrs) > 1:
-        yield from (f'AR@{number}' for number in metric.proposal_nums)
+        return ['mAP', *(f'AP{int(threshold * 100):02d}' for threshold in metric.iou_thrs)]
+    found = [f'recall@{number}@{threshold}' for number in metric.proposal_nums for threshold in metric.iou_thrs]
+    return found + [f'AR@{number}' for number in metric.proposal_nums if len(metric.iou_thrs) > 1]

@@ -1,8 +1,16 @@
 """What is measured is known before it is: the names are those of the scores, and a choice by others is refused."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmdet.evaluation import CocoMetric, VOCMetric
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
 
 from luminet_det import measured
 from tests import runs, tiny
@@ -15,9 +23,9 @@ def box(values):
     return torch.tensor([values], dtype=torch.float32)
 
 
-def scores(metric):
+def scores(metric, classes=CLASSES):
     """What a metric makes of one image on which all was found."""
-    metric.dataset_meta = dict(classes=CLASSES)
+    metric.dataset_meta = dict(classes=classes)
     found = dict(bboxes=box([2, 2, 20, 20]), scores=torch.ones(1), labels=torch.zeros(1, dtype=torch.long))
     truth = dict(bbox=[2, 2, 20, 20], bbox_label=0, ignore_flag=0)
     gt = dict(bboxes=box([2, 2, 20, 20]), labels=torch.zeros(1, dtype=torch.long))
@@ -43,10 +51,12 @@ def test_coco_scores_have_the_names_that_were_told(setting):
     assert list(scores(metric)) == told
 
 
-def test_coco_scores_of_each_class_are_told_with_the_annotation_file(tmp_path):
-    file = tiny.write_coco(tmp_path) / 'annotations.json'
-    told = measured.names(CocoMetric(ann_file=str(file), classwise=True))
-    assert [f'coco/{name}_precision' for name in tiny.classes()] == told[6:]
+def test_coco_scores_of_each_class_are_told_where_a_file_names_the_classes(tmp_path):
+    metric = CocoMetric(ann_file=str(tiny.write_coco(tmp_path) / 'annotations.json'), classwise=True)
+    told = measured.names(metric)
+    assert list(scores(metric, tiny.classes())) == told
+    assert f'coco/{tiny.classes()[0]}_precision' in told
+    assert measured.names(CocoMetric(classwise=True)) is None
 
 
 @pytest.mark.parametrize('setting', [dict(), dict(iou_thrs=[0.5, 0.75]), dict(metric='recall', iou_thrs=[0.5, 0.75])])
@@ -56,19 +66,44 @@ def test_voc_scores_have_the_names_that_were_told(setting):
     assert list(scores(metric)) == told
 
 
-def test_a_metric_of_ones_own_is_not_judged():
-    class Mine(CocoMetric):
-        pass
-
-    cfg = dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best='coco/whatever')))
-    assert measured.unmeasured(cfg, [CocoMetric()]) is not None
-    assert measured.unmeasured(cfg, [CocoMetric(), Mine()]) is None
+def unmeasured(best, *metrics, evaluator=Evaluator, **cfg):
+    hook = dict(type=CheckpointHook, save_best=best)
+    return measured.unmeasured(dict(default_hooks=dict(checkpoint=hook), **cfg), evaluator(list(metrics)))
 
 
 @pytest.mark.parametrize('best', ['auto', 'coco/bbox_mAP_50', ['coco/bbox_mAP', 'coco/bbox_mAP_s'], None])
 def test_what_is_measured_may_be_chosen_by(best):
-    cfg = dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best=best)))
-    assert measured.unmeasured(cfg, [CocoMetric()]) is None
+    assert unmeasured(best, CocoMetric()) is None
+
+
+class Mine(CocoMetric):
+    """Measures what it likes."""
+
+    names = ('anything',)
+
+
+class Prefixing(Evaluator):
+    """Gives scores names of its own, as mmdet's MultiDatasetsEvaluator does."""
+
+
+def test_names_of_other_metrics_evaluators_and_loops_are_not_judged(tmp_path):
+    assert unmeasured('b', CocoMetric()) is not None
+    assert unmeasured('b', CocoMetric(), val_cfg=dict(type='ValLoop')) is not None
+    assert unmeasured('b', CocoMetric(), Mine()) is None
+    assert unmeasured('b', CocoMetric(), evaluator=Prefixing) is None
+    assert unmeasured('teacher/coco/bbox_mAP', CocoMetric(), val_cfg=dict(type='mmdet.TeacherStudentValLoop')) is None
+    # mmengine saves no best where nothing is measured.
+    assert unmeasured('b', CocoMetric(format_only=True, outfile_prefix=str(tmp_path))) is None
+
+
+def test_an_evaluator_that_is_built_in_place_is_known_as_the_one_that_validates():
+    register_all_modules(init_default_scope=True)
+    hook = dict(type='CheckpointHook', save_best='b')
+    cfg = Config(dict(val_evaluator=dict(metrics=dict(type='CocoMetric')), default_hooks=dict(checkpoint=hook)))
+    runner = SimpleNamespace(cfg=cfg, build_evaluator=partial(Runner.build_evaluator, None))
+    measured.guard(runner)
+    with pytest.raises(ValueError, match=r"default_hooks\.checkpoint\.save_best: 'b' is not measured"):
+        runner.build_evaluator(cfg.val_evaluator.to_dict())
 
 
 HOOKS = {

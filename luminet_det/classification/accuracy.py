@@ -30,11 +30,6 @@ class Accuracy(BaseMetric):
         if not self.topk or not all(isinstance(k, int) and k > 0 for k in self.topk):
             raise ValueError(f'Accuracy.topk={topk!r}: expected numbers of classes from 1 on, as (1, 5).')
 
-    @property
-    def names(self) -> list[str]:
-        """Of what it measures, as the log has them: `accuracy/top1`."""
-        return [f'{self.prefix}/top{k}' for k in self.topk]
-
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep, for each image, how many classes have a higher logit than its own."""
         for batch in data_samples:

@@ -1,6 +1,7 @@
 """The data sets of a detector's config: their files, their images, their boxes, and what scores are taken against."""
 
 import contextlib
+import copy
 import io
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, METRICS
+from mmengine.registry import DATASETS, EVALUATOR
 
 from luminet_det import annotation_file, measured
 from luminet_det.dataset_config import annotation_path, config_sources
@@ -121,13 +122,14 @@ def check_evaluator(cfg: Config) -> Iterator[Finding]:
 
 
 def check_measured(cfg: Config) -> Iterator[Finding]:
-    """Whether the evaluator measures what the best epoch is chosen by."""
-    metrics = cfg.get('val_evaluator') or []
-    metrics = [metrics] if isinstance(metrics, dict) else metrics
+    """Whether the evaluator measures what an epoch is chosen by."""
+    if not (setting := copy.deepcopy(cfg.get('val_evaluator'))):
+        return
+    metrics = setting if isinstance(setting, dict) and 'metrics' in setting else dict(metrics=setting)
     # pycocotools prints how it reads.
     with contextlib.redirect_stdout(io.StringIO()):
-        built = [METRICS.build(metric) for metric in metrics]
-    if found := measured.unmeasured(cfg, built):
+        evaluator = EVALUATOR.build(dict(type='Evaluator') | metrics)
+    if found := measured.unmeasured(cfg, evaluator):
         place, what = found
         yield Finding('evaluator', FAIL, what, f'{place}, or val_evaluator')
 

@@ -136,6 +136,14 @@ def test_a_mistake_in_the_config_is_found_where_it_is(tmp_path, config, option, 
     assert failed['change']
 
 
+@pytest.mark.parametrize('named', [dict(), dict(type='Evaluator')])
+def test_an_evaluator_may_be_written_with_its_metrics(tmp_path, data, named):
+    cfg = Config.fromfile(runs.tiny_config(tmp_path / 'c.py', data))
+    cfg.val_evaluator = dict(**named, metrics=[cfg.val_evaluator])
+    cfg.dump(tmp_path / 'd.py')
+    assert levels(findings(tmp_path, tmp_path / 'd.py'), 'FAIL', 'SKIP') == set()
+
+
 def test_a_run_without_validation_is_well(tmp_path, config):
     options = ['val_dataloader=None', 'val_evaluator=None', 'val_cfg=None']
     assert 'FAIL' not in {f['level'] for f in findings(tmp_path, config, '--cfg-options', *options)['config']}
