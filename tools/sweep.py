@@ -100,7 +100,7 @@ def _work(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], train: l
         print(f'{signal.Signals(told).name}: the same command goes on from the checkpoints.', file=sys.stderr)
         return 128 + told
     try:
-        _report(args, grid, points)
+        _report(args, grid, points, extra)
     except KeyError as error:
         print(f'sweep.py: error: {error.args[0]}', file=sys.stderr)
         return 1
@@ -164,7 +164,7 @@ def _train(args: Namespace, left: dict[str, tuple[sweep.Point, list[str]]]) -> t
     return sweep.work_off(jobs, end, args.jobs or max(1, len(gpus)), gpus), failed
 
 
-def _report(args: Namespace, grid: sweep.Grid, points: list[sweep.Point]) -> None:
+def _report(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], extra: list[str]) -> None:
     found = sweep.outcomes(points, args.metric, args.lower_is_better)
     table = sweep.format_table(grid, found, args.metric, args.lower_is_better)
     args.work_dir.mkdir(parents=True, exist_ok=True)
@@ -174,6 +174,7 @@ def _report(args: Namespace, grid: sweep.Grid, points: list[sweep.Point]) -> Non
         metric=args.metric,
         grid=grid.values,
         links={key: formula.text for key, formula in grid.links.items()},
+        words=extra,
         seeds=args.seeds,
         points=[outcome.as_dict() for outcome in found],
     )

@@ -11,6 +11,7 @@ its run in work_dirs/natural_images.
 
 import argparse
 import math
+import re
 import sys
 import time
 from itertools import product
@@ -40,6 +41,8 @@ def main(argv: list[str] | None = None) -> None:
     deadline = time.monotonic() + 60 * args.minutes
     if not (args.data_root / 'train.json').is_file():
         parser.error(f'{args.data_root} has no train.json; put the data there, or give --data-root')
+    if not re.fullmatch(r'[\w-]*', args.series):
+        parser.error(f'--series {args.series}: a name of letters, digits, _ and - is needed')
     recipe = RECIPES[args.recipe]
     epochs = args.epochs or (REHEARSED if args.rehearse else recipe.epochs)
     study = Study(

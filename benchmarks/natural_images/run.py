@@ -70,7 +70,7 @@ def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, dead
         try:
             have_teacher(teacher, study.weights(TEACHER, 0))
         except RuntimeError as error:
-            failed.append(f'{error} To keep it with students of its own: --series and a name.')
+            failed.append(f'{error} Or train one with students of its own: --series and a name.')
     if failed:
         sys.exit('\n'.join(failed))
     return not stopped

@@ -40,10 +40,12 @@ def natural_images(recipe: Recipe) -> str:
         series = '' if path.parent == recipe.results else path.parent.name
         lengths.setdefault((run['epochs'], series), {}).setdefault(run['method'], {})[run['seed']] = run
     lengths = lengths or {(recipe.epochs, ''): {}}
-    for epochs, series in lengths:
-        # The student alone has no teacher, so it is the same in all series.
-        if alone := lengths.get((epochs, ''), {}).get(study.PLAIN):
-            lengths[epochs, series].setdefault(study.PLAIN, alone)
+    for (epochs, _), found in lengths.items():
+        # The student alone has heard no teacher.
+        options = [run.get('options') for of_seed in found.values() for run in of_seed.values()]
+        alone = lengths.get((epochs, ''), {}).get(study.PLAIN, {})
+        if alone := {seed: run for seed, run in alone.items() if run.get('options') in options}:
+            found.setdefault(study.PLAIN, alone)
     parts = [_table(recipe, *which, lengths[which]) for which in sorted(lengths)]
     missing = [
         _command(recipe, epochs)

@@ -1,4 +1,4 @@
-"""FGFI and LumiNet as before, FGFI on standardised maps, where its weight does not go with the teacher.
+"""FGFI and LumiNet as before, FGFI on standardised maps, where its weight does not go with widths and magnitudes.
 
 The weight was the best on the digits, of four (docs/natural_images.md).
 

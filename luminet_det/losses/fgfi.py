@@ -26,8 +26,9 @@ class FGFILoss(AdaptorLoss):
     Each process counts its own positions.
 
     So the weight goes with the width and the magnitudes of the teacher's maps, and does not carry over to another
-    teacher. With `standardize` it does: each channel of F_teacher is standardised over images and positions first, as
-    PKD has it, and the mean over channels stands in the place of their sum. That is ours, not published.
+    teacher. With `standardize` it goes with neither: each channel of F_teacher is standardised over images and
+    positions first, as PKD has it, and the mean over channels stands in the place of their sum. That is ours, not
+    published.
 
     Source: Wang et al., "Distilling Object Detectors with Fine-grained Feature Imitation", CVPR 2019, arXiv 1906.03609,
     which has one level. In a pyramid one maximum for all levels is the closer reading: of the coarse levels alone a

@@ -195,6 +195,12 @@ def test_a_series_has_a_teacher_and_results_of_its_own(folder):
     assert starts(folder, 'luminet_6_epochs-0', 'second') == [0]
 
 
+def test_a_series_that_would_leave_its_folder_is_refused(folder, capsys):
+    with pytest.raises(SystemExit):
+        call(folder, '--series', '../other')
+    assert '--series ../other: a name of letters' in capsys.readouterr().err
+
+
 def test_told_to_end_it_has_its_trainings_save_first(folder):
     teller = Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
     teller.start()
@@ -354,11 +360,10 @@ def test_the_rehearsal_goes_the_whole_way_with_the_real_trainer(tmp_path, monkey
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(study, 'RESULTS', tmp_path)
 
-    def write(method, seed, ap, epochs=72, series=''):
+    def write(method, seed, ap, epochs=72, series='', **options):
         last = {f'coco/bbox_mAP{which}': ap for which in ('', '_50', '_75')}
-        content = dict(
-            method=method, seed=seed, epochs=epochs, metrics=dict(last=last), without_difficult=dict(AP=ap + 0.01)
-        )
+        content = dict(method=method, seed=seed, epochs=epochs, metrics=dict(last=last), options=options)
+        content['without_difficult'] = dict(AP=ap + 0.01)
         path = SCRATCH.results / series / f'{method}_{epochs}-{seed}.json'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
@@ -415,3 +420,9 @@ def test_a_series_has_a_table_of_what_it_has_beside_the_same_student_alone(resul
     assert row('LumiNet', second)[4:] == ['+10.00 (n = 1)', '-', '50%']
     assert row('R18 alone', second)[0] == '20.00'
     assert '| KD' not in second
+
+
+def test_a_series_with_other_options_is_not_compared_with_the_student_alone_of_the_first(results):
+    results('plain', 0, 0.2)
+    results('luminet', 0, 0.3, series='fast', amp=True)
+    assert row('LumiNet', table.from_scratch().split('| 72 epochs, fast')[1])[4] == '-'

@@ -104,7 +104,7 @@ def test_standardised_it_is_the_mean_square_to_maps_of_unit_deviation():
 
 
 @pytest.mark.parametrize(('scale', 'offset', 'copies'), [(1000.0, 0.0, 1), (0.01, 50.0, 1), (1.0, 0.0, 3)])
-def test_standardised_its_weight_is_that_of_any_teacher(scale, offset, copies):
+def test_standardised_its_weight_goes_with_neither_width_nor_magnitude(scale, offset, copies):
     def value(teacher):
         torch.manual_seed(0)
         loss = FGFILoss(standardize=True)

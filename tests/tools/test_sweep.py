@@ -108,6 +108,8 @@ def test_a_training_gets_its_values_its_seed_its_folder_and_the_words_after_the_
     start = ['c.py', '--work-dir', 'work/tau=2,seed=0', '--seed', '0', '--resume']
     assert call['argv'] == [*start, '--amp', '--cfg-options', 'train_cfg.extra=1', '--cfg-options', f'{TAU}=2']
     assert not (folder / 'work' / 'plot.png').exists()
+    content = json.loads((folder / 'work' / 'sweep.json').read_text())
+    assert content['words'] == ['--amp', '--cfg-options', 'train_cfg.extra=1']
 
 
 def test_a_finished_point_is_not_run_again_and_further_seeds_are(folder):
