@@ -22,6 +22,7 @@ import torch
 
 from luminet_det import config
 from luminet_det.classification.analysis.trained import load_trained
+from luminet_det.classification.data import UnreadableImage
 from luminet_det.classification.probe import Embedded, EmbeddingCache, Protocol, embed, probe, target, training_size
 from luminet_det.classification.probe.cache import embedding_key
 from luminet_det.published.name import Name, read_name
@@ -44,6 +45,9 @@ def parser() -> ArgumentParser:
     )
     made.add_argument('--data-root', help='folder of a data set that is named (default: its place in data/)')
     made.add_argument('--resize', type=int, help='size of all images (default: that of the training of the config)')
+    made.add_argument(
+        '--on-error', choices=('stop', 'skip'), help='at an unreadable image: stop (default), or leave it out, named'
+    )
     made.add_argument('--seeds', type=int, default=3, help='how many, from 0 (default: 3)')
     made.add_argument('--epochs', type=int, default=usual.epochs, help=f'default: {usual.epochs}')
     made.add_argument('--batch-size', type=int, default=usual.batch_size, help=f'default: {usual.batch_size}')
@@ -88,7 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg = config.load(args)
         classifier = load_trained(cfg, args.checkpoint).model.to(device)
         resize = args.resize or training_size(cfg)
-        data = target(cfg, args.data, args.data_root, resize)
+        if args.data and any(key.startswith('probe.') for key in args.cfg_options or {}):
+            raise ValueError(f'--data {args.data} names the data sets, and so do the options probe....: leave one out.')
+        data = target(cfg, args.data, args.data_root, resize, args.on_error)
         cache = EmbeddingCache(None if args.no_cache else args.cache)
         parts: list[Embedded] = []
         for dataset in (data.train, data.test):
@@ -102,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             parts.append(part)
         classes = len(data.train.metainfo['classes'])
         found = probe(*parts, classes, protocol, args.seeds, device, print)
+    except UnreadableImage as error:
+        flags.error(f'{error} Here that is --on-error skip.')
     except (FileNotFoundError, ValueError, pickle.UnpicklingError) as error:
         flags.error(str(error))
     rates = [seed.learning_rate for seed in found]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.evaluator import BaseMetric
 
+from luminet_det.classification.label_guard import refuse
 from luminet_det.registry import METRICS
 
 
@@ -19,7 +20,7 @@ class Accuracy(BaseMetric):
         **kwargs: As `mmengine.evaluator.BaseMetric`.
 
     Raises:
-        ValueError: `topk` names no number, or one below 1.
+        ValueError: `topk` names no number, or one below 1; or, of what it is given, a label is no class.
     """
 
     default_prefix = 'accuracy'
@@ -34,11 +35,7 @@ class Accuracy(BaseMetric):
         """Keep, for each image, how many classes have a higher logit than its own."""
         for batch in data_samples:
             logits, labels = batch['logits'], batch['labels']
-            if len(labels) and int(labels.max()) >= logits.shape[1]:
-                raise ValueError(
-                    f'The data set has a class {int(labels.max())}, counted from 0, and the network {logits.shape[1]} '
-                    'outputs: set model.network.num_classes to the number of classes.'
-                )
+            refuse(labels, batch.get('index'), logits.shape[1])
             ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
             # A logit that is not a number is above nothing and would always be right.
             self.results += ranks.where(logits.isfinite().all(1), torch.iinfo(ranks.dtype).max).tolist()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -91,8 +92,15 @@ class Classifier(BaseModel):
 
         Returns:
             `Outputs` of the network; a dict of losses; or, of the whole batch, one dict of `logits` (B, C) in
-            float32, `labels` and `index`.
+            float32, `labels` and `index`. A batch that was left without an image, as unreadable ones are skipped,
+            gives a loss of zero, or no logits.
+
+        Raises:
+            ValueError: A label is no class, or one of several processes was left without an image.
         """
+        if mode in ('loss', 'predict') and labels is not None and not len(labels):
+            logits = inputs.new_empty(0, num_logits(self.network))
+            return self._of_no_image() if mode == 'loss' else [dict(logits=logits, labels=labels, index=index)]
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         if mode == 'tensor':
@@ -139,7 +147,8 @@ class Classifier(BaseModel):
             torch.compiler.cudagraph_mark_step_begin()
         try:
             return objective(inputs, labels, *extra)
-        except ValueError as error:
+        # Of a compiled step the same words come as torch's own RuntimeError.
+        except (RuntimeError, ValueError) as error:
             if 'more than 1 value per channel' in str(error):
                 raise ValueError(
                     'A batch of one image has no statistics for BatchNorm. Set train_dataloader.drop_last=True, or a '
@@ -190,6 +199,15 @@ class Classifier(BaseModel):
     def __getstate__(self) -> dict:
         # What was compiled belongs to this object: a copy, as EMA makes, compiles its own.
         return {**super().__getstate__(), '_compiled_objective': None}
+
+    def _of_no_image(self) -> dict[str, Tensor]:
+        """A loss from which nothing is learned."""
+        if get_world_size() > 1:
+            raise ValueError(
+                'None of the images of a batch could be read, and the other processes wait for what this one makes of '
+                'them. Remove the files that the log names, or have larger batches: train_dataloader.batch_size.'
+            )
+        return {'loss_ce': sum(0 * parameter.sum() for parameter in self.parameters())}
 
     def _check_classes(self) -> None:
         classes = run_info('dataset_meta', {}).get('classes')

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
-from luminet_det.classification.given import comparable, given, parts, wanted
+from luminet_det.classification.given import comparable, given, parts, require_before_relu, wanted
 from luminet_det.classification.mutual import mutual_objective
 from luminet_det.classification.norms import norms_before_relu
 from luminet_det.classification.segments import require_segments
@@ -73,7 +73,10 @@ class DistillClassifier(Student, Classifier):
             )
 
     def meet(self, teacher: Teacher) -> ClassifierTeacher:
-        """Map pixels and classes between this student and a built teacher."""
+        """Map pixels and classes between this student and a built teacher, both of which give what terms ask for."""
+        for term in self.terms:
+            for model, part in zip((self, teacher.model), parts(term), strict=True):
+                require_before_relu(model.network, term, part)
         compares_classes = self.is_mutual or any(
             term.tap == 'logits' or 'networks' in term.needs for term in self.terms
         )

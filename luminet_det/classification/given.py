@@ -1,6 +1,6 @@
 """What a term's tap takes from the outputs of a classification network."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from luminet_det.classification.models import Outputs
 from luminet_det.distillation.taps import chosen
@@ -52,6 +52,26 @@ def given(outputs: Outputs, term: Term, name: str) -> Given:
         return found
     stages = chosen('features', 'stages', term.options['stages'], tuple(found))
     return (*stages, outputs.embedding[:, :, None, None]) if pooled else stages
+
+
+def require_before_relu(network: nn.Module, term: Term, name: str) -> None:
+    """Raise ValueError if a term takes maps before ReLUs that a network of torchvision or timm does not show.
+
+    Args:
+        network: Of the student or the teacher.
+        term: The term.
+        name: The part of its `Outputs`, see `parts`.
+    """
+    places = getattr(network, 'places', None)
+    if places is None or name != 'before_relu':
+        return
+    stages = chosen('features', 'stages', term.options['stages'], tuple(range(len(places.rectified))))
+    if hidden := [stage for stage in stages if places.rectified[stage]]:
+        raise ValueError(
+            f"relu={term.options['relu']!r} of the tap 'features' asks {network.name} for its maps before the last "
+            f'ReLU, which it does not show at the stages {hidden}, counted from the stem: that ReLU is a function '
+            "there and no module. Set relu='after', leave these out by stages=[...], or take another network."
+        )
 
 
 def comparable(student: Given, teacher: Given, term: Term) -> tuple[Given, Given]:

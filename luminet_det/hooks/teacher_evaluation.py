@@ -17,7 +17,7 @@ from luminet_det.registry import HOOKS
 
 INFO = 'teacher_evaluation'
 REFUSED = 'refused'
-POOR = 0.05  # AP of a detector that is as good as untrained
+POOR = 0.05  # AP of a detector that is as good as untrained, and how far above chance a classifier is
 
 
 @HOOKS.register_module()
@@ -35,7 +35,8 @@ class TeacherEvaluationHook(Hook):
         minimum: What each teacher must reach, e.g. `{'accuracy/top1': 70.0}`; nothing by default.
 
     Raises:
-        ValueError: Before the first step, if a teacher is below `minimum`, or the metric is not measured.
+        ValueError: Before the first step, if a teacher is below `minimum`, or the metric is not measured, as without
+            validation.
     """
 
     # Before the LoggerHook, which writes what stands in the message hub after a validation.
@@ -60,7 +61,10 @@ class TeacherEvaluationHook(Hook):
             runner.logger.warning('TeacherEvaluationHook has no teacher to evaluate: peers train beside the student.')
             return
         if runner.val_loop is None:
-            runner.logger.warning('TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.')
+            reason = 'TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.'
+            if self.minimum:
+                raise ValueError(f'{reason} Add one, or leave out its minimum={self.minimum}, which nothing can show.')
+            runner.logger.warning(reason)
             return
         if getattr(runner.val_loop.dataloader.dataset, 'part', 'train') == 'held-out':
             runner.logger.warning(
@@ -101,11 +105,18 @@ class TeacherEvaluationHook(Hook):
 
     @staticmethod
     def _doubt(runner: Runner, name: str, scores: dict[str, float]) -> None:
-        """Warn of a teacher that finds next to nothing here; refusing it is what `minimum` is for."""
+        """Warn of a teacher that finds next to nothing here, or guesses; refusing it is what `minimum` is for."""
+        classes = common_classes(runner.val_loop.dataloader.dataset.metainfo) or ()
         for metric in _leading(scores):
-            if metric.endswith('mAP') and 0 <= scores[metric] < POOR:
+            score, lowest = scores[metric], POOR
+            if metric.endswith('top1') and len(classes) > 1:
+                chance = 100 / len(classes)
+                lowest = chance + POOR * (100 - chance)
+            elif not metric.endswith('mAP'):
+                continue
+            if 0 <= score < lowest:
                 runner.logger.warning(
-                    f'The teacher {name} reaches {metric} {scores[metric]:.3f}: a student has nothing to learn from '
+                    f'The teacher {name} reaches {metric} {score:.3f}: a student has nothing to learn from '
                     'it. Are model.teacher.checkpoint the trained weights, and its classes and pixels those of this '
                     'data?'
                 )

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from luminet_det.classification import classifier
+from luminet_det.classification.data import collate_images
 from luminet_det.registry import METRICS, MODELS
 from tests.classification import small
 
@@ -59,10 +61,27 @@ def test_a_batch_of_one_image_trains_where_batch_norm_can():
     assert small.losses(model, small.batch(images=1))['loss_ce'].isfinite()
 
 
-def test_a_batch_of_one_position_says_drop_last():
-    model = small.build(small.setting(network=dict(type='luminet_det.OnePixel')))
+@pytest.mark.parametrize('compiled', [False, dict(backend='eager')], ids=['eager', 'compiled'])
+def test_a_batch_of_one_position_says_drop_last(compiled):
+    model = small.build(small.setting(network=dict(type='luminet_det.OnePixel'), compile=compiled))
     with pytest.raises(ValueError, match='train_dataloader.drop_last=True'):
         small.losses(model, small.batch(images=1))
+
+
+@pytest.mark.parametrize('distils', [False, True], ids=['plain', 'distilling'])
+def test_of_a_batch_whose_images_were_all_skipped_nothing_is_learned(tmp_path, distils):
+    model = small.build(small.distilling(small.save_teacher(tmp_path / 't.pth')) if distils else small.setting())
+    nothing = collate_images([None, None])
+    small.losses(model, nothing)['loss_ce'].backward()
+    assert all(parameter.grad.count_nonzero() == 0 for parameter in model.parameters())
+    (said,) = model.val_step(nothing)
+    assert [tuple(said[key].shape) for key in ('logits', 'labels', 'index')] == [(0, 4), (0,), (0,)]
+
+
+def test_a_process_without_an_image_stops_the_others_from_waiting_for_it(monkeypatch):
+    monkeypatch.setattr(classifier, 'get_world_size', lambda: 2)
+    with pytest.raises(ValueError, match='Remove the files that the log names'):
+        small.losses(small.build(small.setting()), collate_images([None]))
 
 
 def test_a_mistyped_setting_is_an_error_that_names_the_known_ones():
@@ -124,9 +143,13 @@ def test_accuracy_of_a_duplicated_last_image_of_several_processes_is_that_of_the
     assert metric.evaluate(2)['accuracy/top1'] == 50.0
 
 
-def test_a_label_beyond_the_networks_outputs_names_the_setting():
-    with pytest.raises(ValueError, match='set model.network.num_classes'):
-        accuracy([[0.0, 1.0]], [2])
+@pytest.mark.parametrize(('label', 'shown'), [(2, '2'), (-1, '-1')])
+def test_a_label_that_is_no_class_is_named_with_its_image_and_the_setting(label, shown):
+    metric = METRICS.build(dict(type='luminet_det.Accuracy'))
+    said = dict(logits=torch.zeros(3, 2), labels=torch.tensor([0, label, 1]), index=torch.tensor([4, 5, 6]))
+    message = rf'1 of 3 labels of a batch are outside 0 to 1: {shown} \(image 5\).*model.network.num_classes'
+    with pytest.raises(ValueError, match=message):
+        metric.process({}, [said])
 
 
 def pretrained(path, **changes):

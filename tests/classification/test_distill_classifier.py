@@ -132,6 +132,23 @@ def test_relu_chooses_what_is_compared(teacher):
     assert not torch.isclose(before, after)
 
 
+@pytest.mark.parametrize(
+    ('relu', 'stages', 'hidden'),
+    [('before', 'all', '1, 2, 3'), ('after-before', [0, -2], '2'), ('before', [0], ''), ('after', 'all', '')],
+)
+def test_maps_before_a_relu_that_a_network_does_not_show_are_refused(tmp_path, relu, stages, hidden):
+    network = dict(type='luminet_det.TorchvisionNetwork', name='squeezenet1_1', num_classes=4)
+    teacher = small.save_teacher(tmp_path / 'squeezenet.pth', small.setting(network=network))
+    term = dict(tap='features', relu=relu, stages=stages, loss=dict(type='luminet_det.ATLoss'))
+    model = small.build(small.distilling(teacher, [term], network=network))
+    data = dict(small.batch(), inputs=torch.zeros(8, 3, 64, 64, dtype=torch.uint8))
+    if not hidden:
+        assert small.losses(model, data)['loss_at'].isfinite()
+        return
+    with pytest.raises(ValueError, match=rf"squeezenet1_1 .* at the stages \[{hidden}\], .*Set relu='after'"):
+        small.losses(model, data)
+
+
 def test_a_teacher_of_named_classes_in_another_order_is_gathered(tmp_path, monkeypatch):
     names = ('ant', 'bee', 'cat', 'dog')
     teacher = small.save_teacher(tmp_path / 't.pth', small.setting(width=12, num_classes=5), ('dog', 'eel', *names[:3]))

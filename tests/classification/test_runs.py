@@ -8,7 +8,8 @@ import signal
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import DATA_SAMPLERS, HOOKS
+from torch.utils.data import SequentialSampler
 from torchvision import datasets
 
 from luminet_det.compat import checkpoints
@@ -29,6 +30,17 @@ class ValidationKill(Hook):
     def before_val_epoch(self, runner):
         if runner.epoch == self.epoch and not runner._resume:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+@DATA_SAMPLERS.register_module()
+class FirstImageLast(SequentialSampler):
+    """The images in the set's order but for the first, which comes last."""
+
+    def __init__(self, dataset, seed):
+        super().__init__(range(1, len(dataset) + 1))
+
+    def __iter__(self):
+        return (i % len(self) for i in self.data_source)
 
 
 def trained(folder, model, *argv, epochs=2, **changes):
@@ -243,6 +255,27 @@ def test_a_teacher_below_the_stated_accuracy_stops_the_run_before_it_starts(teac
     assert not list((tmp_path / 'work').glob('*.pth'))
 
 
+def test_a_minimum_that_nothing_can_show_stops_the_run_before_it_starts(teacher, tmp_path):
+    hooks = [dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 1.0})]
+    unvalidated = {f'{part}_{what}': None for part in ('val', 'test') for what in ('dataloader', 'evaluator', 'cfg')}
+    finished = trained(tmp_path, small.distilling(teacher), custom_hooks=hooks, **unvalidated)
+    assert finished.code == 1
+    assert 'no val_dataloader. Add one, or leave out its minimum' in finished.last_line
+
+
+@pytest.mark.parametrize('always', [True, False], ids=['one class for all', 'every class for all'])
+def test_a_teacher_that_guesses_is_warned_of(teacher, tmp_path, always):
+    saved = torch.load(teacher['checkpoint'])
+    saved['state_dict'] |= {'network.fc.weight': torch.zeros(4, 12), 'network.fc.bias': torch.zeros(4)}
+    # Logits that tie are all right.
+    saved['state_dict']['network.fc.bias'][0] = float(always)
+    torch.save(saved, tmp_path / 'teacher.pth')
+    model = small.distilling(dict(teacher, checkpoint=str(tmp_path / 'teacher.pth')))
+    finished = trained(tmp_path, model, epochs=1, custom_hooks=[dict(type='luminet_det.TeacherEvaluationHook')])
+    assert finished.code == 0, finished.text
+    assert ('accuracy/top1 25.000: a student has nothing to learn from it' in finished.text) == always
+
+
 def test_a_good_teachers_accuracy_is_logged_beside_the_students(teacher, tmp_path):
     hooks = [dict(type='luminet_det.TeacherEvaluationHook', minimum={'accuracy/top1': 0.0})]
     finished = trained(tmp_path, small.distilling(teacher), custom_hooks=hooks)
@@ -439,3 +472,22 @@ def test_a_best_epoch_by_what_is_not_measured_is_refused_before_training(teacher
     assert finished.code == 1
     assert line in finished.last_line
     assert not list((tmp_path / 'work').glob('*.pth'))
+
+
+def test_unreadable_images_are_skipped_also_where_a_batch_has_no_other(teacher, tmp_path):
+    classes = [f'class{i}' for i in range(4)]
+    for split in ('train', 'test'):
+        written.tree(tmp_path / 'images' / split, classes, each=4)
+    # Each the last of 16 images, and with batches of 5 alone in the last one.
+    written.truncate(tmp_path / 'images' / 'test' / 'class3' / '3.png')
+    written.truncate(tmp_path / 'images' / 'train' / 'class0' / '0.png')
+    folder = dict(type='luminet_det.ImageFolder', data_root=str(tmp_path / 'images'), on_error='skip')
+    changes = {f'{name}_dataloader.batch_size': 5 for name in ('train', 'val')}
+    for name, split in (('train', 'train'), ('val', 'test')):
+        changes[f'{name}_dataloader.dataset'] = dict(folder, split=split, _delete_=True)
+    changes['train_dataloader.sampler'] = dict(type='FirstImageLast', _delete_=True)
+    changes['test_dataloader'] = changes['test_cfg'] = changes['test_evaluator'] = None
+    finished = trained(tmp_path, small.distilling(teacher), **changes)
+    assert finished.code == 0, finished.text
+    assert finished.text.count('Left out') == 2
+    assert len(result(tmp_path)['history']) == 2

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -265,10 +266,24 @@ def test_a_network_without_an_embedding_is_refused(classifier, folder):
         (['--data', '{folder}', '--epochs', '0'], '--epochs 0'),
         (['--data', '{folder}', '--held-out', '1'], '--held-out 1: expected a share'),
         (['--data', '{folder}', '--seeds', '0'], '--seeds 0: at least 1 is needed'),
+        (['--data', '{folder}', '--cfg-options', 'probe.test.resize=8'], 'so do the options probe....: leave one out'),
     ],
 )
 def test_a_wrong_word_is_named(config, checkpoint, folder, capsys, argv, message):
     assert message in refused(capsys, config, checkpoint, *(word.format(folder=folder) for word in argv))
+
+
+@pytest.mark.parametrize('name', ['0.png', '3.png'])
+def test_an_unreadable_image_stops_the_probe_or_is_left_out(
+    config, checkpoint, folder, tmp_path, capsys, monkeypatch, name
+):
+    root = shutil.copytree(folder, tmp_path / 'images')
+    broken = written.truncate(root / 'val' / 'cat' / name)
+    words = [config, checkpoint, '--data', root, '--cache', tmp_path / 'cache', *QUICK]
+    assert f'{broken} cannot be read' in (message := refused(capsys, *words))
+    assert '--on-error skip' in message
+    monkeypatch.setattr(linear_probe, 'embed', partial(embed, batch_size=11))
+    assert run(config, checkpoint, root, tmp_path, '--on-error', 'skip')['images'] == [30, 11]
 
 
 def test_tiny_imagenets_own_layout_is_told_from_an_image_folder(config, checkpoint, folder, tmp_path, capsys):

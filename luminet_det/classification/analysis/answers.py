@@ -52,6 +52,8 @@ def collect(
     said: dict[str, list[tuple[Tensor, Tensor | None]]] = {name: [] for name in networks}
     with torch.inference_mode():
         for batch in loader:
+            if not len(batch['labels']):  # all of them unreadable, and skipped
+                continue
             inputs = preprocessor(batch, False)['inputs']
             labels.append(batch['labels'].cpu())
             for name, network in networks.items():

@@ -17,17 +17,16 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
             it is.
 
     Returns:
-        `inputs` uint8 (V * B, 3, H, W), all B images of the first view first; `labels` and `index` int64 (B,).
+        `inputs` uint8 (V * B, 3, H, W), all B images of the first view first; `labels` and `index` int64 (B,). Where
+        all were skipped, B is 0, and the images that are not there have one pixel.
 
     Raises:
-        ValueError: Images of several sizes, or none that could be read.
+        ValueError: Images of several sizes.
     """
     if isinstance(samples, dict):
         return samples
     kept = [sample for sample in samples if sample is not None]
-    if not kept:
-        raise ValueError(f'None of the {len(samples)} images of a batch could be read; their names are in the log.')
-    inputs = [sample['inputs'] for sample in kept]
+    inputs = [sample['inputs'] for sample in kept] or [torch.empty(0, 3, 1, 1, dtype=torch.uint8)]
     sizes = sorted({tuple(images.shape) for images in inputs})
     if len(sizes) > 1:
         shown = ', '.join(map(str, sizes[:4]))
@@ -38,6 +37,6 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
     batch = torch.stack(inputs, dim=inputs[0].dim() - 3)
     return {
         'inputs': batch.flatten(0, -4),
-        'labels': torch.tensor([int(sample['labels']) for sample in kept]),
-        'index': torch.tensor([int(sample['index']) for sample in kept]),
+        'labels': torch.tensor([int(sample['labels']) for sample in kept], dtype=torch.int64),
+        'index': torch.tensor([int(sample['index']) for sample in kept], dtype=torch.int64),
     }

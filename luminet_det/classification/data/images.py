@@ -43,7 +43,7 @@ class LabelledImages(Dataset):
         part: 'train' for those that are not held out, 'held-out' for the others.
         resize: Height and width to which every image is brought first, whatever its shape.
         on_error: 'stop' at an unreadable image with its name, or 'skip' it: each process that reads it logs its name
-            once, and loader processes that end with an epoch once in each.
+            once, and loader processes that end with an epoch once in each. A batch of such images alone is empty.
         allow_empty: Accept classes without images.
         device: Where resident images live; by default CUDA if there is any, else the CPU.
         download: Fetch what is missing, where torchvision can.
@@ -55,7 +55,8 @@ class LabelledImages(Dataset):
 
     Raises:
         MissingData: The data set is not at `data_root`.
-        ValueError: Settings out of range, classes without images, labels beyond the classes.
+        ValueError: Settings out of range, classes without images, labels beyond the classes, or not one image that
+            can be read.
         UnreadableImage: An image cannot be read and `on_error='stop'`.
     """
 
@@ -102,6 +103,9 @@ class LabelledImages(Dataset):
             self.source = None
         else:
             self.views = build_views(transforms)
+            # The first one read ends the search.
+            if on_error == 'skip' and all(self._read(place) is None for place in self._chosen):
+                raise ValueError(f'None of the {len(self)} images of {self._where} can be read; the log names them.')
 
     @abstractmethod
     def load(self) -> ArrayImages | FileImages:
@@ -178,16 +182,19 @@ class LabelledImages(Dataset):
         self._chosen = np.array(kept, dtype=int)
         return torch.stack(images) if images else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
 
+    @property
+    def _where(self) -> str:
+        return f'{self.split or "the folder"} of {self.NAME}, {self._origin}'
+
     def _check_classes(self, allow_empty: bool) -> None:
-        where = f'{self.split or "the folder"} of {self.NAME}, {self._origin}'
         if not len(self):
-            raise ValueError(f'There is no image in {where}. Correct data_root or split of the data set.')
+            raise ValueError(f'There is no image in {self._where}. Correct data_root or split of the data set.')
         names = self.metainfo['classes']
         counts = np.bincount(self.labels.numpy(), minlength=len(names))
         empty = [name for name, count in zip(names, counts, strict=True) if not count]
         if empty and not allow_empty:
             shown = ', '.join(empty[:SHOWN]) + (', ...' if len(empty) > SHOWN else '')
             raise ValueError(
-                f'{len(empty)} of {len(names)} classes have no image in {where}: {shown}. Add images, correct the '
-                'list of classes, or set allow_empty=True in the data set.'
+                f'{len(empty)} of {len(names)} classes have no image in {self._where}: {shown}. Add images, correct '
+                'the list of classes, or set allow_empty=True in the data set.'
             )

@@ -15,14 +15,18 @@ class Place(NamedTuple):
 
 
 class Places(NamedTuple):
-    """The tensors that `Outputs` is made of; `channels_last` says which features are (B, H, W, C).
+    """The tensors that `Outputs` is made of.
 
-    `image_size` is the height and width of the images they were found with.
+    Attributes:
+        channels_last: Which features are (B, H, W, C).
+        rectified: Which of `before_relu` come after a ReLU all the same, as it is a function and no module.
+        image_size: Height and width of the images they were found with.
     """
 
     features: tuple[Place, ...]
     before_relu: tuple[Place, ...]
     channels_last: tuple[bool, ...]
+    rectified: tuple[bool, ...]
     embedding: Place
     image_size: int
 
@@ -37,7 +41,7 @@ class Call(NamedTuple):
 
 
 def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
-    """Run `model` once on a black image, in evaluation mode, and see where its maps change their size.
+    """Run `model` once on an image of noise, in evaluation mode, and see where its maps change their size.
 
     A stage is what lies between two reductions; its place is the last output of that size among the modules of the
     main chain: the model's children, and for a container that spans several sizes its children. Pooling at the end
@@ -62,7 +66,7 @@ def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
     size = calls[-1].inputs[0].shape[-1]
     if len(stages) < 2 and (blocks := _token_blocks(model, calls)):
         tokens = (Place(blocks[0], 'input'), *(Place(name, 'output') for name in blocks))
-        return Places(tokens, tokens, (False,) * len(tokens), embedding, size)
+        return Places(tokens, tokens, (False,) * len(tokens), (False,) * len(tokens), embedding, size)
     # Later calls of a module that is used more than once replace the earlier ones.
     activations = {id(call.output): call.name for call in calls if _is_activation(call.module)}
     features = [Place(stage.name, 'output') for stage in stages]
@@ -71,7 +75,11 @@ def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
         for stage, place in zip(stages, features, strict=True)
     ]
     last_axis = tuple(_is_channels_last(stage.output) for stage in stages)
-    return Places(tuple(features), tuple(before), last_axis, embedding, size)
+    rectified = tuple(
+        place == after and bool(stage.output.min() == 0)
+        for stage, place, after in zip(stages, before, features, strict=True)
+    )
+    return Places(tuple(features), tuple(before), last_axis, rectified, embedding, size)
 
 
 def accepts(model: nn.Module, size: int) -> bool:
@@ -96,9 +104,10 @@ def _run(model: nn.Module, sizes: Iterable[int]) -> list[Call]:
     try:
         for size in sizes:
             calls.clear()
+            noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
             try:
                 with torch.no_grad():
-                    model(next(model.parameters()).new_zeros(1, 3, size, size))
+                    model(noise.to(next(model.parameters())))
                 return calls
             # What models raise that are made for one size of images.
             except (AssertionError, RuntimeError, ValueError) as error:

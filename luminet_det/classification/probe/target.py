@@ -27,7 +27,7 @@ class Target(NamedTuple):
     name: str
 
 
-def target(cfg: Config, data: str | None, data_root: str | None, resize: int) -> Target:
+def target(cfg: Config, data: str | None, data_root: str | None, resize: int, on_error: str | None = None) -> Target:
     """Build both splits.
 
     Args:
@@ -35,6 +35,7 @@ def target(cfg: Config, data: str | None, data_root: str | None, resize: int) ->
         data: A name of `KNOWN`, or an image folder with the splits train and test (or val); None for `cfg.probe`.
         data_root: Where a known data set is, if not at its usual place.
         resize: Height and width to which all images are brought.
+        on_error: 'stop' or 'skip', of both splits; None for what `cfg.probe` says, else 'stop'.
 
     Raises:
         ValueError: No data is named, or the splits differ in their classes.
@@ -42,7 +43,8 @@ def target(cfg: Config, data: str | None, data_root: str | None, resize: int) ->
     """
     train, test, name = _settings(cfg, data, data_root)
     # The cache reads the images' source, which device-resident sets let go of.
-    built = [DATASETS.build({'resize': resize, **settings, 'device_resident': False}) for settings in (train, test)]
+    chosen = dict(device_resident=False, **({'on_error': on_error} if on_error else {}))
+    built = [DATASETS.build({'resize': resize, **settings, **chosen}) for settings in (train, test)]
     first, second = (dataset.metainfo['classes'] for dataset in built)
     if first != second:
         raise ValueError(

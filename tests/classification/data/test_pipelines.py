@@ -168,11 +168,22 @@ def test_a_truncated_image_stops_with_its_name_or_is_left_out_and_named_once(tmp
     assert '1 so far' in caplog.text
 
 
-def test_a_batch_without_any_readable_image_is_an_error(tmp_path):
+def test_a_batch_of_skipped_images_alone_is_empty(tmp_path):
+    folder = written.tree(tmp_path, classes=['ant'], each=5) / 'ant'
+    for name in ('2.png', '3.png'):
+        written.truncate(folder / name)
+    served = batches(ImageFolder(tmp_path, split=None, on_error='skip'), batch_size=2)
+    assert [batch['index'].tolist() for batch in served] == [[0, 1], [], [4]]
+    assert {batch['inputs'].dtype for batch in served} == {torch.uint8}
+    assert {batch[key].dtype for batch in served for key in ('labels', 'index')} == {torch.int64}
+
+
+@pytest.mark.parametrize('resident', [False, True])
+def test_a_set_without_any_readable_image_is_an_error(tmp_path, resident):
     for path in (written.tree(tmp_path, classes=['ant'], each=2) / 'ant').iterdir():
         path.write_bytes(b'no image')
-    with pytest.raises(ValueError, match='None of the 2 images'):
-        batches(ImageFolder(tmp_path, split=None, on_error='skip'))
+    with pytest.raises(ValueError, match='None of the 2 images|There is no image in the folder'):
+        ImageFolder(tmp_path, split=None, on_error='skip', device_resident=resident)
 
 
 def test_grey_and_transparent_images_come_out_in_three_channels(tmp_path):

@@ -17,14 +17,15 @@ from luminet_det.classification.models.library_network import LibraryNetwork
 from tests.classification.models.networks import network
 
 SWIN = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), window_size=4)
-# The settings, channels of each stage, and which stages end in an activation that is a module.
+# The settings, channels of each stage, which stages end in an activation that is a module, and which in a function.
 TORCHVISION = {
-    'resnet18': ([64, 64, 128, 256, 512], [0, 1, 2, 3, 4]),
-    'mobilenet_v2': ([16, 24, 32, 96, 1280], [4]),
-    'squeezenet1_1': ([64, 128, 256, 512], [0]),
-    'shufflenet_v2_x0_5': ([24, 48, 96, 1024], [0, 3]),
-    'mnasnet0_5': ([8, 16, 24, 48, 1280], [4]),
-    'alexnet': ([64, 192, 256], [0, 1, 2]),
+    'resnet18': ([64, 64, 128, 256, 512], [0, 1, 2, 3, 4], []),
+    'mobilenet_v2': ([16, 24, 32, 96, 1280], [4], []),
+    'squeezenet1_1': ([64, 128, 256, 512], [0], [1, 2, 3]),
+    'shufflenet_v2_x0_5': ([24, 48, 96, 1024], [0, 3], [1, 2]),
+    'mnasnet0_5': ([8, 16, 24, 48, 1280], [4], []),
+    'alexnet': ([64, 192, 256], [0, 1, 2], []),
+    'densenet121': ([64, 256, 512, 1024, 1024], [0], [4]),
 }
 TIMM = {
     'test_resnet': ({}, 5),
@@ -45,7 +46,7 @@ def last_layer(built: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize('name', TORCHVISION)
 def test_a_torchvision_model_gives_its_stages(name):
-    channels, activated = TORCHVISION[name]
+    channels, activated, hidden = TORCHVISION[name]
     built = network('TorchvisionNetwork', 5, name=name)
     outputs = built.eval()(images())
     assert outputs.logits.shape == (2, 5)
@@ -59,6 +60,8 @@ def test_a_torchvision_model_gives_its_stages(name):
             assert torch.equal(before.clamp(0, 6 if name == 'mobilenet_v2' else None), after)
         else:
             assert after is before
+            assert (before.min() == 0) == (i in hidden)
+    assert [i for i, rectified in enumerate(built.places.rectified) if rectified] == hidden
 
 
 @pytest.mark.parametrize('name', TIMM)
