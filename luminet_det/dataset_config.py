@@ -33,7 +33,7 @@ def common_classes(metainfo: Any) -> tuple[str, ...] | None:
     """
     if not isinstance(metainfo, (list, tuple)):
         return (metainfo or {}).get('classes')
-    named = [part.get('classes') for part in metainfo]
+    named = [None if (classes := part.get('classes')) is None else tuple(classes) for part in metainfo]
     if any(classes != named[0] for classes in named):
         listed = '\n'.join(f'  {", ".join(classes or ["none"])}' for classes in named)
         raise ValueError(f'The parts of a ConcatDataset name different classes; give all the same metainfo:\n{listed}')

@@ -70,7 +70,8 @@ class LoadedImages:
         """What would end training somewhere on the way."""
         x1, y1, x2, y2 = self.boxes.T
         broken = ~np.isfinite(self.boxes).all(1) | (x2 <= x1) | (y2 <= y1)
-        foreign = (self.labels < 0) | (self.labels >= num_classes)
+        # Sets for open vocabularies have no classes, but a phrase for each box.
+        foreign = ((self.labels < 0) | (self.labels >= num_classes)) & bool(num_classes)
         found = []
         if missing := self.missing():
             what = f'{len(missing)} of {len(self.paths)} images are not there: {_some(missing)}'
@@ -104,11 +105,12 @@ def _reads_local_files(dataset: Any) -> bool:
     from mmcv.transforms import LoadImageFromFile
 
     readers = [t for t in dataset.pipeline.transforms if isinstance(t, LoadImageFromFile)]
+    # Of classes derived from it one may read an archive.
+    usual = all(type(reader).transform is LoadImageFromFile.transform for reader in readers)
     backends = [(reader.backend_args or {}).get('backend', 'local') for reader in readers]
     paths = '' if len(dataset) == 0 else dataset.get_data_info(0)['img_path']
-    return (
-        bool(readers) and set(backends) <= {'local', 'disk', 'LocalBackend', 'HardDiskBackend'} and '://' not in paths
-    )
+    on_disk = set(backends) <= {'local', 'disk', 'LocalBackend', 'HardDiskBackend'} and '://' not in paths
+    return bool(readers) and usual and on_disk
 
 
 def _some(names: Sequence[str]) -> str:

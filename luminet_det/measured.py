@@ -9,6 +9,7 @@ from mmdet.evaluation import CocoMetric, VOCMetric
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import Runner
 
+from luminet_det.class_name import class_name
 from luminet_det.classification.accuracy import Accuracy
 from luminet_det.hooks.result import METRIC
 from luminet_det.unread_annotations import place_of
@@ -51,7 +52,7 @@ def unmeasured(cfg: Mapping, evaluator: Evaluator) -> tuple[str, str] | None:
         The setting, as `default_hooks.checkpoint.save_best`, and what is wrong with it. None if nothing is, or if what
         is measured is not known beforehand: other evaluators and loops than mmengine's give names of their own.
     """
-    loop = _kind(cfg.get('val_cfg')) or 'ValLoop'
+    loop = class_name(cfg.get('val_cfg')) or 'ValLoop'
     of_each = [names(metric) for metric in evaluator.metrics]
     if type(evaluator) is not Evaluator or loop != 'ValLoop' or None in of_each:
         return None
@@ -77,18 +78,12 @@ def chosen_by(cfg: Mapping) -> Iterator[tuple[str, str]]:
     default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
     custom = {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
     for place, hook in (default | custom).items():
-        if (key := CHOOSERS.get(kind := _kind(hook))) is None:
+        if (key := CHOOSERS.get(kind := class_name(hook))) is None:
             continue
         asked = hook.get(key) or (METRIC if kind == 'ResultHook' else [])
         for name in [asked] if isinstance(asked, str) else asked:
             if name != 'auto':  # the first that is measured
                 yield f'{place}.{key}', name
-
-
-def _kind(setting: Any) -> str:
-    """The name of a config's class, without its scope; empty without one."""
-    kind = setting.get('type', '') if isinstance(setting, Mapping) else ''
-    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
 
 
 def _of_accuracy(metric: Accuracy) -> list[str]:

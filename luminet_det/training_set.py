@@ -14,6 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader
 from luminet_det import annotation_file, category_order
 from luminet_det.annotation_file import Fault
 from luminet_det.dataset_config import annotation_path, class_names, config_sources
+from luminet_det.detection.pixels_in_pipeline import NORMALISED, normalises
 from luminet_det.loaded_images import LoadedImages, sources
 from luminet_det.unread_annotations import LOADERS, place_of
 
@@ -58,6 +59,7 @@ def guard(runner: Runner) -> None:
                 found[source.ann_file] = found.get(source.ann_file, []) + loaded.faults(num_classes)
         _report(place, found)
         if place == 'train_dataloader':
+            runner.message_hub.update_info(NORMALISED, normalises(loader.dataset), resumed=False)
             try:
                 category_order.check(loader.dataset, {path: content.categories for path, content in files.items()})
             except ValueError as error:

@@ -8,6 +8,7 @@ from luminet_det.dataset_config import common_classes
 def test_parts_that_agree_in_their_classes_may_differ_in_the_rest():
     parts = [dict(classes=('ant', 'bee'), palette=[(0, 0, 0)]), dict(classes=('ant', 'bee'), palette=None)]
     assert common_classes(parts) == common_classes(parts[0]) == ('ant', 'bee')
+    assert common_classes([dict(classes=('ant', 'bee')), dict(classes=['ant', 'bee'])]) == ('ant', 'bee')
     assert common_classes({}) is None
 
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 from mmdet.utils import register_all_modules
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 
 from luminet_det import training_set
@@ -13,11 +13,12 @@ from tests import tiny
 
 
 class Building:
-    """The one method of a Runner that is guarded, and the config that it looks at."""
+    """The one method of a Runner that is guarded, the config that it looks at, and where its facts are published."""
 
     def __init__(self, cfg):
         self.cfg = cfg
         self.build_dataloader = Runner.build_dataloader
+        self.message_hub = MessageHub.get_instance('building')
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from torch import nn
 
 from luminet_det import config, unread_annotations
 from luminet_det.compat import checkpoints
+from luminet_det.dataset_config import config_sources
 from luminet_det.distillation.weights import load_strictly
 
 
@@ -115,17 +116,16 @@ def _augment(cfg: Config) -> None:
     if 'tta_model' not in cfg:
         nms = dict(type='nms', iou_threshold=0.5)
         cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(nms=nms, max_per_img=100))
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    if 'pipeline' not in dataset:
+    datasets = [dataset for _, dataset in config_sources(cfg.test_dataloader.dataset, '')]
+    if not all('pipeline' in dataset for dataset in datasets):
         raise ValueError('--tta is for detectors: the data set of test_dataloader has no pipeline.')
     if 'tta_pipeline' not in cfg:
         keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
         pack = [dict(type='PackDetInputs', meta_keys=keys)]
-        cfg.tta_pipeline = [*dataset.pipeline[:-1], dict(type='TestTimeAug', transforms=[flips, pack])]
-    dataset.pipeline = cfg.tta_pipeline
+        cfg.tta_pipeline = [*datasets[0].pipeline[:-1], dict(type='TestTimeAug', transforms=[flips, pack])]
+    for dataset in datasets:
+        dataset.pipeline = cfg.tta_pipeline
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
 
 

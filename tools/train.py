@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from luminet_det import config, in_use, measured, moved_run, training_set, unread_annotations
+from luminet_det.class_name import class_name
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
     elastic,
@@ -61,7 +62,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         command: What to print on Ctrl-C; default: this process's own command line and `--resume`.
     """
     cfg = config.load(args)
-    if str(cfg.optim_wrapper.get('type')).endswith('AmpOptimWrapper') and not torch.cuda.is_available():
+    if class_name(cfg.optim_wrapper).endswith('AmpOptimWrapper') and not torch.cuda.is_available():
         _require_gpu(cfg)
     if args.fsdp:
         fsdp.shard(cfg)
@@ -73,7 +74,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
     if args.val_split is not None:
         _hold_out(cfg, args.val_split)
     for hook in cfg.get('custom_hooks') or []:
-        if str(hook.get('type')).endswith('ResultHook'):
+        if class_name(hook) == 'ResultHook':
             hook.update(config=args.config, options=_outcome_options(args))
     if args.resume:
         _resume(cfg, args.resume)
@@ -179,9 +180,9 @@ def _has_trained(runner: Runner) -> bool:
 
 
 def _require_gpu(cfg: Config) -> None:
-    if not cfg.optim_wrapper.type.endswith('CpuAmpOptimWrapper'):
+    if (kind := class_name(cfg.optim_wrapper)) != 'CpuAmpOptimWrapper':
         raise ValueError(
-            f'optim_wrapper.type={cfg.optim_wrapper.type!r} needs a GPU, and none is to be seen here. Write '
+            f'optim_wrapper.type={kind!r} needs a GPU, and none is to be seen here. Write '
             "optim_wrapper.type='OptimWrapper' and take out loss_scale and dtype beside it, or give --amp, which takes "
             'bfloat16 on a CPU.'
         )
@@ -191,7 +192,7 @@ def _add_hook(cfg: Config, hook: dict) -> None:
     """Add `hook`, or change the one of its type that the config has, as configs in work dirs do."""
     cfg.custom_hooks = list(cfg.get('custom_hooks') or [])
     for present in cfg.custom_hooks:
-        if str(present.get('type')).rpartition('.')[-1] == hook['type'].rpartition('.')[-1]:
+        if class_name(present) == class_name(hook):
             present.update(hook)
             return
     cfg.custom_hooks.append(hook)

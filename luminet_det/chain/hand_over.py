@@ -122,6 +122,6 @@ def _num_classes(cfg: Config) -> int | None:
 
 
 def _names(cfg: Config) -> Iterator[str]:
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmdet')):
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmdet'):
         for _, dataset in config_sources(cfg.train_dataloader.dataset, ''):
             yield from class_names(dataset)

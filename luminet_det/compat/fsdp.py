@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FullOptimStateDictConfig, FullStateDictConfig
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 
+from luminet_det.class_name import class_name
+
 
 @STRATEGIES.register_module()
 class ShardedStrategy(FSDPStrategy):
@@ -86,7 +88,7 @@ def shard(cfg: Config) -> None:
     """
     if cfg.launcher == 'none':
         raise ValueError('--fsdp shards over several processes: start it by tools/dist_train.sh or slurm_train.sh.')
-    if any(str(hook.get('type')).rpartition('.')[-1] == 'EMAHook' for hook in cfg.get('custom_hooks') or ()):
+    if any(class_name(hook) == 'EMAHook' for hook in cfg.get('custom_hooks') or ()):
         raise ValueError(
             'EMAHook averages whole weights, of which --fsdp leaves each process a part: drop one of them.'
         )

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from luminet_det.backbones import explain_neck
 from luminet_det.detection.answers import Answer, HeadAnswer
 from luminet_det.detection.feature_taps import FEATURE_TAPS, Levels, feature_maps, paired, strides
+from luminet_det.detection.pixels_in_pipeline import NORMALISED, require_raw
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap
+from luminet_det.distillation.running import run_info
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Term
 
@@ -29,6 +31,9 @@ class DetectorTeacher:
 
     Attributes:
         classes: How the teacher's classes become the student's; None where no head is asked.
+
+    Raises:
+        ValueError: The training images are normalised before the student's preprocessor, and not as the teacher's does.
     """
 
     classes: ClassMap | None = None
@@ -36,6 +41,7 @@ class DetectorTeacher:
     def __init__(self, teacher: Teacher, student: nn.Module, keeps_size: bool = True) -> None:
         self.teacher = teacher
         self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor, keeps_size)
+        require_raw(self.pixels, run_info(NORMALISED, False))
         self._strides: dict[str, list[int]] = {}
 
     def answer(self, calls: list, inputs: Tensor, image_shapes: list[tuple[int, int]], taps: Iterable[str]) -> Answer:

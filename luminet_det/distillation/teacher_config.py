@@ -39,7 +39,7 @@ def resolve(setting: str | dict) -> Config | ConfigDict:
 @contextmanager
 def apart(config: Config | ConfigDict) -> Iterator[None]:
     """The context in which a model is built: in its config's scope, and the random state stays as it was."""
-    scope = DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet'))
+    scope = DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmdet')
     with torch.random.fork_rng(devices=[]), scope:
         yield
 

@@ -1,8 +1,11 @@
 """Weights that must fit: strict loading with an error that says what to change."""
 
+import logging
 import re
 from collections import Counter, OrderedDict
 
+import torch
+from mmengine.logging import print_log
 from torch import nn
 
 
@@ -23,6 +26,10 @@ class Misfit(RuntimeError):
 def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
     """Load every weight of `model` from an mm checkpoint or a bare state dict.
 
+    Of files by older versions two things are left out: the mean and deviation of pixels, which those of the first
+    mmdet 3 hold (a warning tells if they are others than the model's), and the second copy of each weight that mmdet 2
+    kept for its moving average.
+
     Args:
         model: The model to fill.
         checkpoint: `{'state_dict': ...}` or the state dict itself; a `module.` prefix is dropped.
@@ -37,6 +44,7 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
     # The versions stored beside the weights let modules convert older layouts on loading.
     stripped._metadata = getattr(state, '_metadata', OrderedDict())
     own = model.state_dict()
+    _leave_out(stripped, own, dict(model.named_buffers()), source)
     misshapen = {k: v for k, v in stripped.items() if k in own and own[k].shape != v.shape}
     for key in misshapen:
         del stripped[key]
@@ -58,6 +66,20 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
         foreign,
         outputs_alone=not (missing or unexpected) and _same_but_outputs(own, misshapen),
     )
+
+
+def _leave_out(state: dict, own: dict, buffers: dict, source: str) -> None:
+    """Take out what today's models do not save: buffers that are not weights, and mmdet 2's copies for its EMA."""
+    copies = {f'ema_{key.replace(".", "_")}' for key in own}
+    for key in [key for key in state if key in copies or (key in buffers and key not in own)]:
+        theirs, ours = state.pop(key), buffers.get(key)
+        if ours is not None and not torch.equal(theirs.flatten().float().cpu(), ours.flatten().float().cpu()):
+            print_log(
+                f'{source} was trained with {key}={theirs.flatten().tolist()}, and its config says '
+                f'{ours.flatten().tolist()}: correct the config if that is not meant.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshapen: dict) -> str:

@@ -37,7 +37,7 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
         raise Unusable(
             f'{place}: there is no annotation file {path}{nearest(path)}', f'{place}.data_root or {place}.ann_file'
         )
-    if path.suffix != '.json':
+    if path.suffix != '.json' or not _is_coco(settings):
         yield Finding('annotations', OK, f'{path} is there')
         return
     try:
@@ -51,6 +51,18 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
         counts = {key: len(content.get(key, ())) for key in ('images', 'annotations', 'categories')}
         listed = ', '.join(f'{number} {noun}' for noun, number in counts.items())
         yield Finding('annotations', OK, f'{path}: {listed}')
+
+
+def _is_coco(settings: dict) -> bool:
+    """Whether a data set reads its file as COCO's boxes, which LVIS and panoptic segmentation do not."""
+    from mmdet.datasets import CocoDataset, LVISV05Dataset
+
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        kind = settings.get('type')
+        kind = registry.get(kind) if isinstance(kind, str) else kind
+    if not isinstance(kind, type) or not issubclass(kind, CocoDataset):
+        return False
+    return kind.COCOAPI is CocoDataset.COCOAPI and not issubclass(kind, LVISV05Dataset)
 
 
 def check_folder(place: str, settings: dict) -> Iterator[Finding]:

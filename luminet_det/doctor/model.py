@@ -11,6 +11,7 @@ from torch import nn
 
 from luminet_det import category_order
 from luminet_det.annotation_file import Contents
+from luminet_det.class_name import class_name
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.weights import Misfit, load_strictly
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
@@ -36,7 +37,9 @@ def check_keys(cfg: Config) -> Iterator[Finding]:
 
 def _unknown(kind: str) -> bool:
     try:
-        return HOOKS.get(kind) is None
+        # A name without a scope is of mmdet's, as where it is built.
+        with HOOKS.switch_scope_and_registry(None) as registry:
+            return registry.get(kind) is None
     except KeyError:
         return True
 
@@ -53,8 +56,9 @@ def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
     """Whether the optimizer can be built for the model."""
     settings = cfg.optim_wrapper.copy()
     # Mixed precision is looked at by itself: its wrapper refuses to be built where there is no GPU.
-    settings['type'], kind = 'OptimWrapper', settings.get('type')
-    if str(kind).endswith('AmpOptimWrapper'):
+    mixed = class_name(settings).endswith('AmpOptimWrapper')
+    settings['type'] = 'OptimWrapper'
+    if mixed:
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             settings.pop(key, None)
     optimizer = build_optim_wrapper(model, settings).optimizer

@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from luminet_det.class_name import class_name
 from luminet_det.compat.cpu import emulates_bf16
 from luminet_det.distillation.teacher import DTYPES
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding
@@ -17,7 +18,7 @@ def check(cfg: Config, teachers: list, device: torch.device) -> Iterator[Finding
     wanted = {f'teacher.dtype={teacher.dtype!r}': DTYPES[teacher.dtype] for teacher in teachers if teacher.dtype}
     if amp := amp_dtype(cfg, device):
         wanted['optim_wrapper'] = amp
-    kind = str(cfg.optim_wrapper.get('type', 'OptimWrapper')).rpartition('.')[-1]
+    kind = class_name(cfg.optim_wrapper)
     if kind == 'AmpOptimWrapper' and device.type == 'cpu':
         yield Finding(
             'precision',
@@ -51,7 +52,7 @@ def check(cfg: Config, teachers: list, device: torch.device) -> Iterator[Finding
 
 def amp_dtype(cfg: Config, device: torch.device) -> torch.dtype | None:
     """What the student's layers run in under the config's mixed precision; None without."""
-    kind = str(cfg.optim_wrapper.get('type', 'OptimWrapper')).rpartition('.')[-1]
+    kind = class_name(cfg.optim_wrapper)
     if kind == 'CpuAmpOptimWrapper':
         return torch.bfloat16
     if kind == 'AmpOptimWrapper' and device.type != 'cpu':

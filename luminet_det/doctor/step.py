@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
+from luminet_det.class_name import class_name
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.doctor.model import megabytes, trainable_megabytes
 from luminet_det.doctor.precision import amp_dtype
@@ -131,7 +132,7 @@ def check_memory(step: Step, model: nn.Module, cfg: Config, device: torch.device
     """What a training step takes, measured on a GPU and estimated on a CPU."""
     weights, trainable = megabytes(model), trainable_megabytes(model)
     teachers = sum(megabytes(teacher.model) for teacher in getattr(model, 'teachers', ()) if teacher.built)
-    kind = str((cfg.optim_wrapper.get('optimizer') or {}).get('type', '')).rpartition('.')[-1]
+    kind = class_name(cfg.optim_wrapper.get('optimizer'))
     states = STATES.get(kind, 2) * trainable
     parts = f'weights {weights:.0f} MB, teacher {teachers:.0f} MB, gradients {trainable:.0f} MB, {kind} {states:.0f} MB'
     if device.type == 'cuda':

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from torch import nn
 
+from luminet_det.class_name import class_name
+from luminet_det.detection.pixels_in_pipeline import NORMALISED, normalises
 from luminet_det.doctor.findings import OK, WARN, Finding
 
 
@@ -25,9 +27,10 @@ def enter_training(cfg: Config, dataset: object) -> None:
     facts = dict(
         cfg=cfg.pretty_text, loop_stage='train', dataset_meta=metainfo, iter=0, epoch=0, max_epochs=epochs or 1
     )
-    hooks = [str(hook.get('type', '')).rpartition('.')[2] for hook in cfg.get('custom_hooks') or ()]
+    hooks = [class_name(hook) for hook in cfg.get('custom_hooks') or ()]
     if 'TrainingLabelsHook' in hooks and hasattr(dataset, 'labels'):
         facts['training_labels'] = torch.as_tensor(dataset.labels, dtype=torch.int64)
+    facts[NORMALISED] = normalises(dataset)
     for name, fact in facts.items():
         hub.update_info(name, fact)
 

@@ -76,7 +76,7 @@ def compare(
     """
     from mmdet.registry import DATASETS
 
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     if not cfg.get('val_dataloader'):
         raise ValueError('the config has no val_dataloader, whose images are shown')
     dataset = DATASETS.build(cfg.val_dataloader.dataset)

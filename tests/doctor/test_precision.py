@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper
 
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.doctor import precision
@@ -22,6 +23,11 @@ def bf16(monkeypatch):
     capabilities = dict(architecture='x86_64', avx512_bf16=True, amx_bf16=False)
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
     return capabilities
+
+
+def test_a_config_of_pure_python_has_the_class_itself():
+    ((level, found),) = levels(AmpOptimWrapper)
+    assert (level, 'does not run on a CPU' in found) == ('FAIL', True)
 
 
 def test_a_cpu_that_only_emulates_bfloat16_is_warned_of(bf16):

@@ -8,8 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from luminet_det.doctor.data import check_file
+from luminet_det.doctor.findings import FAIL, OK
 from tests import dense, pairs, runs, tiny
-from tools import doctor
+from tools import doctor, train
 
 
 def main(argv):
@@ -184,6 +186,14 @@ def test_what_training_starts_from_is_opened(tmp_path, config, trained):
     assert (level, text.endswith('all but layers with other outputs')) == ('OK', True)
 
 
+@pytest.mark.parametrize('hook', ['NumClassCheckHook', 'mmdet.NumClassCheckHook', 'luminet_det.ResultHook', 'EMAHook'])
+def test_hooks_of_every_library_are_known(hook, tmp_path, config):
+    cfg = Config.fromfile(config)
+    cfg.custom_hooks = [dict(type=hook)]
+    (finding,) = findings(tmp_path, runs.config_file(tmp_path / 'c.py', cfg))['config']
+    assert finding['level'] == 'OK'
+
+
 def test_an_unknown_hook_and_a_config_that_is_no_python(tmp_path, config):
     cfg = Config.fromfile(config)
     cfg.custom_hooks = [dict(type='luminet_det.NoHook')]
@@ -214,6 +224,14 @@ def test_faults_of_an_annotation_file(tmp_path, own_data, change, level, words):
     assert ('step' in levels(found, 'OK')) == (level == 'WARN')
 
 
+def test_files_that_are_not_read_as_cocos_boxes_are_not_judged_as_such(own_data):
+    edit(own_data, lambda c: [image.update(coco_url=image.pop('file_name')) for image in c['images']])
+    settings = dict(data_root=str(own_data), ann_file='annotations.json')
+    for kind, level in (('LVISV1Dataset', OK), ('CocoPanopticDataset', OK), ('CocoDataset', FAIL)):
+        (finding,) = check_file('train_dataloader.dataset', dict(settings, type=kind))
+        assert finding.level == level, kind
+
+
 def test_missing_images_are_counted(tmp_path, own_data):
     (own_data / 'images' / '003.png').unlink()
     found = findings(tmp_path, runs.tiny_config(tmp_path / 'c.py', own_data))
@@ -226,6 +244,25 @@ def test_pixels_far_from_the_models_statistics_are_warned_of(tmp_path, config):
     (finding,) = findings(tmp_path, config, '--cfg-options', *options)['pixels']
     assert finding['level'] == 'WARN'
     assert 'the model expects (0.4, 0.4, 0.4)' in finding['found']
+
+
+def test_images_that_the_pipeline_normalises_for_a_student_alone_stop_a_distilling_run(tmp_path, data, teacher):
+    model = pairs.distilling(tiny.faster_rcnn(), teacher)
+    statistics = {key: model['data_preprocessor'].pop(key) for key in ('mean', 'std')}
+    model['data_preprocessor'].pop('bgr_to_rgb')
+    path = runs.tiny_config(tmp_path / 'c.py', data, model, max_iters=1, val=False)
+    cfg = Config.fromfile(path)
+    cfg.train_dataloader.dataset.pipeline.insert(-1, dict(type='Normalize', **statistics, to_rgb=True))
+    runs.config_file(path, cfg)
+    (finding,) = findings(tmp_path, path)['teacher']
+    assert (finding['level'], 'normalises images by Normalize' in finding['found']) == ('FAIL', True)
+    finished = runs.run(train.main, [path, '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.code == 1
+    assert 'write its mean, std and to_rgb as mean, std and bgr_to_rgb of model.data_preprocessor' in finished.text
+    # A teacher that was trained on such images takes them as they are.
+    cfg.model.teacher.config.data_preprocessor = dict(type='DetDataPreprocessor', pad_size_divisor=32)
+    finished = runs.run(train.main, [runs.config_file(path, cfg), '--work-dir', tmp_path / 'same'], tmp_path)
+    assert finished.code == 0, finished.text
 
 
 TEACHERS = {

@@ -76,6 +76,15 @@ def test_the_configs_own_tta_is_kept(data, tmp_path):
     assert found.test_dataloader.dataset.pipeline == cfg.tta_pipeline
 
 
+def test_tta_is_for_every_part_of_a_concatenated_set(data, tmp_path):
+    cfg = tiny.runner_cfg(tiny.faster_rcnn(), data, tmp_path)
+    part = cfg.test_dataloader.dataset
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[part, part])
+    found = configured(runs.config_file(tmp_path / 'c.py', cfg), 'w.pth', '--tta')
+    for dataset in found.test_dataloader.dataset.datasets:
+        assert [step.type for step in dataset.pipeline][-1] == 'TestTimeAug'
+
+
 def test_tta_runs_and_a_distilling_config_needs_no_teacher(data, checkpoint, tmp_path):
     model = dict(tiny.faster_rcnn(), type='luminet_det.DistillTwoStageDetector')
     model |= dict(teacher=dict(config='gone.py', checkpoint='gone.pth'))

@@ -1,0 +1,29 @@
+"""Pixels that a data set's pipeline has normalised, so that a teacher cannot be given its own."""
+
+from typing import Any
+
+from luminet_det.distillation.pixels import PixelMap
+
+NORMALISED = 'normalised_in_pipeline'  # what a run publishes this under
+
+
+def normalises(dataset: Any) -> bool:
+    """Whether a pipeline of a data set, or of one inside it, has mmcv's `Normalize`, as those of mmdet 2 had."""
+    from mmcv.transforms import Normalize
+
+    pipeline = getattr(dataset, 'pipeline', None)
+    transforms = getattr(pipeline, 'transforms', pipeline) or ()
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return any(isinstance(each, Normalize) for each in transforms) or any(
+        normalises(part) for part in inner if part is not None
+    )
+
+
+def require_raw(pixels: PixelMap, normalised: bool) -> None:
+    """Raise ValueError if pixels that are normalised already would be mapped to the teacher's normalisation."""
+    if normalised and (pixels.rescales or pixels.flip):
+        raise ValueError(
+            "The training pipeline normalises images by Normalize, and the teacher's data_preprocessor has a mean, std "
+            "or channel order of its own, which can be given to raw pixels only. Take Normalize out of the student's "
+            'pipelines, and write its mean, std and to_rgb as mean, std and bgr_to_rgb of model.data_preprocessor.'
+        )
