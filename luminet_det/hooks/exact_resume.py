@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from luminet_det import moved_run, saved_config
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
+from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
 
 # What a seed is for; no two purposes share one.
@@ -50,6 +51,11 @@ class ExactResumeHook(Hook):
       so is another number of processes, each of which has its own `batch_size`.
     - The best checkpoint so far comes along into another work dir.
 
+    - What modules of mmdet remember beside their weights is kept: the size that `BatchSyncRandomResize` has drawn, as
+      in RTMDet's and YOLOX's configs, and Dynamic R-CNN's statistics. Images that `CachedMosaic` and `CachedMixUp`
+      hold are not, and with loader processes need not be, which begin each epoch without: without such processes
+      (num_workers=0) a run with these two is not resumed exactly.
+
     It costs some 0.03 ms a step. Exact means equal floats as far as the kernels are deterministic; on a GPU set
     `randomness = dict(deterministic=True)` too.
     """
@@ -72,7 +78,9 @@ class ExactResumeHook(Hook):
         self._progress = meta.get('epoch_progress')
         if not runner._resume:
             return
-        require_same(runner.model.module if is_model_wrapper(runner.model) else runner.model, checkpoint)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        require_same(model, checkpoint)
+        remember(model, checkpoint.get('remembered', {}))
         moved_run.take_best_along(runner, checkpoint)
         if kept := meta.get('cfg'):
             processes, now = meta.get('processes'), get_world_size()
@@ -135,6 +143,7 @@ class ExactResumeHook(Hook):
             # counts the finished epoch or iteration as one that is under way.
             meta.update(epoch=runner.epoch, iter=runner.iter)
         meta['processes'] = get_world_size()
+        checkpoint['remembered'] = remembered(runner.model.module if is_model_wrapper(runner.model) else runner.model)
         if meta['epoch'] in self._began:
             loader = runner.train_dataloader
             length = len(loader.loader if isinstance(loader, RestOfEpoch) else loader)

@@ -80,6 +80,30 @@ def test_a_distilling_run_resumes_exactly_too(tmp_path, data, teacher):
     assert set(runs.scalars(tmp_path / 'whole' / 'work', 'loss_luminet')) == set(whole)
 
 
+def test_the_size_that_a_batch_is_brought_to_resumes_too(tmp_path, data):
+    model = tiny.faster_rcnn()
+    sizes = dict(type='BatchSyncRandomResize', random_size_range=(32, 96), size_divisor=32, interval=3)
+    model['data_preprocessor']['batch_augments'] = [sizes]
+    config = config_of('iterations', tmp_path, data, model)
+    whole = losses(train.main, config, tmp_path / 'whole')
+    killed = kill(train.main, config, tmp_path / 'killed')
+    assert losses(train.main, killed, tmp_path / 'killed', '--resume') == whole
+    # From before its next draw.
+    assert torch.load(tmp_path / 'killed' / 'work' / 'iter_4.pth')['remembered'].popitem()[1].keys() == {'_input_size'}
+
+
+def test_dynamic_rcnns_statistics_resume_too(tmp_path, data):
+    model = tiny.faster_rcnn()
+    model['roi_head']['type'] = 'DynamicRoIHead'
+    model['roi_head']['bbox_head']['loss_bbox'] = dict(type='SmoothL1Loss')
+    thresholds = dict(iou_topk=5, beta_topk=3, update_iter_interval=3, initial_iou=0.1, initial_beta=1.0)
+    model['train_cfg']['rcnn']['dynamic_rcnn'] = thresholds
+    config = config_of('iterations', tmp_path, data, model)
+    whole = losses(train.main, config, tmp_path / 'whole')
+    killed = kill(train.main, config, tmp_path / 'killed')
+    assert losses(train.main, killed, tmp_path / 'killed', '--resume') == whole
+
+
 def test_a_config_without_a_seed_resumes_with_the_one_it_drew(tmp_path, data):
     config = config_of('iterations, a worker', tmp_path, data, seed=None)
     killed = kill(train.main, config, tmp_path / 'killed')
