@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from luminet_det import config, in_use, measured, moved_run, training_set, unread_annotations
+from luminet_det import config, in_use, measured, moved_run, seen_batches, training_set, unread_annotations
 from luminet_det.class_name import class_name
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
@@ -116,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         unread_annotations.guard(runner)
         training_set.guard(runner)
         measured.guard(runner)
+        seen_batches.guard(runner)
         check_neck(runner.model)
         with explain_neck(runner.model):
             runner.train()

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmengine.utils import get_git_hash
+
 from luminet_det.whole_file import write_text
 
 EPOCHS, IMAGES = 240, 50_000  # of a run as the papers have it
@@ -44,12 +46,12 @@ class Record:
 
     def add(self, part: str, measured: dict) -> None:
         """Keep 'step' or 'runner'."""
-        self.content[part] = measured
+        self.content[part] = measured | dict(commit=get_git_hash())
         self.write()
 
     def add_way(self, way: str, measured: dict) -> None:
         """Keep a way of training an epoch."""
-        self.content['epochs'][way] = measured
+        self.content['epochs'][way] = measured | dict(commit=get_git_hash())
         self.write()
 
     def write(self) -> None:

@@ -21,9 +21,8 @@ from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
 from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
+from luminet_det.seen_batches import DATA, STEP, WORKERS, words
 
-# What a seed is for; no two purposes share one.
-STEP, DATA, WORKERS = range(3)
 MOST_CHANGES = 20  # lines of a warning
 # Changes that a reader may think to have an effect which they have not.
 KEPT = ('optim_wrapper.optimizer.', 'param_scheduler', 'train_cfg.max_')
@@ -39,7 +38,8 @@ class ExactResumeHook(Hook):
 
     - Loader processes of an epoch-based run are started anew each epoch, seeded from (seed, epoch); mmengine
       would let persistent ones carry their state from epoch to epoch, which a resumed run cannot repeat. In an
-      iteration-based run mmengine replays the data already seen, and with it the state of the loader processes.
+      iteration-based run they are seeded batch by batch (`luminet_det.seen_batches`), so that a resumed run passes
+      over the batches before without reading them; where the sampler is finite, mmengine replays them.
     - A checkpoint from within an epoch resumes within that epoch: the batches already trained on are loaded and
       dropped, and epoch and iteration go on in step. Without this hook mmengine starts that epoch again while
       the iteration goes on counting, and every schedule by iteration is off from there.
@@ -93,6 +93,8 @@ class ExactResumeHook(Hook):
         self._warn_of_other_order(runner)
         if hasattr(loop, 'dataloader_iterator'):
             loop.dataloader_iterator = SeededBatches(loop.dataloader_iterator, partial(self._seed, runner, DATA))
+            if hasattr(loop.dataloader, 'seen'):
+                loop.dataloader.seen.batches = runner.iter
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed the loader of an epoch-based loop, and let it drop what a resumed run has already trained on."""
@@ -103,7 +105,7 @@ class ExactResumeHook(Hook):
         self._progress = None
         start = runner.iter - done
         self._began = {runner.epoch: start}
-        _restart_workers(loop.dataloader, int(_words(runner.seed, WORKERS, runner.epoch)[0] >> 1))
+        _restart_workers(loop.dataloader, int(words(runner.seed, WORKERS, runner.epoch)[0] >> 1))
         if done:
             seed = partial(self._seed, runner, DATA)
             loop.dataloader = RestOfEpoch(loop.dataloader, done, lambda batch: seed(start + batch))
@@ -162,11 +164,11 @@ class ExactResumeHook(Hook):
         return done
 
     def _seed(self, runner: Runner, purpose: int, iteration: int) -> None:
-        words = _words(runner.seed, purpose, get_rank(), iteration)
-        random.seed(int(words[0]))
-        np.random.seed(words[1])
+        seeds = words(runner.seed, purpose, get_rank(), iteration)
+        random.seed(int(seeds[0]))
+        np.random.seed(seeds[1])
         # Without a device, `torch.manual_seed` would spend 0.1 ms on taking notes for one.
-        (torch.default_generator if get_device() == 'cpu' else torch).manual_seed(int(words[2]))
+        (torch.default_generator if get_device() == 'cpu' else torch).manual_seed(int(seeds[2]))
 
     def _warn_of_other_order(self, runner: Runner) -> None:
         """Samplers are built before a checkpoint brings its seed back; see `adopt_seed`."""
@@ -252,11 +254,6 @@ def adopt_seed(cfg: Config) -> None:
     seed = checkpoints.load(path).get('meta', {}).get('seed') if path else None
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-
-
-def _words(*key: int) -> np.ndarray:
-    """Three 32-bit seeds that belong to `key`, unlike those of any neighbouring key."""
-    return np.random.SeedSequence([abs(part) for part in key]).generate_state(3)
 
 
 def _restart_workers(loader: DataLoader, seed: int) -> None:

@@ -7,11 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
+from mmengine.registry import TRANSFORMS
 from mmengine.runner import Runner
 
 from luminet_det.compat import checkpoints
-from luminet_det.hooks.exact_resume import SeededBatches, _words
+from luminet_det.hooks.exact_resume import SeededBatches
+from luminet_det.seen_batches import words
 from tests import pairs, runs, tiny
 from tools import train
 
@@ -26,6 +29,7 @@ KINDS = {
 
 def train_without_the_hook(argv):
     train._add_hook = lambda cfg, hook: None
+    train.seen_batches.guard = lambda runner: None
     train.main(argv)
 
 
@@ -104,6 +108,54 @@ def test_dynamic_rcnns_statistics_resume_too(tmp_path, data):
     assert losses(train.main, killed, tmp_path / 'killed', '--resume') == whole
 
 
+@TRANSFORMS.register_module()
+class NotedLoading(LoadImageFromFile):
+    """Appends a line to a file for each image that is read."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def transform(self, results):
+        with open(self.file, 'a') as file:
+            file.write(f'{results["img_path"]}\n')
+        return super().transform(results)
+
+
+def read(config, folder, file, *flags, **changes):
+    """The losses of a run, and how many images it has read."""
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.pipeline[0] = dict(type='NotedLoading', file=str(file))
+    cfg.merge_from_dict(changes)
+    return losses(train.main, runs.config_file(folder / 'noted.py', cfg), folder, *flags), len(file.open().readlines())
+
+
+@pytest.mark.parametrize(('workers', 'ahead'), [(0, 0), (2, 4)])
+def test_a_resumed_run_of_iterations_reads_no_image_again(tmp_path, data, workers, ahead):
+    settings = dict(max_iters=24, num_workers=workers, checkpoint_interval=20, val=False)
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, **settings)
+    whole, _ = read(config, tmp_path / 'whole', tmp_path / 'all.txt')
+    (tmp_path / 'whole' / 'work' / 'iter_24.pth').unlink()
+    (tmp_path / 'whole' / 'work' / 'last_checkpoint').write_text(str(tmp_path / 'whole' / 'work' / 'iter_20.pth'))
+    after, images = read(config, tmp_path / 'whole', tmp_path / 'again.txt', '--resume')
+    assert after == whole
+    # Loader processes have begun with the first batches by then, and end some ahead of the last.
+    assert 4 * 2 <= images <= (4 + 2 * ahead) * 2
+
+
+@pytest.mark.parametrize('sampler', [{}, dict(type='AspectRatioBatchSampler')], ids=['any', 'by aspect'])
+def test_the_batches_are_the_same_whichever_process_loads_them(tmp_path, data, sampler):
+    found = []
+    for workers in (0, 1, 3):
+        settings = dict(max_iters=6, num_workers=workers, val=False)
+        config = runs.tiny_config(tmp_path / f'{workers}.py', data, **settings)
+        cfg = Config.fromfile(config)
+        if sampler:
+            cfg.train_dataloader.batch_sampler = sampler
+        found.append(losses(train.main, runs.config_file(config, cfg), tmp_path / str(workers)))
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_config_without_a_seed_resumes_with_the_one_it_drew(tmp_path, data):
     config = config_of('iterations, a worker', tmp_path, data, seed=None)
     killed = kill(train.main, config, tmp_path / 'killed')
@@ -139,7 +191,7 @@ def test_a_hook_by_itself_warns_of_another_order_of_the_data(tmp_path, data):
 
 def test_every_purpose_rank_and_iteration_has_its_own_seed():
     keys = [(seed, purpose, rank, i) for seed in (0, 1) for purpose in (0, 1) for rank in (0, 1) for i in (0, 1)]
-    assert len({tuple(_words(*key)) for key in keys}) == len(keys)
+    assert len({tuple(words(*key)) for key in keys}) == len(keys)
 
 
 def test_a_batch_depends_on_its_iteration_alone():

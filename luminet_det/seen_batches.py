@@ -1,0 +1,110 @@
+"""Batches that a resumed run has trained on: passed over without reading an image, in an order that stays exact."""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_rank
+from mmengine.runner import Runner
+from torch import multiprocessing
+from torch.utils.data import DataLoader, get_worker_info
+
+from luminet_det.unread_annotations import LOADERS, place_of
+
+# What a seed is for; no two purposes share one.
+STEP, DATA, WORKERS = range(3)
+
+
+def words(*key: int) -> np.ndarray:
+    """Three 32-bit seeds that belong to `key`, unlike those of any neighbouring key."""
+    return np.random.SeedSequence([abs(part) for part in key]).generate_state(3)
+
+
+def guard(runner: Runner) -> None:
+    """Have the training data of an iteration-based run seeded batch by batch, so that batches can be passed over.
+
+    mmengine's loop replays the data of all iterations before a checkpoint, images and augmentation, so that samplers
+    and loader processes end up where they were. Here a batch's random numbers belong to its iteration, whichever
+    process loads it: a process that is told how many batches are trained on leaves these unread, and the next one
+    comes out as it would have.
+    """
+    build = runner.build_dataloader
+
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
+        loader = build(dataloader, *args, **kwargs)
+        # Of a finite sampler workers start anew, or in another order, at the end of each round.
+        endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
+        if place_of(runner, dataloader, LOADERS) == 'train_dataloader' and endless:
+            loader.seen = Seen()
+            fetch = partial(Fetch, loader.seen, partial(seed_batch, runner.seed, get_rank()))
+            loader.collate_fn = partial(collated, loader.collate_fn)
+            if loader.num_workers:
+                loader.worker_init_fn = partial(start_worker, loader.worker_init_fn, fetch)
+            else:
+                loader.dataset.__getitems__ = fetch(loader.dataset, 0, 1)
+        return loader
+
+    runner.build_dataloader = build_dataloader
+
+
+class Seen:
+    """How many batches of a loader are trained on already, in memory that its processes share."""
+
+    def __init__(self) -> None:
+        self._count = multiprocessing.Value('q', 0)
+
+    @property
+    def batches(self) -> int:
+        return self._count.value
+
+    @batches.setter
+    def batches(self, count: int) -> None:
+        self._count.value = count
+
+
+class Fetch:
+    """Stands in for a data set's `__getitems__`, which torch asks for whole batches.
+
+    Args:
+        seen: None is returned for the batches before.
+        seed: Called with the number of a batch before it is read.
+        dataset: The data set.
+        first: Number of the first batch that this process loads.
+        step: Of every so many batches it loads one.
+    """
+
+    def __init__(self, seen: Seen, seed: Callable[[int], None], dataset: Any, first: int, step: int) -> None:
+        self.seen, self.seed, self.dataset, self.batch, self.step = seen, seed, dataset, first, step
+        self._whole = getattr(dataset, '__getitems__', None)
+
+    def __call__(self, indices: Sequence[int]) -> Any:
+        batch, self.batch = self.batch, self.batch + self.step
+        if batch < self.seen.batches:
+            return None
+        self.seed(batch)
+        return self._whole(indices) if self._whole else [self.dataset[i] for i in indices]
+
+
+def seed_batch(seed: int, rank: int, batch: int) -> None:
+    """Seed what reading and augmenting a batch draws from."""
+    of_batch = words(seed, DATA, rank, batch)
+    random.seed(int(of_batch[0]))
+    np.random.seed(of_batch[1])
+    torch.default_generator.manual_seed(int(of_batch[2]))
+
+
+def collated(collate: Callable, samples: Any) -> Any:
+    """A batch; None of one that was passed over."""
+    return None if samples is None else collate(samples)
+
+
+def start_worker(init: Callable | None, fetch: Callable, worker_id: int) -> None:
+    """What a loader process begins with; torch gives them the batches in turn."""
+    if init:
+        init(worker_id)
+    found = get_worker_info()
+    found.dataset.__getitems__ = fetch(found.dataset, worker_id, found.num_workers)
