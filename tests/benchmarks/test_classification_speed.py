@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.utils import get_git_hash
 
 from benchmarks import readme
 from benchmarks.classification_speed import __main__ as classification_speed
@@ -151,7 +152,7 @@ def test_rows_are_added_to_the_file(call):
 def test_single_steps_can_be_left_out_and_added(call):
     assert 'step' not in call('--rows', 'none', '--step-repeats', '0')
     found = call('--rows', 'none', '--step-repeats', '60')
-    assert (found['step'], found['setting']['step_repeats']) == (dict(time=1), 60)
+    assert (found['step'], found['setting']['step_repeats']) == (dict(time=1, commit=get_git_hash()), 60)
     without = call('--rows', 'amp', '--step-repeats', '0')
     assert {key: without[key] for key in ('step', 'runner', 'setting')} == {
         key: found[key] for key in ('step', 'runner', 'setting')
