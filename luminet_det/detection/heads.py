@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from luminet_det.detection.detector_teacher import wide
+from luminet_det.detection.kinds import require_class_columns
 from luminet_det.detection.roi_taps import RoIs, box_head
 from luminet_det.detection.roi_teacher import RoITeacher
 from luminet_det.distillation.norms import batch_norms, batch_statistics
@@ -48,14 +49,14 @@ class BoxHeads:
         self.own = Boxes(call.cls_score, call.bbox_pred)
         self._head = box_head(link.student_head, stage)
         self._teacher_head = box_head(link.teacher.model.roi_head, stage)
-        self._deltas = link._delta_map(stage)
+        self._deltas = link.delta_map(stage)
         if self._head.reg_class_agnostic != self._teacher_head.reg_class_agnostic:
             each = [f'reg_class_agnostic={h.reg_class_agnostic}' for h in (self._head, self._teacher_head)]
             raise ValueError(
                 f'The box head of the student has {each[0]}, that of the teacher {each[1]}: their deltas of all '
                 'classes cannot be compared. Set the same in both bbox_head, or take another loss.'
             )
-        link._require_class_columns('student', call.cls_score, self._head)
+        require_class_columns('student', call.cls_score, self._head)
         with torch.no_grad():
             self.target = self.teacher(teacher)
 
@@ -71,7 +72,7 @@ class BoxHeads:
         with self.link.teacher.precision(self.rois.device.type):
             cls_score, deltas = map(wide, _asked(self.link.teacher.model.roi_head, self.stage, maps, self.rois))
         classes = self.link.classes
-        self.link._require_class_columns('teacher', cls_score, self._teacher_head)
+        require_class_columns('teacher', cls_score, self._teacher_head)
         if self._head.reg_class_agnostic:
             return Boxes(classes(cls_score), self._deltas(deltas))
         of_class = deltas.unflatten(1, (-1, 4))

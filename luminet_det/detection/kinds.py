@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from torch import nn
+from torch import Tensor, nn
 
 from luminet_det.distillation.terms import Term
 
@@ -33,6 +33,16 @@ def require_same_activation(student: nn.Module, teacher: nn.Module) -> None:
             f"The logits of the student's box head stand for {own}, those of the teacher's for {theirs}: they are no "
             "answers to the same question. Take a teacher whose roi_head.bbox_head.loss_cls has the student's "
             "use_sigmoid, or compare features: tap='neck'."
+        )
+
+
+def require_class_columns(whose: str, cls_score: Tensor, head: nn.Module) -> None:
+    """Raise ValueError unless a box head gives one logit (K, C + 1) for each class and the background."""
+    if cls_score.shape[1] != head.num_classes + 1:
+        raise ValueError(
+            f'The {whose} gives {cls_score.shape[1]} logits for {head.num_classes} classes and the background, '
+            f'as {type(head.loss_cls).__name__} wants them; the tap roi_cls compares {head.num_classes + 1}. '
+            'Use a loss_cls with one logit a class, such as CrossEntropyLoss, in its bbox_head.'
         )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.deltas import DeltaMap
 from luminet_det.detection.detector_teacher import DetectorTeacher, wide
-from luminet_det.detection.kinds import require_same_activation
+from luminet_det.detection.kinds import require_class_columns, require_same_activation
 from luminet_det.detection.roi_taps import RoIs, assigned_deltas, box_head
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.teacher import Teacher
@@ -70,31 +70,23 @@ class RoITeacher(DetectorTeacher):
             else:
                 results = roi_head._bbox_forward(features, call.rois)
         cls_score = wide(results['cls_score'])
-        self._require_class_columns('teacher', cls_score, box_head(roi_head, stage))
-        self._require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
+        require_class_columns('teacher', cls_score, box_head(roi_head, stage))
+        require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
         answer = HeadAnswer(self.classes(cls_score))
         if wants_boxes:
             self._require_deltas('teacher', results.get('bbox_pred'), box_head(roi_head, stage))
             self._require_deltas('student', call.bbox_pred, box_head(self.student_head, stage))
             rows = call.rows('foreground')
             deltas = assigned_deltas(wide(results['bbox_pred'])[rows], self.classes.teacher_labels(call.labels[rows]))
-            answer.foreground_deltas = self._delta_map(stage)(deltas)
+            answer.foreground_deltas = self.delta_map(stage)(deltas)
         return answer
 
-    def _delta_map(self, stage: int) -> DeltaMap:
+    def delta_map(self, stage: int) -> DeltaMap:
+        """From the deltas of the teacher's box head of a stage to those that the student's means by the same box."""
         if stage not in self._delta_maps:
             heads = box_head(self.teacher.model.roi_head, stage), box_head(self.student_head, stage)
             self._delta_maps[stage] = DeltaMap(*heads)
         return self._delta_maps[stage]
-
-    @staticmethod
-    def _require_class_columns(whose: str, cls_score: Tensor, head: nn.Module) -> None:
-        if cls_score.shape[1] != head.num_classes + 1:
-            raise ValueError(
-                f'The {whose} gives {cls_score.shape[1]} logits for {head.num_classes} classes and the background, '
-                f'as {type(head.loss_cls).__name__} wants them; the tap roi_cls compares {head.num_classes + 1}. '
-                'Use a loss_cls with one logit a class, such as CrossEntropyLoss, in its bbox_head.'
-            )
 
     @staticmethod
     def _require_deltas(whose: str, bbox_pred: object, head: nn.Module) -> None:

@@ -22,7 +22,7 @@ from luminet_det.detection.feature_taps import (
     strides,
 )
 from luminet_det.distillation.running import run_info
-from luminet_det.distillation.student import Student
+from luminet_det.distillation.student import Heard, Student
 from luminet_det.distillation.teacher import EXAMPLE_SIZE, Teacher
 from luminet_det.distillation.terms import Given, Term
 
@@ -105,17 +105,15 @@ class DetectorStudent(Student):
         heard = []
         for name, term, weight in active:
             if term.tap in FEATURE_TAPS:
-                of_links = zip(self.links, answers, strict=True)
-                own, own_strides = maps[term.tap], level_strides[term.tap]
-                pairs = [(link, link.pair(term, own, own_strides, answer)) for link, answer in of_links]
-                rows = [
+                own = maps[term.tap], level_strides[term.tap]
+                pairs = [(link, link.pair(term, *own, said)) for link, said in zip(self.links, answers, strict=True)]
+                compared = [
                     (both.student, both.teacher, self.handed(term, both, link, calls, batch_inputs, batch_data_samples))
                     for link, both in pairs
                 ]
             else:
-                rows = self.head_rows(term, calls, head, [views.get(name) for views in logits])
-                rows = [(own, theirs, {'target': t, 'epoch': run_info('epoch', 0)}) for own, theirs, t in rows]
-            heard.append((name, term, weight, rows))
+                compared = self.head_rows(term, calls, head, [views.get(name) for views in logits])
+            heard.append(Heard(name, term, weight, compared))
         agreement = dict(agreement=self.agreement(calls, head)) if head else {}
         return {**losses, **self.heed(heard, losses), **agreement}
 
@@ -168,8 +166,10 @@ class DetectorStudent(Student):
         """A context in which every call of the head leaves a record in a list."""
         raise TypeError(f'{type(self).__name__} has no head to record.')
 
-    def head_rows(self, term: Term, calls: list, answers: list[HeadAnswer], logits: list) -> list[tuple]:
-        """(student, teacher, target) of a term on a head tap, for each call of the student's head."""
+    def head_rows(
+        self, term: Term, calls: list, answers: list[HeadAnswer], logits: list
+    ) -> list[tuple[Tensor, Tensor, dict]]:
+        """What a term on a head tap compares in each call of the student's head: see `Heard.calls`."""
         raise TypeError(f'{type(self).__name__} has no head to compare.')
 
     def agreement(self, calls: list, answers: list[HeadAnswer]) -> Tensor:

@@ -1,6 +1,7 @@
 """Student: the mixin that makes a model listen to frozen teachers while it trains."""
 
 from collections import Counter
+from typing import NamedTuple
 
 import torch
 from mmengine.dist import get_world_size
@@ -17,6 +18,23 @@ from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Given, Term
+
+
+class Heard(NamedTuple):
+    """What a term compares in a step.
+
+    Attributes:
+        name: Of the term, in the log.
+        term: The term.
+        weight: Of its schedule, 0 to 1.
+        calls: (student, teacher, given) for each call of the head, or for each teacher where maps are compared; given
+            is what else the tap hands over. The term is averaged over them.
+    """
+
+    name: str
+    term: Term
+    weight: float
+    calls: list[tuple[Given, Given, dict]]
 
 
 class Student:
@@ -129,12 +147,11 @@ class Student:
             )
         print_log(self._announcement(), logger='current')
 
-    def heed(self, heard: list[tuple[str, Term, float, list[tuple]]], losses: dict) -> dict:
+    def heed(self, heard: list[Heard], losses: dict) -> dict:
         """The distillation losses of a step and what to log beside them.
 
         Args:
-            heard: Of each active term its name, itself, its weight, and its rows: one (student, teacher, given) per
-                call of the head, `given` being what else the tap hands over; the term is averaged over the calls.
+            heard: What each active term compares.
             losses: The student's own losses, to compare with.
 
         Returns:
@@ -143,10 +160,10 @@ class Student:
             student's logits in the step before: mmengine logs them without adding them up.
         """
         values = []
-        for name, term, weight, rows in heard:
-            self.small_batch.watch(name, term, [len(student) for student, *_ in rows])
-            losses_of_calls = [term(student, teacher, **given) for student, teacher, given in rows]
-            values.append((name, term, weight, sum(losses_of_calls) / len(rows)))
+        for name, term, weight, calls in heard:
+            self.small_batch.watch(name, term, [len(student) for student, *_ in calls])
+            losses_of_calls = [term(student, teacher, **given) for student, teacher, given in calls]
+            values.append((name, term, weight, sum(losses_of_calls) / len(calls)))
         return self.weigh(values, losses)
 
     def weigh(self, values: list[tuple[str, Term, float, Tensor]], losses: dict) -> dict:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -21,6 +22,24 @@ TARGETS = {
     ),
     **dict.fromkeys(('IoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss', 'SIoULoss', 'BoundedIoULoss'), 'boxes'),
 }  # fmt: skip
+
+
+class Length(NamedTuple):
+    """A count of 'iters' or 'epochs'."""
+
+    count: int
+    unit: str
+
+    @classmethod
+    def of(cls, name: str, setting: int | str) -> 'Length':
+        """`500` and `'500 iters'` are iterations, `'5 epochs'` epochs; ValueError names the setting otherwise."""
+        match = re.fullmatch(r'(\d+)(?:\s*(iters|epochs))?', str(setting).strip())
+        if match is None:
+            raise ValueError(f"{name}={setting!r} is no length; write iterations ({name}=500) or '5 epochs'.")
+        return cls(int(match[1]), match[2] or 'iters')
+
+    def __str__(self) -> str:
+        return f'{self.count} {self.unit}'
 
 
 class Term:
@@ -49,9 +68,9 @@ class Term:
     def __init__(self, tap: str, loss: dict, warmup: int | str = 0, stop: int | str | None = None, **options) -> None:
         self.tap = tap
         self.loss = build_loss(loss)
-        self.warmup = _length('warmup', warmup)
-        self.stop = None if stop is None else _length('stop', stop)
-        if self.stop and self.warmup[1] == self.stop[1] and self.warmup[0] > self.stop[0] > 0:
+        self.warmup = Length.of('warmup', warmup)
+        self.stop = None if stop is None else Length.of('stop', stop)
+        if self.stop and self.warmup.unit == self.stop.unit and self.warmup.count > self.stop.count > 0:
             raise ValueError(
                 f"warmup={warmup!r} of the term on tap '{tap}' is longer than the term, which ends at stop={stop!r}, "
                 'so that it would never have its full weight. Make warmup shorter or stop later.'
@@ -150,12 +169,12 @@ class Term:
     def by_epoch(self) -> bool:
         """Whether its schedule, or one that its loss has of its own, counts epochs."""
         own = getattr(self.loss, 'by_epoch', False)
-        return own or self.warmup[1] == 'epochs' or bool(self.stop and self.stop[1] == 'epochs')
+        return own or self.warmup.unit == 'epochs' or bool(self.stop and self.stop.unit == 'epochs')
 
     def weight(self, iteration: int, epoch: int) -> float:
         """Weight of the term, 0 to 1, at a 0-based iteration and epoch."""
         now = {'iters': iteration, 'epochs': epoch}
-        if self.loss_weight == 0 or (self.stop and now[self.stop[1]] >= self.stop[0]):
+        if self.loss_weight == 0 or (self.stop and now[self.stop.unit] >= self.stop.count):
             return 0.0
         length, unit = self.warmup
         return min((now[unit] + 1) / length, 1.0) if length else 1.0
@@ -197,16 +216,8 @@ class Term:
 
     def __repr__(self) -> str:
         options = ''.join(f' {key}={value}' for key, value in self.options.items())
-        schedule = f' warmup={self.warmup[0]} {self.warmup[1]}' if self.warmup[0] else ''
-        schedule += f' stop={self.stop[0]} {self.stop[1]}' if self.stop else ''
+        schedule = f' warmup={self.warmup}' if self.warmup.count else ''
+        schedule += f' stop={self.stop}' if self.stop else ''
         # Not the module's own text, which lists its layers line by line.
         loss = f'{type(self.loss).__name__}({self.loss.extra_repr()})'
         return f'{self.tap}{options} {loss}{schedule}'
-
-
-def _length(name: str, setting: int | str) -> tuple[int, str]:
-    """`500` and `'500 iters'` are iterations, `'5 epochs'` epochs."""
-    match = re.fullmatch(r'(\d+)(?:\s*(iters|epochs))?', str(setting).strip())
-    if match is None:
-        raise ValueError(f"{name}={setting!r} is no length; write iterations ({name}=500) or '5 epochs'.")
-    return int(match[1]), match[2] or 'iters'
