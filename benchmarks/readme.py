@@ -14,7 +14,7 @@ from benchmarks import background_rows, methods_table
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.natural_images.table import finetuned, from_scratch
-from benchmarks.natural_images.weights import weights
+from benchmarks.natural_images.weights import seeds, weights
 from benchmarks.replication import tables as replication
 from benchmarks.roi_study import tables as roi_study
 from luminet_det.published import load_runs
@@ -217,6 +217,7 @@ TABLES = {
     'photographs, finetuned': finetuned,
     'photographs, from scratch': from_scratch,
     'fgfi weights': weights,
+    'fgfi seeds': seeds,
     'roi study tries': roi_study.tries,
     'roi study methods': roi_study.methods,
     'background rows': background_rows.by_rows,

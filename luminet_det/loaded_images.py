@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from mmcv.transforms import BaseTransform
 
 from luminet_det.annotation_file import SHOWN, Fault
 
@@ -18,6 +19,21 @@ def sources(dataset: Any) -> Iterator[Any]:
         return
     for part in inner:
         yield from sources(part)
+
+
+def transforms(dataset: Any) -> Iterator[Any]:
+    """All transforms in the pipelines of a data set and of those inside it, also those inside other transforms."""
+    waiting, known = [dataset], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in known:
+            continue
+        known.add(id(part))
+        inner = [getattr(part, name, None) for name in ('pipeline', 'dataset', 'datasets', 'transforms')]
+        for each in inner:
+            waiting += each if isinstance(each, list | tuple) else [each] * (each is not None)
+        if isinstance(part, BaseTransform):
+            yield part
 
 
 @dataclass(frozen=True)

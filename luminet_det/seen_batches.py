@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import multiprocessing
 from torch.utils.data import DataLoader, get_worker_info
 
+from luminet_det.loaded_images import transforms
 from luminet_det.unread_annotations import LOADERS, place_of
 
 # What a seed is for; no two purposes share one.
@@ -30,16 +31,14 @@ def guard(runner: Runner) -> None:
     mmengine's loop replays the data of all iterations before a checkpoint, images and augmentation, so that samplers
     and loader processes end up where they were. Here a batch's random numbers belong to its iteration, whichever
     process loads it: a process that is told how many batches are trained on leaves these unread, and the next one
-    comes out as it would have.
+    comes out as it would have. With transforms that keep earlier images, as `CachedMosaic`, they are read again.
     """
     build = runner.build_dataloader
 
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
         loader = build(dataloader, *args, **kwargs)
-        # Of a finite sampler workers start anew, or in another order, at the end of each round.
-        endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
-        if place_of(runner, dataloader, LOADERS) == 'train_dataloader' and endless:
-            loader.seen = Seen()
+        if place_of(runner, dataloader, LOADERS) == 'train_dataloader' and _in_turn(loader):
+            loader.seen = Seen(loader)
             fetch = partial(Fetch, loader.seen, partial(seed_batch, runner.seed, get_rank()))
             loader.collate_fn = partial(collated, loader.collate_fn)
             if loader.num_workers:
@@ -52,18 +51,37 @@ def guard(runner: Runner) -> None:
 
 
 class Seen:
-    """How many batches of a loader are trained on already, in memory that its processes share."""
+    """How many batches of a loader are trained on already, in memory that its processes share.
 
-    def __init__(self) -> None:
-        self._count = multiprocessing.Value('q', 0)
+    Args:
+        loader: Before it has started any.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self._shared = (loader.multiprocessing_context or multiprocessing).Value('q', 0) if loader.num_workers else None
+        self._own = 0
+        # What these hold of earlier images a batch that was not read would lack.
+        self.are_needed = any(hasattr(transform, 'results_cache') for transform in transforms(loader.dataset))
 
     @property
     def batches(self) -> int:
-        return self._count.value
+        return self._own if self._shared is None else self._shared.value
 
-    @batches.setter
-    def batches(self, count: int) -> None:
-        self._count.value = count
+    def pass_over(self, loop: Any, count: int) -> None:
+        """Leave the first so many batches unread, if the loop asks for them only to drop them."""
+        if self.are_needed or type(loop).run is not IterBasedTrainLoop.run:
+            return
+        if self._shared is None:
+            self._own = count
+        else:
+            self._shared.value = count
+
+
+def _in_turn(loader: DataLoader) -> bool:
+    """Whether the loader's processes have their batches in turn, without an end, and its data set can be told of it."""
+    # Of a finite sampler they start anew, or in another order, at the end of each round.
+    endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
+    return endless and getattr(loader, 'in_order', True) and hasattr(loader.dataset, '__dict__')
 
 
 class Fetch:

@@ -69,8 +69,8 @@ def require_before_relu(network: nn.Module, term: Term, name: str) -> None:
     if hidden := [stage for stage in stages if places.rectified[stage]]:
         raise ValueError(
             f"relu={term.options['relu']!r} of the tap 'features' asks {network.name} for its maps before the last "
-            f'ReLU, which it does not show at the stages {hidden}, counted from the stem: that ReLU is a function '
-            "there and no module. Set relu='after', leave these out by stages=[...], or take another network."
+            f'ReLU, which none of its modules gives at the stages {hidden}, counted from the stem. '
+            "Set relu='after', leave these out by stages=[...], or take another network."
         )
 
 

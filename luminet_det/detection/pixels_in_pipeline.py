@@ -2,21 +2,17 @@
 
 from typing import Any
 
+from mmcv.transforms import Normalize
+
 from luminet_det.distillation.pixels import PixelMap
+from luminet_det.loaded_images import transforms
 
 NORMALISED = 'normalised_in_pipeline'  # what a run publishes this under
 
 
 def normalises(dataset: Any) -> bool:
     """Whether a pipeline of a data set, or of one inside it, has mmcv's `Normalize`, as those of mmdet 2 had."""
-    from mmcv.transforms import Normalize
-
-    pipeline = getattr(dataset, 'pipeline', None)
-    transforms = getattr(pipeline, 'transforms', pipeline) or ()
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    return any(isinstance(each, Normalize) for each in transforms) or any(
-        normalises(part) for part in inner if part is not None
-    )
+    return any(isinstance(each, Normalize) for each in transforms(dataset))
 
 
 def require_raw(pixels: PixelMap, normalised: bool) -> None:

@@ -4,9 +4,10 @@ import logging
 import re
 from collections import Counter, OrderedDict
 
-import torch
 from mmengine.logging import print_log
 from torch import nn
+
+PIXELS = ('data_preprocessor.mean', 'data_preprocessor.std')
 
 
 class Misfit(RuntimeError):
@@ -72,11 +73,11 @@ def _leave_out(state: dict, own: dict, buffers: dict, source: str) -> None:
     """Take out what today's models do not save: buffers that are not weights, and mmdet 2's copies for its EMA."""
     copies = {f'ema_{key.replace(".", "_")}' for key in own}
     for key in [key for key in state if key in copies or (key in buffers and key not in own)]:
-        theirs, ours = state.pop(key), buffers.get(key)
-        if ours is not None and not torch.equal(theirs.flatten().float().cpu(), ours.flatten().float().cpu()):
+        theirs, ours = state.pop(key).flatten().tolist(), buffers.get(key)
+        if key in PIXELS and theirs != (ours := ours.flatten().tolist()):
             print_log(
-                f'{source} was trained with {key}={theirs.flatten().tolist()}, and its config says '
-                f'{ours.flatten().tolist()}: correct the config if that is not meant.',
+                f'{source} was trained with {key}={theirs}, and its config says {ours}: correct the config if that is '
+                'not meant.',
                 logger='current',
                 level=logging.WARNING,
             )

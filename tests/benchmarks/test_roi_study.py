@@ -31,6 +31,7 @@ from benchmarks.study import found, kept, queue
 from benchmarks.study.setting import RESULTS
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.losses import KDLoss, LumiNetLoss
+from tests import pairs, tiny
 
 ROWS, COLUMNS = 24, 11
 
@@ -160,6 +161,13 @@ def test_near_rows_touch_a_box_of_their_own_image():
     call = RoIs(rois, torch.zeros(4), [(1, 2), (0, 1)], torch.zeros(4, 3), None)
     truth = [torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[50.0, 50, 60, 60]])]
     assert near_rows(call, truth).tolist() == [0, 1]
+
+
+def test_near_rows_train(tmp_path):
+    teacher = pairs.save_teacher(tmp_path / 'teacher.pth', tiny.faster_rcnn(base_channels=16))
+    model = pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, rois='near'))
+    student = pairs.build(dict(model, type='luminet_det.StudiedDetector'))
+    assert pairs.step(student)['loss_luminet'] > 0
 
 
 def test_names_of_settings_tell_them_apart():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from torch import nn
 
 from luminet_det.distillation.weights import Misfit, load_strictly
 from tests import pairs, tiny
@@ -29,6 +30,17 @@ def test_pixel_statistics_that_older_files_hold_are_compared_and_left_out(detect
     assert all(torch.equal(weight, theirs[name]) for name, weight in detector.state_dict().items())
     assert detector.data_preprocessor.mean.flatten().tolist() == pytest.approx(MEAN)
     assert ('rtmdet.pth was trained with data_preprocessor.mean=[0.0, 0.0, 0.0]' in caplog.text) == told
+
+
+def test_other_buffers_that_are_not_saved_are_left_out_without_a_word(caplog):
+    model = nn.Linear(2, 2)
+    model.register_buffer('mask', torch.ones(1000), persistent=False)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    load_strictly(model, model.state_dict() | {'mask': torch.zeros(1000)}, 'swin.pth')
+    logger.removeHandler(caplog.handler)
+    assert model.mask.all()
+    assert not caplog.text
 
 
 def test_the_second_copies_of_an_average_are_left_out(detector):

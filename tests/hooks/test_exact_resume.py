@@ -2,6 +2,8 @@
 
 import random
 import signal
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -10,11 +12,12 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 from luminet_det.compat import checkpoints
 from luminet_det.hooks.exact_resume import SeededBatches
-from luminet_det.seen_batches import words
+from luminet_det.seen_batches import Seen, words
 from tests import pairs, runs, tiny
 from tools import train
 
@@ -141,6 +144,48 @@ def test_a_resumed_run_of_iterations_reads_no_image_again(tmp_path, data, worker
     assert after == whole
     # Loader processes have begun with the first batches by then, and end some ahead of the last.
     assert 4 * 2 <= images <= (4 + 2 * ahead) * 2
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_images_that_a_mosaic_keeps_are_read_again(tmp_path, data, workers):
+    config = config_of('iterations', tmp_path, data)
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
+    mosaic = dict(type='CachedMosaic', img_scale=(64, 64), max_cached_images=10, random_pop=False)
+    cfg.train_dataloader.dataset.pipeline.insert(2, mosaic)
+    config = runs.config_file(config, cfg)
+    whole = losses(train.main, config, tmp_path / 'whole')
+    killed = kill(train.main, config, tmp_path / 'killed')
+    assert losses(train.main, killed, tmp_path / 'killed', '--resume') == whole
+
+
+@pytest.mark.slow
+def test_processes_that_are_spawned_are_told_too(tmp_path, data):
+    config = config_of('iterations, a worker', tmp_path, data)
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.multiprocessing_context = 'spawn'
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    work = tmp_path / 'work'
+    command = [sys.executable, train.__file__, str(runs.config_file(config, cfg)), '--work-dir', str(work)]
+    subprocess.run(command, check=True, capture_output=True)
+    whole = runs.scalars(work)
+    subprocess.run([*command, '--resume', str(work / 'iter_4.pth')], check=True, capture_output=True)
+    assert len(list(work.glob('*/vis_data/scalars.json'))) == 2
+    assert runs.scalars(work) == whole
+
+
+class Rounds(IterBasedTrainLoop):
+    """A loop with a way of its own, which may replay nothing."""
+
+    def run(self):
+        pass
+
+
+@pytest.mark.parametrize(('loop', 'count'), [(IterBasedTrainLoop, 5), (Rounds, 0)])
+def test_batches_are_passed_over_only_for_a_loop_that_drops_them(loop, count):
+    seen = Seen(DataLoader(range(4)))
+    seen.pass_over(loop.__new__(loop), 5)
+    assert seen.batches == count
 
 
 @pytest.mark.parametrize('sampler', [{}, dict(type='AspectRatioBatchSampler')], ids=['any', 'by aspect'])

@@ -12,8 +12,8 @@ class Outputs(NamedTuple):
         logits: Before any softmax, (B, C).
         features: The maps of each stage, stem first, after its last ReLU where it ends in one: (B, C_i, H_i, W_i).
             Transformers give the tokens of each block instead, (B, N, D).
-        before_relu: The same tensors before that ReLU. Where a stage ends in none, or in one that torchvision or timm
-            have as a function, the very same tensors; `relu='before'` of the tap `features` refuses the latter.
+        before_relu: The same tensors before that ReLU. Where a stage ends in none, or torchvision or timm have no
+            module that gives them, the very same tensors; `relu='before'` of the tap `features` refuses the latter.
         embedding: What the last linear layer sees: the last maps after pooling, (B, D); None of a network that
             gives logits alone.
         boundaries: The maps at which the network can be cut into stages, of as many stages as `features`; empty of a

@@ -19,7 +19,7 @@ class Places(NamedTuple):
 
     Attributes:
         channels_last: Which features are (B, H, W, C).
-        rectified: Which of `before_relu` come after a ReLU all the same, as it is a function and no module.
+        rectified: Which of `before_relu` come after a ReLU all the same, as no module gives what was before.
         image_size: Height and width of the images they were found with.
     """
 
