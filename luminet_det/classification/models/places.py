@@ -76,7 +76,7 @@ def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
     ]
     last_axis = tuple(_is_channels_last(stage.output) for stage in stages)
     rectified = tuple(
-        place == after and bool(stage.output.min() == 0)
+        place == after and _is_rectified(stage.output)
         for stage, place, after in zip(stages, before, features, strict=True)
     )
     return Places(tuple(features), tuple(before), last_axis, rectified, embedding, size)
@@ -166,6 +166,11 @@ def _size(output: Any) -> int | None:
     if height == width:
         return height
     return first if first == height else None
+
+
+def _is_rectified(output: Tensor) -> bool:
+    # Built for its shapes alone, a model has no values to tell by.
+    return not output.is_meta and bool(output.min() == 0)
 
 
 def _is_channels_last(output: Tensor) -> bool:
