@@ -25,10 +25,10 @@ class DeltaMap:
                     f"The {whose}'s bbox_coder {type(head.bbox_coder).__name__} does not encode deltas; the tap "
                     "'roi_reg' needs DeltaXYWHBBoxCoder in both heads."
                 )
-        given, wanted = teacher.bbox_coder, student.bbox_coder
-        self.identity = (tuple(given.means), tuple(given.stds)) == (tuple(wanted.means), tuple(wanted.stds))
-        means, stds, own_means, own_stds = map(torch.tensor, (given.means, given.stds, wanted.means, wanted.stds))
-        self.scale, self.shift = stds / own_stds, (means - own_means) / own_stds
+        coders = [(tuple(head.bbox_coder.means), tuple(head.bbox_coder.stds)) for head in (teacher, student)]
+        self.identity = coders[0] == coders[1]
+        (teacher_mean, teacher_std), (student_mean, student_std) = (map(torch.tensor, coder) for coder in coders)
+        self.scale, self.shift = teacher_std / student_std, (teacher_mean - student_mean) / student_std
 
     def __call__(self, deltas: Tensor) -> Tensor:
         """Map (K, 4); the same tensor where the coders agree."""

@@ -114,26 +114,28 @@ def paired(
             f"The tap '{tap}' pairs levels by their stride. The student's are {_listed(student_strides)}, the "
             f"teacher's {_listed(teacher_strides)}; {advice}"
         )
-    ours, theirs = [], []
+    student_levels, teacher_levels = [], []
     for place in common:
         stride = student_strides[place]
-        mine, other = student[place], teacher[teacher_strides.index(stride)]
-        if not bridges and mine.shape[1] != other.shape[1]:
+        of_student, of_teacher = student[place], teacher[teacher_strides.index(stride)]
+        if not bridges and of_student.shape[1] != of_teacher.shape[1]:
             change = (
-                f'set out_channels={other.shape[1]} in the neck of the student (and in_channels of the heads on it)'
+                f'set out_channels={of_teacher.shape[1]} in the neck of the student (and in_channels of its heads)'
                 if tap == 'neck'
                 else "use the tap 'neck', whose width is a setting"
             )
             raise ValueError(
-                f"At stride {stride} the tap '{tap}' has {mine.shape[1]} channels in the student and "
-                f'{other.shape[1]} in the teacher, which are compared channel by channel; {change}, or take a '
+                f"At stride {stride} the tap '{tap}' has {of_student.shape[1]} channels in the student and "
+                f'{of_teacher.shape[1]} in the teacher, which are compared channel by channel; {change}, or take a '
                 "loss that learns to bridge them: loss=dict(type='luminet_det.FitNetLoss', regressor='conv', "
                 'loss_weight=1.0).'
             )
-        height, width = (min(mine.shape[d], other.shape[d]) for d in (2, 3))
-        ours.append(mine[:, :, :height, :width])
-        theirs.append(other[:, :, :height, :width])
-    return Levels(tuple(ours), tuple(theirs), tuple(student_strides[place] for place in common), tuple(common))
+        height, width = (min(of_student.shape[d], of_teacher.shape[d]) for d in (2, 3))
+        student_levels.append(of_student[:, :, :height, :width])
+        teacher_levels.append(of_teacher[:, :, :height, :width])
+    return Levels(
+        tuple(student_levels), tuple(teacher_levels), tuple(student_strides[place] for place in common), tuple(common)
+    )
 
 
 def priors(detector: nn.Module, levels: Levels) -> tuple[Tensor, ...]:
