@@ -40,11 +40,16 @@ def common_classes(metainfo: Any) -> tuple[str, ...] | None:
     return named[0]
 
 
+def dataset_class(dataset: Mapping) -> Any:
+    """The class that a data set's config names, or is; None of an unknown one."""
+    kind = dataset.get('type')
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        return registry.get(kind) if isinstance(kind, str) else kind
+
+
 def class_names(dataset: Mapping) -> list[str]:
     """The classes of the config, or else those that the data set's own class brings along."""
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
-        with DATASETS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
-        classes = getattr(kind, 'METAINFO', {}).get('classes', ())
+        classes = getattr(dataset_class(dataset), 'METAINFO', {}).get('classes', ())
     return [classes] if isinstance(classes, str) else list(classes)

@@ -1,12 +1,9 @@
 """Batches that a resumed run has trained on: passed over without reading an image, in an order that stays exact."""
 
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -14,15 +11,8 @@ from torch import multiprocessing
 from torch.utils.data import DataLoader, get_worker_info
 
 from luminet_det.loaded_images import transforms
+from luminet_det.seeds import DATA, seed_generators
 from luminet_det.unread_annotations import LOADERS, place_of
-
-# What a seed is for; no two purposes share one.
-STEP, DATA, WORKERS = range(3)
-
-
-def words(*key: int) -> np.ndarray:
-    """Three 32-bit seeds that belong to `key`, unlike those of any neighbouring key."""
-    return np.random.SeedSequence([abs(part) for part in key]).generate_state(3)
 
 
 def guard(runner: Runner) -> None:
@@ -39,12 +29,13 @@ def guard(runner: Runner) -> None:
         loader = build(dataloader, *args, **kwargs)
         if place_of(runner, dataloader, LOADERS) == 'train_dataloader' and _in_turn(loader):
             loader.seen = Seen(loader)
-            fetch = partial(Fetch, loader.seen, partial(seed_batch, runner.seed, get_rank()))
             loader.collate_fn = partial(collated, loader.collate_fn)
             if loader.num_workers:
-                loader.worker_init_fn = partial(start_worker, loader.worker_init_fn, fetch)
+                seed = partial(seed_generators, runner.seed, DATA, get_rank())
+                loader.worker_init_fn = partial(start_worker, loader.worker_init_fn, partial(Fetch, loader.seen, seed))
             else:
-                loader.dataset.__getitems__ = fetch(loader.dataset, 0, 1)
+                # This process seeds each of its batches already, see ExactResumeHook.
+                loader.dataset.__getitems__ = Fetch(loader.seen, None, loader.dataset)
         return loader
 
     runner.build_dataloader = build_dataloader
@@ -95,7 +86,9 @@ class Fetch:
         step: Of every so many batches it loads one.
     """
 
-    def __init__(self, seen: Seen, seed: Callable[[int], None], dataset: Any, first: int, step: int) -> None:
+    def __init__(
+        self, seen: Seen, seed: Callable[[int], None] | None, dataset: Any, first: int = 0, step: int = 1
+    ) -> None:
         self.seen, self.seed, self.dataset, self.batch, self.step = seen, seed, dataset, first, step
         self._whole = getattr(dataset, '__getitems__', None)
 
@@ -103,16 +96,9 @@ class Fetch:
         batch, self.batch = self.batch, self.batch + self.step
         if batch < self.seen.batches:
             return None
-        self.seed(batch)
+        if self.seed:
+            self.seed(batch)
         return self._whole(indices) if self._whole else [self.dataset[i] for i in indices]
-
-
-def seed_batch(seed: int, rank: int, batch: int) -> None:
-    """Seed what reading and augmenting a batch draws from."""
-    of_batch = words(seed, DATA, rank, batch)
-    random.seed(int(of_batch[0]))
-    np.random.seed(of_batch[1])
-    torch.default_generator.manual_seed(int(of_batch[2]))
 
 
 def collated(collate: Callable, samples: Any) -> Any:

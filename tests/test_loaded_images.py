@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import DATASETS
+from mmdet.utils import register_all_modules
 from mmengine.registry import TRANSFORMS
 
 from luminet_det.loaded_images import LoadedImages
-from tests import pairs, tiny  # noqa: F401  (registers mmdet's data sets)
+from tests import tiny
+
+register_all_modules(init_default_scope=True)
 
 
 @TRANSFORMS.register_module()

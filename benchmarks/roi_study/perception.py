@@ -14,7 +14,6 @@ from torchvision.ops import box_iou
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.roi_taps import RoIs
 from luminet_det.detection.two_stage import DistillTwoStageDetector
-from luminet_det.distillation.running import run_info
 from luminet_det.distillation.terms import Term
 from luminet_det.losses.rows import ClassRowLoss, softmax_kl
 from luminet_det.losses.settings import positive
@@ -181,17 +180,14 @@ class StudiedDetector(DistillTwoStageDetector):
         self._truth = [get_box_tensor(sample.gt_instances.bboxes) for sample in batch_data_samples]
         return super().loss(batch_inputs, batch_data_samples)
 
-    def head_rows(
-        self, term: Term, calls: list[RoIs], answers: list[HeadAnswer], logits: list[Tensor]
-    ) -> list[tuple[Tensor, Tensor, dict]]:
+    def head_rows(self, term: Term, calls: list[RoIs], answers: list[HeadAnswer], logits: list[Tensor]) -> list[tuple]:
         if term.options.get('rois') != 'near':
             return super().head_rows(term, calls, answers, logits)
-        compared = []
-        for call, answer, student in zip(calls, answers, logits, strict=True):
-            rows = near_rows(call, self._truth)
-            given = {'target': call.labels[rows], 'epoch': run_info('epoch', 0)}
-            compared.append((student[rows], answer.cls_score[rows], given))
-        return compared
+        triples = [(near_rows(call, self._truth), *rest) for call, *rest in zip(calls, answers, logits, strict=True)]
+        return [
+            (student[rows], answer.cls_score[rows], call.labels[rows])
+            for call, (rows, answer, student) in zip(calls, triples, strict=True)
+        ]
 
 
 def near_rows(call: RoIs, truth: list[Tensor]) -> Tensor:

@@ -98,9 +98,11 @@ class Classifier(BaseModel):
         Raises:
             ValueError: A label is no class, or one of several processes was left without an image.
         """
-        if mode in ('loss', 'predict') and labels is not None and not len(labels):
-            logits = inputs.new_empty(0, num_logits(self.network))
-            return self._of_no_image() if mode == 'loss' else [dict(logits=logits, labels=labels, index=index)]
+        if labels is not None and not len(labels):
+            if mode == 'loss':
+                return self._of_no_image()
+            if mode == 'predict':
+                return [dict(logits=inputs.new_empty(0, num_logits(self.network)), labels=labels, index=index)]
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         if mode == 'tensor':

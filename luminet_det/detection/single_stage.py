@@ -14,7 +14,6 @@ from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS
 from luminet_det.detection.kinds import refuse_other_kinds, require_same_probabilities
 from luminet_det.detection.student import DetectorStudent
-from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
@@ -96,16 +95,15 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
 
     def head_rows(
         self, term: Term, calls: list[DenseRows], answers: list[HeadAnswer], logits: list[Tensor]
-    ) -> list[tuple[Tensor, Tensor, dict]]:
-        """What a term compares, with the priors' labels."""
-        compared = []
+    ) -> list[tuple]:
+        """(student, teacher, target) of a term."""
+        triples = []
         for call, answer, student in zip(calls, answers, logits, strict=True):
             _require_same_rows(call, answer)
             teacher = answer.cls_score.flatten(0, 1)
             rows = call.rows(term.options['rows'], answer.cls_score)
-            given = {'target': call.labels.flatten()[rows], 'epoch': run_info('epoch', 0)}
-            compared.append((student[rows], teacher[rows], given))
-        return compared
+            triples.append((student[rows], teacher[rows], call.labels.flatten()[rows]))
+        return triples
 
     def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
         """One prior's logits (1, C)."""

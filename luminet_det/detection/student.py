@@ -112,7 +112,8 @@ class DetectorStudent(Student):
                     for link, both in pairs
                 ]
             else:
-                compared = self.head_rows(term, calls, head, [views.get(name) for views in logits])
+                triples = self.head_rows(term, calls, head, [views.get(name) for views in logits])
+                compared = [(own, theirs, {'target': t, 'epoch': run_info('epoch', 0)}) for own, theirs, t in triples]
             heard.append(Heard(name, term, weight, compared))
         agreement = dict(agreement=self.agreement(calls, head)) if head else {}
         return {**losses, **self.heed(heard, losses), **agreement}
@@ -166,10 +167,8 @@ class DetectorStudent(Student):
         """A context in which every call of the head leaves a record in a list."""
         raise TypeError(f'{type(self).__name__} has no head to record.')
 
-    def head_rows(
-        self, term: Term, calls: list, answers: list[HeadAnswer], logits: list
-    ) -> list[tuple[Tensor, Tensor, dict]]:
-        """What a term on a head tap compares in each call of the student's head: see `Heard.calls`."""
+    def head_rows(self, term: Term, calls: list, answers: list[HeadAnswer], logits: list) -> list[tuple]:
+        """(student, teacher, target) of a term on a head tap, for each call of the student's head."""
         raise TypeError(f'{type(self).__name__} has no head to compare.')
 
     def agreement(self, calls: list, answers: list[HeadAnswer]) -> Tensor:

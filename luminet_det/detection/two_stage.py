@@ -94,19 +94,13 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         """Records every call of the box head on sampled RoIs."""
         return recorded(self.roi_head)
 
-    def head_rows(
-        self, term: Term, calls: list[RoIs], answers: list[HeadAnswer], logits: list[Tensor]
-    ) -> list[tuple[Tensor, Tensor, dict]]:
-        """What a term compares of each call of the student's box head, with the RoIs' labels beside logits."""
-        compared = []
-        for call, answer, student in zip(calls, answers, logits, strict=True):
-            given = {'epoch': run_info('epoch', 0)}
-            if term.tap == 'roi_reg':
-                compared.append((call.foreground_deltas(), answer.foreground_deltas, given | {'target': None}))
-                continue
-            rows = call.rows(term.options['rois'])
-            compared.append((student[rows], answer.cls_score[rows], given | {'target': call.labels[rows]}))
-        return compared
+    def head_rows(self, term: Term, calls: list[RoIs], answers: list[HeadAnswer], logits: list[Tensor]) -> list[tuple]:
+        """(student, teacher, target) of a term, for each call of the student's box head."""
+        triples = zip(calls, answers, logits, strict=True)
+        if term.tap == 'roi_reg':
+            return [(call.foreground_deltas(), answer.foreground_deltas, None) for call, answer, _ in triples]
+        picked = [(call.rows(term.options['rois']), call, answer, student) for call, answer, student in triples]
+        return [(student[rows], answer.cls_score[rows], call.labels[rows]) for rows, call, answer, student in picked]
 
     def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
         """Losses of the student and its peers; of the first peer `peer1_loss_cls`, `peer1_loss_<term>` and so on.

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, EVALUATOR
 
 from luminet_det import annotation_file, measured
-from luminet_det.dataset_config import annotation_path, config_sources
+from luminet_det.dataset_config import annotation_path, config_sources, dataset_class
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.loaded_images import LoadedImages, sources
 from luminet_det.training_set import explanation
@@ -37,13 +37,16 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
         raise Unusable(
             f'{place}: there is no annotation file {path}{nearest(path)}', f'{place}.data_root or {place}.ann_file'
         )
-    if path.suffix != '.json' or not _is_coco(settings):
+    if path.suffix != '.json':
         yield Finding('annotations', OK, f'{path} is there')
         return
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise Unusable(f'{place}: {path} is no JSON: {error}', f'Write it anew, or change {place}.ann_file.') from error
+    if not _is_coco(settings):
+        yield Finding('annotations', OK, f'{path} is JSON')
+        return
     faults = annotation_file.faults(content)
     for fault in faults:
         yield Finding('annotations', FAIL if fault.fatal else WARN, f'{path}: {fault.what}', fault.change)
@@ -57,9 +60,7 @@ def _is_coco(settings: dict) -> bool:
     """Whether a data set reads its file as COCO's boxes, which LVIS and panoptic segmentation do not."""
     from mmdet.datasets import CocoDataset, LVISV05Dataset
 
-    with DATASETS.switch_scope_and_registry(None) as registry:
-        kind = settings.get('type')
-        kind = registry.get(kind) if isinstance(kind, str) else kind
+    kind = dataset_class(settings)
     if not isinstance(kind, type) or not issubclass(kind, CocoDataset):
         return False
     return kind.COCOAPI is CocoDataset.COCOAPI and not issubclass(kind, LVISV05Dataset)

@@ -1,19 +1,16 @@
 """ExactResumeHook: a resumed run goes on as if it had never stopped."""
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.dataset import worker_init_fn
-from mmengine.device import get_device
 from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
+from torch import nn
 from torch.utils.data import DataLoader
 
 from luminet_det import moved_run, saved_config
@@ -21,7 +18,7 @@ from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
 from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
-from luminet_det.seen_batches import DATA, STEP, WORKERS, words
+from luminet_det.seeds import DATA, STEP, WORKERS, seed_generators, words
 
 MOST_CHANGES = 20  # lines of a warning
 # Changes that a reader may think to have an effect which they have not.
@@ -78,9 +75,8 @@ class ExactResumeHook(Hook):
         self._progress = meta.get('epoch_progress')
         if not runner._resume:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        require_same(model, checkpoint)
-        remember(model, checkpoint.get('remembered', {}))
+        require_same(_model(runner), checkpoint)
+        remember(_model(runner), checkpoint.get('remembered', {}))
         moved_run.take_best_along(runner, checkpoint)
         if kept := meta.get('cfg'):
             processes, now = meta.get('processes'), get_world_size()
@@ -145,7 +141,7 @@ class ExactResumeHook(Hook):
             # counts the finished epoch or iteration as one that is under way.
             meta.update(epoch=runner.epoch, iter=runner.iter)
         meta['processes'] = get_world_size()
-        checkpoint['remembered'] = remembered(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+        checkpoint['remembered'] = remembered(_model(runner))
         if meta['epoch'] in self._began:
             loader = runner.train_dataloader
             length = len(loader.loader if isinstance(loader, RestOfEpoch) else loader)
@@ -164,11 +160,7 @@ class ExactResumeHook(Hook):
         return done
 
     def _seed(self, runner: Runner, purpose: int, iteration: int) -> None:
-        seeds = words(runner.seed, purpose, get_rank(), iteration)
-        random.seed(int(seeds[0]))
-        np.random.seed(seeds[1])
-        # Without a device, `torch.manual_seed` would spend 0.1 ms on taking notes for one.
-        (torch.default_generator if get_device() == 'cpu' else torch).manual_seed(int(seeds[2]))
+        seed_generators(runner.seed, purpose, get_rank(), iteration)
 
     def _warn_of_other_order(self, runner: Runner) -> None:
         """Samplers are built before a checkpoint brings its seed back; see `adopt_seed`."""
@@ -220,6 +212,10 @@ class RestOfEpoch:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
+
+
+def _model(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:
