@@ -1,6 +1,8 @@
 """What an evaluator measures, and whether what a config chooses by is among it."""
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any
@@ -39,6 +41,22 @@ def guard(runner: Runner) -> None:
         return evaluator
 
     runner.build_evaluator = build_evaluator
+
+
+@contextmanager
+def explain_rule(cfg: Mapping) -> Iterator[None]:
+    """Have mmengine's hooks, of a name from which they cannot tell whether more is better, say whose it is."""
+    try:
+        yield
+    except ValueError as error:
+        said = re.search(r'the rule for (?:key )?(.*), thus', str(error))
+        named = [place for place, name in chosen_by(cfg) if said and name == said[1]]
+        if not named:
+            raise
+        raise ValueError(
+            f"{error} It is {named[0]}: spell it as the log does, e.g. coco/bbox_mAP, or set rule='greater' or 'less' "
+            'beside it.'
+        ) from error
 
 
 def unmeasured(cfg: Mapping, evaluator: Evaluator) -> tuple[str, str] | None:

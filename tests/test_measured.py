@@ -126,3 +126,18 @@ def test_a_run_that_could_not_choose_is_refused_before_its_first_step(tmp_path, 
     assert words in finished.last_line
     assert finished.last_line.endswith('Did you mean coco/bbox_mAP? Change it, or val_evaluator.')
     assert not list((tmp_path / 'work').glob('*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'place'),
+    [
+        (dict(default_hooks=dict(checkpoint=dict(save_best='coco/bbox_mAQ'))), 'default_hooks.checkpoint.save_best'),
+        (dict(custom_hooks=[dict(type='EarlyStoppingHook', monitor='quality')]), 'custom_hooks.0.monitor'),
+    ],
+    ids=['best', 'end'],
+)
+def test_a_name_that_says_nothing_of_better_and_worse_is_named_with_its_place(tmp_path, changes, place):
+    config = runs.tiny_config(tmp_path / 'config.py', tiny.write_coco(tmp_path / 'data'), **changes)
+    finished = runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.code == 1
+    assert f'It is {place}: spell it as the log does' in finished.last_line

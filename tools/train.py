@@ -112,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         from luminet_det.backbones import check_neck, explain_neck
 
         setup_cache_size_limit_of_dynamo()
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        with measured.explain_rule(cfg):
+            runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         unread_annotations.guard(runner)
         training_set.guard(runner)
         measured.guard(runner)
