@@ -51,9 +51,10 @@ def main(argv: list[str] | None = None) -> None:
     if not args.rehearse:
         prepare(recipe.pretrained, ROOT / 'data' / 'efficientnet_lite')
     # Who has no teacher need not wait for it.
-    alone = [(TEACHER, 0), *((PLAIN, seed) for seed in range(args.seeds) if PLAIN in args.methods)]
+    alone = [(PLAIN, seed) for seed in range(args.seeds) if PLAIN in args.methods]
     taught = [(method, seed) for seed, method in product(range(args.seeds), args.methods) if method != PLAIN]
-    if not (finish(study, alone, args.jobs, deadline) and finish(study, taught, args.jobs, deadline)):
+    first = [(TEACHER, 0), *alone] if taught else alone
+    if not (finish(study, first, args.jobs, deadline) and finish(study, taught, args.jobs, deadline)):
         sys.exit('Stopped; the same command goes on from here.')
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from threading import Timer
@@ -28,7 +28,7 @@ SOONEST = 1  # second after which runs can be told that the time is up
 SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
 
 
-def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, deadline: float = math.inf) -> bool:
+def finish(study: Study, runs: Sequence[tuple[str, int]], at_once: int = 1, deadline: float = math.inf) -> bool:
     """Train what is not trained, and keep each result.
 
     On Ctrl-C or SIGTERM, and when the time is up, the running trainings save and stop.
@@ -66,9 +66,9 @@ def finish(study: Study, runs: Iterable[tuple[str, int]], at_once: int = 1, dead
 
     with stopped_at(deadline):
         stopped = work_off([training(study, *run) for run in jobs.values()], ended, at_once)
-    if not stopped and not failed and (teacher := study.result(TEACHER, 0)).is_file():
+    if not stopped and not failed and TEACHER in (method for method, _ in runs):
         try:
-            have_teacher(teacher, study.weights(TEACHER, 0))
+            have_teacher(study.result(TEACHER, 0), study.weights(TEACHER, 0))
         except RuntimeError as error:
             failed.append(f'{error} Or train one with students of its own: --series and a name.')
     if failed:

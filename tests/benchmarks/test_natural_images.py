@@ -144,7 +144,7 @@ def test_the_same_command_goes_on_until_all_is_there(folder):
     while len(kept(folder)) < 2 and calls < 20:
         calls += 1
         with contextlib.suppress(SystemExit):
-            call(folder, '--minutes', str(seconds / 60), '--methods', 'plain')
+            call(folder, '--minutes', str(seconds / 60), '--methods', 'kd')
     assert calls > 2
     began = starts(folder, 'teacher_6_epochs-0')
     assert began == sorted(set(began))
@@ -164,6 +164,14 @@ def test_no_student_starts_before_its_teacher_has_ended(folder):
     with pytest.raises(SystemExit):
         call(folder, '--minutes', str(0.5 / 60), '--jobs', '4', '--methods', 'kd')
     assert not (folder / 'work' / SCRATCH.name / '6_epochs' / 'kd_6_epochs-0').exists()
+
+
+def test_students_alone_wait_for_no_teacher(folder):
+    call(folder, '--methods', 'kd')
+    shutil.rmtree(folder / 'work')
+    call(folder, '--methods', 'plain', '--seeds', '2')
+    assert starts(folder, 'plain_6_epochs-1') == [0]
+    assert not (folder / 'work' / SCRATCH.name / '6_epochs' / 'teacher_6_epochs-0').exists()
 
 
 def test_a_teacher_without_weights_is_trained_again_and_another_one_is_refused(folder):
@@ -205,13 +213,13 @@ def test_told_to_end_it_has_its_trainings_save_first(folder):
     teller = Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
     teller.start()
     with pytest.raises(SystemExit, match='Stopped; the same command goes on'):
-        call(folder, '--epochs', '6000', '--jobs', '2', '--methods', 'plain')
+        call(folder, '--epochs', '6000', '--jobs', '2', '--methods', 'plain', 'kd')
     assert len(list(folder.rglob('interrupted_*.pth'))) == 2
 
 
 def test_a_failed_run_ends_the_study_and_names_its_log(folder):
     with pytest.raises(SystemExit, match=r'teacher_6_epochs-0 ended with exit code 3: .*output.txt'):
-        call(folder, '--cfg-options', 'fail=1', '--methods', 'plain')
+        call(folder, '--cfg-options', 'fail=1', '--methods', 'kd')
 
 
 @pytest.mark.parametrize('other', ['--amp', '--cfg-options a=1', 'data'])
