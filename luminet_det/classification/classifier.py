@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from luminet_det.classification.label_guard import LabelGuard, refuse
+from luminet_det.classification.label_guard import LabelGuard, outside
 from luminet_det.classification.models import Outputs, own_weights
 from luminet_det.classification.network import build_network, num_logits, weights_of_classes
 from luminet_det.compat import checkpoints
@@ -112,14 +112,7 @@ class Classifier(BaseModel):
         if mode == 'loss':
             if not self._checked:
                 self._check_classes()
-            self._labels.watch(labels, index)
-            try:
-                return self.loss(inputs, labels, index)
-            except (IndexError, RuntimeError):
-                # It may be a label, of which torch does not say whose it is. On a GPU nothing can be asked any more.
-                if labels.device.type == 'cpu':
-                    refuse(labels, index, num_logits(self.network))
-                raise
+            return self.loss(inputs, labels, index)
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
 
     @property
@@ -134,10 +127,10 @@ class Classifier(BaseModel):
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
         """The losses of a training step: `loss_ce`, and `top1`, the percentage of the batch that is right."""
-        found = self.evaluate(inputs, labels)
+        found = self.evaluate(inputs, labels, index)
         return {'loss_ce': found['ce'], 'top1': found['top1']}
 
-    def evaluate(self, inputs: Tensor, labels: Tensor, *extra) -> dict[str, Tensor]:
+    def evaluate(self, inputs: Tensor, labels: Tensor, index: Tensor | None, *extra) -> dict[str, Tensor]:
         """`objective`, compiled where that is set, and with errors that say what to change."""
         objective = self.objective
         if self.compile_options is not None:
@@ -148,7 +141,7 @@ class Classifier(BaseModel):
             # CUDA graphs write where the last step's tensors lie; nothing of it is needed any more.
             torch.compiler.cudagraph_mark_step_begin()
         try:
-            return objective(inputs, labels, *extra)
+            found = objective(inputs, labels, *extra)
         # Of a compiled step the same words come as torch's own RuntimeError.
         except (RuntimeError, ValueError) as error:
             if 'more than 1 value per channel' in str(error):
@@ -157,6 +150,8 @@ class Classifier(BaseModel):
                     f'batch size that does not leave one image over: {error}'
                 ) from error
             raise
+        self._labels.watch(found['outside'], labels, index, found['logits'].shape[1])
+        return found
 
     def objective(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The tensor part of a training step: networks and losses, nothing that a compiler cannot see through."""
@@ -164,10 +159,18 @@ class Classifier(BaseModel):
         return self.supervised([view.logits for view in views], labels)
 
     def supervised(self, logits: list[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """The weighted cross-entropy, its mean over the views, and what is logged beside it."""
+        """The weighted cross-entropy, its mean over the views, and what is logged beside it.
+
+        Args:
+            logits: (B, C) of each view.
+            labels: (B,); those `outside` of the classes, for which the guard stops the run, count as class 0.
+        """
+        off = outside(labels, logits[0].shape[1])
+        labels = labels.masked_fill(off, 0)
         losses = [F.cross_entropy(view.float(), labels, label_smoothing=self.label_smoothing) for view in logits]
         right = (logits[0].detach().argmax(1) == labels).float().mean()
-        return {'ce': self.ce_weight * sum(losses) / len(losses), 'top1': 100 * right, 'logits': logits[0].detach()}
+        found = {'ce': self.ce_weight * sum(losses) / len(losses), 'top1': 100 * right, 'logits': logits[0].detach()}
+        return {**found, 'labels': labels, 'outside': off}
 
     def own_weights(self, checkpoint: dict) -> dict[str, Tensor]:
         """The weights of a checkpoint under this model's names; see `models.own_weights`."""
@@ -197,6 +200,12 @@ class Classifier(BaseModel):
                 'from nothing.'
             ) from error
         self.is_init = True
+
+    def train(self, mode: bool = True) -> 'Classifier':
+        """As every module's; the end of a stretch of training is the time to wait for what the guard has found."""
+        if not mode and '_labels' in self.__dict__:
+            self._labels.check(wait=True)
+        return super().train(mode)
 
     def __getstate__(self) -> dict:
         # What was compiled belongs to this object: a copy, as EMA makes, compiles its own.

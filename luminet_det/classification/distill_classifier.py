@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
 from luminet_det.classification.given import comparable, given, parts, require_before_relu, wanted
+from luminet_det.classification.label_guard import with_labels
 from luminet_det.classification.mutual import mutual_objective
 from luminet_det.classification.norms import norms_before_relu
 from luminet_det.classification.segments import require_segments
@@ -111,7 +112,7 @@ class DistillClassifier(Student, Classifier):
             return {**own, **self.weigh([], own)}
         self.start()
         handed = self._handed([term for _, term, _ in active], labels, index)
-        found = self.evaluate(inputs, labels, tuple(name for name, *_ in active), handed)
+        found = self.evaluate(inputs, labels, index, tuple(name for name, *_ in active), handed)
         if not self.is_mutual:
             self.guard.note(found['broken'], Samples(index))
         for name, term, _ in active:
@@ -140,7 +141,7 @@ class DistillClassifier(Student, Classifier):
         terms = {name: term for name, term in self._named_terms() if name in names}
         views = inputs.split(len(labels))
         if self.is_mutual:
-            return mutual_objective(self, self.links, views, labels, terms, handed or {})
+            return mutual_objective(self, self.links, views, labels, terms, handed)
         if not names:
             return super().objective(inputs, labels)
         with torch.no_grad():
@@ -157,6 +158,7 @@ class DistillClassifier(Student, Classifier):
             logits = [of_view.masked_fill(broken[:, None], 0) for of_view in logits]
         students = [self.outputs(view) for view in views]
         found = self.supervised([student.logits for student in students], labels)
+        handed = with_labels(handed, found['labels'])
         heard = [self._heard(student.logits, terms) for student in students]
         for name, term in terms.items():
             own, theirs = parts(term)
@@ -171,7 +173,7 @@ class DistillClassifier(Student, Classifier):
                     for each, link in zip(of_view, self.links, strict=True)
                 ]
                 calls = [(*comparable(*both, term), link) for *both, link in pairs]
-            losses = [term(*both, **self._of_link(term, handed or {}, link)) for *both, link in calls]
+            losses = [term(*both, **self._of_link(term, handed, link)) for *both, link in calls]
             found[name] = sum(losses) / len(losses)
         if same_classes:
             found['agreement'] = (found['logits'].argmax(1) == logits[0].argmax(1)).float().mean()

@@ -1,47 +1,50 @@
 """LabelGuard: a label that is no class stops the run and names its images."""
 
-import torch
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
-from luminet_det.distillation.finite import PENDING
+from luminet_det.distillation.pending_flags import PendingFlags
 
 SHOWN = 5  # labels that a message lists
 
 
 class LabelGuard:
-    """Watches for labels below 0 without waiting for the device.
+    """Watches for labels that are no class without waiting for the device.
 
-    The data sets of this package check theirs when they are built; those of one's own may not. Cross-entropy refuses a
-    label above the last class, and leaves an image of label -100 out without a word. On a GPU each step's finding is
-    copied to the host beside the work and read when it has arrived, a step or two later.
+    The data sets of this package check theirs when they are built; those of one's own may not. Cross-entropy leaves an
+    image of label -100 out without a word, and on a GPU a label above the last class ends the process without its name.
+    There what was found is read a step or two later, and until then such labels have to count as another class.
     """
 
     def __init__(self) -> None:
-        self._looks: list[tuple[Tensor, torch.cuda.Event, Tensor, Tensor | None]] = []
+        self._looks = PendingFlags()
 
-    def watch(self, labels: Tensor, index: Tensor | None) -> None:
-        """Look at a step's labels, and at the findings that have arrived.
+    def watch(self, outside: Tensor, labels: Tensor, index: Tensor | None, classes: int) -> None:
+        """Remember which labels of a step are outside of the classes, and look at those of the steps before.
 
         Args:
+            outside: Which are (B,), bool.
             labels: (B,).
             index: Place of each image in the data set (B,), if that is known.
+            classes: How many there are.
 
         Raises:
-            ValueError: A label is below 0; on the CPU of this step, on a GPU of one before.
+            ValueError: A label is outside; on the CPU of this step, on a GPU of one before.
         """
-        outside = (labels < 0).any()
-        if not outside.is_cuda:
-            if outside:
-                refuse(labels, index)
-            return
-        arrived = torch.cuda.Event()
-        self._looks.append((outside.to('cpu', non_blocking=True), arrived, labels, index))
-        arrived.record()
-        while self._looks and (len(self._looks) > PENDING or self._looks[0][1].query()):
-            found, arrived, *of = self._looks.pop(0)
-            arrived.synchronize()
-            if found:
-                refuse(*of)
+        self._looks.add(outside.any(), (labels, index, classes))
+        self.check()
+
+    def check(self, wait: bool = False) -> None:
+        """Raise ValueError if a label watched before is outside of the classes; names the images.
+
+        Args:
+            wait: For all looks, also those that have not arrived.
+        """
+        for look in self._looks.raised(wait):
+            self._looks = PendingFlags()
+            refuse(*look)
 
     def __deepcopy__(self, memo: dict) -> 'LabelGuard':
         return LabelGuard()
@@ -50,22 +53,32 @@ class LabelGuard:
         return LabelGuard, ()
 
 
-def refuse(labels: Tensor, index: Tensor | None, classes: int | None = None) -> None:
+def outside(labels: Tensor, classes: int) -> Tensor:
+    """Which labels (B,) are none of so many classes."""
+    return (labels < 0) | (labels >= classes)
+
+
+def with_labels(handed: Mapping[str, Any] | None, labels: Tensor) -> dict[str, Any]:
+    """What is handed to losses, with these labels (B,) for those that need any."""
+    handed = dict(handed or {})
+    return {**handed, 'target': labels} if 'target' in handed else handed
+
+
+def refuse(labels: Tensor, index: Tensor | None, classes: int) -> None:
     """Raise ValueError if labels are outside of the classes.
 
     Args:
         labels: (B,).
         index: Place of each image in the data set (B,), if that is known.
-        classes: How many there are; without a number only labels below 0 are outside.
+        classes: How many there are.
     """
-    outside = (labels < 0) if classes is None else (labels < 0) | (labels >= classes)
-    if not outside.any():
+    places = outside(labels, classes).nonzero()[:, 0].tolist()
+    if not places:
         return
-    places = outside.nonzero()[:, 0].tolist()
     named = [f'{int(labels[i])}' + ('' if index is None else f' (image {int(index[i])})') for i in places]
     more = ', ...' if len(named) > SHOWN else ''
-    last = 'the last class' if classes is None else f'{classes - 1}'
     raise ValueError(
-        f'{len(named)} of {len(labels)} labels of a batch are outside 0 to {last}: {", ".join(named[:SHOWN])}{more}. '
-        'Correct the data set, or model.network.num_classes; to leave images out, drop them from the data set.'
+        f'{len(named)} of {len(labels)} labels of a batch are outside 0 to {classes - 1}: '
+        f'{", ".join(named[:SHOWN])}{more}. Correct the data set, or model.network.num_classes; to leave images out, '
+        'drop them from the data set.'
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from luminet_det.classification.classifier import Classifier
+from luminet_det.classification.label_guard import with_labels
 from luminet_det.classification.teacher import ClassifierTeacher
 from luminet_det.distillation.peers import mutual
 from luminet_det.distillation.terms import Term
@@ -16,7 +17,7 @@ def mutual_objective(
     views: Sequence[Tensor],
     labels: Tensor,
     terms: Mapping[str, Term],
-    handed: dict,
+    handed: Mapping | None,
 ) -> dict[str, Tensor]:
     """Every network's own losses, and each term between every two of them.
 
@@ -37,6 +38,7 @@ def mutual_objective(
     logits += [[link.learn(view) for view in views] for link in links]
     networks = [student, *(link.teacher.model for link in links)]
     found, *of_peers = (network.supervised(own, labels) for network, own in zip(networks, logits, strict=True))
+    handed = with_labels(handed, found['labels'])
     for number, of_peer in enumerate(of_peers, start=1):
         found |= {f'peer{number}_loss_ce': of_peer['ce'], f'peer{number}_top1': of_peer['top1']}
     for name, term in terms.items():

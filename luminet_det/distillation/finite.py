@@ -6,34 +6,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Steps whose looks may be on their way from a GPU before the oldest is waited for.
-PENDING = 16
+from luminet_det.distillation.pending_flags import PendingFlags
 
 
 @dataclass
 class Look:
-    """What a look at the teacher's rows found, perhaps still on its way to the host.
+    """What a look at the teacher's rows found.
 
     Attributes:
-        any_broken: Whether a row is not finite, a bool on the host.
-        arrived: What tells that it is there; None if it is.
         broken: Which rows are not finite (K,).
         image_index: Image of each row (K,).
         finite_images: Whether the teacher's features of each image are finite (N,).
         names: File, or another name, of each image.
     """
 
-    any_broken: Tensor
-    arrived: torch.cuda.Event | None
     broken: Tensor
     image_index: Tensor
     finite_images: Tensor
     names: Sequence[str]
 
     def guilty(self) -> list[str]:
-        """Names of the images behind the rows that are not finite."""
-        if not self.any_broken:
-            return []
+        """Names of the images behind the rows that are not finite, of which there is one at least."""
         # mmdet's RoI extractor sums over levels without RoIs, so one image can spoil the rows of all.
         all_finite = self.finite_images.all()
         images = self.image_index[self.broken].unique() if all_finite else (~self.finite_images).nonzero()
@@ -43,13 +36,12 @@ class Look:
 class FiniteGuard:
     """Watches the teacher's rows without waiting for the device.
 
-    On a GPU a look at the values would stall every step, so each step's look is copied to the host beside the
-    work, and read when it has arrived, a step or two later; the rows that are not finite count as zero, so that
-    the student is not spoilt.
+    On a GPU what was found is read a step or two later; until then the rows that are not finite count as zero, so
+    that the student is not spoilt.
     """
 
     def __init__(self) -> None:
-        self._looks: list[Look] = []
+        self._looks = PendingFlags()
 
     def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
         """Return the rows with those that hold NaN or infinity set to zero, and remember where they stood.
@@ -83,16 +75,9 @@ class FiniteGuard:
         Args:
             wait: For all looks, also those that have not arrived.
         """
-        files: dict[str, None] = {}
-        while self._looks:
-            first = self._looks[0]
-            if first.arrived is not None:
-                if not wait and len(self._looks) <= PENDING and not first.arrived.query():
-                    break
-                first.arrived.synchronize()
-            files |= dict.fromkeys(self._looks.pop(0).guilty())
+        files = dict.fromkeys(name for look in self._looks.raised(wait) for name in look.guilty())
         if files:
-            self._looks.clear()
+            self._looks = PendingFlags()
             raise FloatingPointError(
                 f"The teacher's answers are not finite on {len(files)} image(s): {', '.join(files)}. Look at these "
                 "files, then at teacher.dtype (try dtype='bf16' or none instead of 'fp16') and at the checkpoint."
@@ -105,10 +90,6 @@ class FiniteGuard:
         return FiniteGuard, ()
 
     def _remember(self, broken: Tensor, image_index: Tensor, finite_images: Tensor, names: Sequence[str]) -> None:
-        any_broken, arrived = broken.any(), None
-        if broken.is_cuda:
-            any_broken, arrived = any_broken.to('cpu', non_blocking=True), torch.cuda.Event()
-            arrived.record()
-        self._looks.append(Look(any_broken, arrived, broken, image_index, finite_images, names))
+        self._looks.add(broken.any(), Look(broken, image_index, finite_images, names))
         if broken.device.type == 'cpu':
             self.check()

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from luminet_det.distillation.finite import PENDING, FiniteGuard, Look
+from luminet_det.distillation.finite import FiniteGuard, Look
+from luminet_det.distillation.pending_flags import PENDING, Flag
 
 
 class OnGpu(torch.Tensor):
@@ -48,8 +49,8 @@ class OnItsWay:
 
 def pending(guard, count, arrived):
     broken = torch.tensor([True])
-    finding = Look(broken.any(), arrived, broken, torch.tensor([0]), torch.tensor([True]), ['a.png'])
-    guard._looks += [finding] * count
+    finding = Look(broken, torch.tensor([0]), torch.tensor([True]), ['a.png'])
+    guard._looks._flags += [Flag(broken.any(), arrived, finding)] * count
 
 
 def test_a_step_does_not_wait_for_a_finding_that_has_not_arrived():
