@@ -7,7 +7,7 @@ import torch
 from mmengine.device import get_device
 
 # What a seed is for; no two purposes share one.
-STEP, DATA, WORKERS = range(3)
+STEP, DATA = range(2)
 
 
 def words(*key: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
@@ -27,18 +27,34 @@ def guard(runner: Runner) -> None:
 
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
         loader = build(dataloader, *args, **kwargs)
-        if place_of(runner, dataloader, LOADERS) == 'train_dataloader' and _in_turn(loader):
+        # Of a finite sampler processes start anew, or in another order, at the end of each round.
+        endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
+        if endless and place_of(runner, dataloader, LOADERS) == 'train_dataloader' and _in_turn(loader):
             loader.seen = Seen(loader)
-            loader.collate_fn = partial(collated, loader.collate_fn)
-            if loader.num_workers:
-                seed = partial(seed_generators, runner.seed, DATA, get_rank())
-                loader.worker_init_fn = partial(start_worker, loader.worker_init_fn, partial(Fetch, loader.seen, seed))
-            else:
-                # This process seeds each of its batches already, see ExactResumeHook.
-                loader.dataset.__getitems__ = Fetch(loader.seen, None, loader.dataset)
+            _count(loader, loader.seen, runner.seed)
         return loader
 
     runner.build_dataloader = build_dataloader
+
+
+def begin_epoch(loader: Any, run_seed: int, start: int, done: int) -> None:
+    """Have the next pass over a loader seeded batch by batch, and those trained on left unread.
+
+    Args:
+        loader: Of an epoch-based run, whose processes, if any, are about to start.
+        run_seed: The run's.
+        start: The iteration of the epoch's first batch.
+        done: How many of its batches a resumed run has trained on; they come as None.
+    """
+    # This process seeds each of its batches already, see ExactResumeHook.
+    if _in_turn(loader) and (done or loader.num_workers):
+        _count(loader, Trained(0 if images_are_kept(loader) else start + done), run_seed, start)
+
+
+class Trained(NamedTuple):
+    """How many batches of a run are trained on already."""
+
+    batches: int
 
 
 class Seen:
@@ -52,7 +68,7 @@ class Seen:
         self._shared = (loader.multiprocessing_context or multiprocessing).Value('q', 0) if loader.num_workers else None
         self._own = 0
         # What these hold of earlier images a batch that was not read would lack.
-        self.are_needed = any(hasattr(transform, 'results_cache') for transform in transforms(loader.dataset))
+        self.are_needed = images_are_kept(loader)
 
     @property
     def batches(self) -> int:
@@ -68,29 +84,49 @@ class Seen:
             self._shared.value = count
 
 
-def _in_turn(loader: DataLoader) -> bool:
-    """Whether the loader's processes have their batches in turn, without an end, and its data set can be told of it."""
-    # Of a finite sampler they start anew, or in another order, at the end of each round.
-    endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
-    return endless and getattr(loader, 'in_order', True) and hasattr(loader.dataset, '__dict__')
+def images_are_kept(loader: DataLoader) -> bool:
+    """Whether transforms hold images of earlier batches, as `CachedMosaic` does."""
+    return any(hasattr(transform, 'results_cache') for transform in transforms(loader.dataset))
+
+
+def _in_turn(loader: Any) -> bool:
+    """Whether the loader's processes have their batches in turn, and its data set can be told of it."""
+    return isinstance(loader, DataLoader) and getattr(loader, 'in_order', True) and hasattr(loader.dataset, '__dict__')
+
+
+def _count(loader: DataLoader, seen: 'Seen | Trained', run_seed: int, first: int = 0) -> None:
+    """Have the processes of a loader know which batch they load, from the run's batch `first` on."""
+    loader.collate_fn = partial(collated, _without(collated, loader.collate_fn))
+    if loader.num_workers:
+        seed = partial(seed_generators, run_seed, DATA, get_rank())
+        init = _without(start_worker, loader.worker_init_fn)
+        loader.worker_init_fn = partial(start_worker, init, partial(Fetch, seen, seed), first)
+    else:
+        loader.dataset.__getitems__ = Fetch(seen, None, loader.dataset, first)
+
+
+def _without(wrapper: Callable, function: Callable | None) -> Callable | None:
+    """The function that an earlier epoch has put into `wrapper`."""
+    return function.args[0] if isinstance(function, partial) and function.func is wrapper else function
 
 
 class Fetch:
     """Stands in for a data set's `__getitems__`, which torch asks for whole batches.
 
     Args:
-        seen: None is returned for the batches before.
-        seed: Called with the number of a batch before it is read.
+        seen: None is returned for the run's batches before.
+        seed: Called with the iteration of a batch before it is read.
         dataset: The data set.
-        first: Number of the first batch that this process loads.
+        first: Iteration of the first batch that this process loads.
         step: Of every so many batches it loads one.
     """
 
     def __init__(
-        self, seen: Seen, seed: Callable[[int], None] | None, dataset: Any, first: int = 0, step: int = 1
+        self, seen: Seen | Trained, seed: Callable[[int], None] | None, dataset: Any, first: int = 0, step: int = 1
     ) -> None:
         self.seen, self.seed, self.dataset, self.batch, self.step = seen, seed, dataset, first, step
-        self._whole = getattr(dataset, '__getitems__', None)
+        whole = getattr(dataset, '__getitems__', None)
+        self._whole = whole._whole if isinstance(whole, Fetch) else whole
 
     def __call__(self, indices: Sequence[int]) -> Any:
         batch, self.batch = self.batch, self.batch + self.step
@@ -106,9 +142,11 @@ def collated(collate: Callable, samples: Any) -> Any:
     return None if samples is None else collate(samples)
 
 
-def start_worker(init: Callable | None, fetch: Callable, worker_id: int) -> None:
-    """What a loader process begins with; torch gives them the batches in turn."""
+def start_worker(init: Callable | None, fetch: Callable, first: int, worker_id: int) -> None:
+    """What a loader process begins with; torch gives them the batches in turn, from the run's batch `first` on."""
     if init:
         init(worker_id)
     found = get_worker_info()
-    found.dataset.__getitems__ = fetch(found.dataset, worker_id, found.num_workers)
+    load = found.dataset.__getitems__ = fetch(found.dataset, first + worker_id, found.num_workers)
+    # For what has a generator of its own and takes its seed from torch's.
+    load.seed(load.batch)

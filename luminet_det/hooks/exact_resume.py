@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dataset import worker_init_fn
 from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -13,12 +12,12 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
-from luminet_det import moved_run, saved_config
+from luminet_det import moved_run, saved_config, seen_batches
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
 from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
-from luminet_det.seeds import DATA, STEP, WORKERS, seed_generators, words
+from luminet_det.seeds import DATA, STEP, seed_generators
 
 MOST_CHANGES = 20  # lines of a warning
 # Changes that a reader may think to have an effect which they have not.
@@ -33,13 +32,13 @@ class ExactResumeHook(Hook):
     either: before each step, and before each batch that the main process loads, Python's, numpy's and torch's
     generators are seeded from (seed, rank, iteration), so that any number of ranks can stop anywhere.
 
-    - Loader processes of an epoch-based run are started anew each epoch, seeded from (seed, epoch); mmengine
-      would let persistent ones carry their state from epoch to epoch, which a resumed run cannot repeat. In an
-      iteration-based run they are seeded batch by batch (`luminet_det.seen_batches`), so that a resumed run passes
-      over the batches before without reading them; where the sampler is finite, mmengine replays them.
-    - A checkpoint from within an epoch resumes within that epoch: the batches already trained on are loaded and
-      dropped, and epoch and iteration go on in step. Without this hook mmengine starts that epoch again while
-      the iteration goes on counting, and every schedule by iteration is off from there.
+    - Loader processes seed each batch in the same way (`luminet_det.seen_batches`), so that a batch is the same
+      whichever process loads it, and a resumed run passes over those already trained on without reading them. In an
+      epoch-based run they are started anew each epoch. In an iteration-based run with a finite sampler mmengine
+      replays the batches before.
+    - A checkpoint from within an epoch resumes within that epoch, and epoch and iteration go on in step. Without this
+      hook mmengine starts that epoch again while the iteration goes on counting, and every schedule by iteration is
+      off from there.
 
     - Several processes validate the student that a checkpoint has: before validation all take the running statistics
       of the first, which alone are saved. Left alone, each would use its own, and a resumed run score otherwise.
@@ -101,7 +100,9 @@ class ExactResumeHook(Hook):
         self._progress = None
         start = runner.iter - done
         self._began = {runner.epoch: start}
-        _restart_workers(loop.dataloader, int(words(runner.seed, WORKERS, runner.epoch)[0] >> 1))
+        # Persistent processes live in this attribute, for which torch has no public name; without it they end.
+        loop.dataloader._iterator = None
+        seen_batches.begin_epoch(loop.dataloader, runner.seed, start, done)
         if done:
             seed = partial(self._seed, runner, DATA)
             loop.dataloader = RestOfEpoch(loop.dataloader, done, lambda batch: seed(start + batch))
@@ -250,12 +251,3 @@ def adopt_seed(cfg: Config) -> None:
     seed = checkpoints.load(path).get('meta', {}).get('seed') if path else None
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-
-
-def _restart_workers(loader: DataLoader, seed: int) -> None:
-    """Have the next pass over `loader` start its processes, under `seed`."""
-    init = loader.worker_init_fn
-    if isinstance(init, partial) and init.func is worker_init_fn:
-        loader.worker_init_fn = partial(init.func, *init.args, **{**init.keywords, 'seed': seed})
-    # Persistent processes live in this attribute, for which torch has no public name; without it they end.
-    loader._iterator = None

@@ -147,6 +147,21 @@ def test_a_resumed_run_of_iterations_reads_no_image_again(tmp_path, data, worker
 
 
 @pytest.mark.parametrize('workers', [0, 2])
+def test_nor_does_one_that_goes_on_within_an_epoch(tmp_path, data, workers):
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, max_epochs=3, num_workers=workers, val=False)
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.batch_size = 1  # 8 batches
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=14)
+    whole, _ = read(runs.config_file(config, cfg), tmp_path / 'whole', tmp_path / 'all.txt')
+    work = tmp_path / 'whole' / 'work'
+    (work / 'last_checkpoint').write_text(str(work / 'iter_14.pth'))
+    after, images = read(config, tmp_path / 'whole', tmp_path / 'again.txt', '--resume')
+    assert after == whole
+    assert len(whole) == 24
+    assert images == 2 + 8
+
+
+@pytest.mark.parametrize('workers', [0, 2])
 def test_images_that_a_mosaic_keeps_are_read_again(tmp_path, data, workers):
     config = config_of('iterations', tmp_path, data)
     cfg = Config.fromfile(config)
@@ -188,12 +203,12 @@ def test_batches_are_passed_over_only_for_a_loop_that_drops_them(loop, count):
     assert seen.batches == count
 
 
+@pytest.mark.parametrize('length', [dict(max_iters=6), dict(max_epochs=2)], ids=['iterations', 'epochs'])
 @pytest.mark.parametrize('sampler', [{}, dict(type='AspectRatioBatchSampler')], ids=['any', 'by aspect'])
-def test_the_batches_are_the_same_whichever_process_loads_them(tmp_path, data, sampler):
+def test_the_batches_are_the_same_whichever_process_loads_them(tmp_path, data, sampler, length):
     found = []
     for workers in (0, 1, 3):
-        settings = dict(max_iters=6, num_workers=workers, val=False)
-        config = runs.tiny_config(tmp_path / f'{workers}.py', data, **settings)
+        config = runs.tiny_config(tmp_path / f'{workers}.py', data, num_workers=workers, val=False, **length)
         cfg = Config.fromfile(config)
         if sampler:
             cfg.train_dataloader.batch_sampler = sampler
