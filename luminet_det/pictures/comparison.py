@@ -117,7 +117,8 @@ def compare(
     for name, path in paths.items():
         load_strictly(student, weights[name], source=path)
         ask(name, student, own)
-    return Comparison([scene(dataset, index) for index in indices], found, total)
+    with_masks = any(box.outline for of_images in found.values() for boxes in of_images for box in boxes)
+    return Comparison([scene(dataset, index, with_masks) for index in indices], found, total)
 
 
 def _num_classes(detector: nn.Module) -> int:

@@ -1,6 +1,7 @@
 """What a detector finds in some images of a data set."""
 
 from collections.abc import Collection, Sequence
+from itertools import repeat
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -8,6 +9,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from luminet_det.pictures.labelled_box import LabelledBox
+from luminet_det.pictures.outline import of_bitmap
 
 Detections = list[list[LabelledBox]]  # of each image
 
@@ -32,7 +34,8 @@ def detect(
         wanted: Classes that count; boxes of others are left out. Default: all.
 
     Returns:
-        The boxes of each image, the surest first, in pixels of the image on the disk.
+        The boxes of each image, the surest first, in pixels of the image on the disk; with outlines of a detector that
+        gives masks.
     """
     model.eval()
     answers = []
@@ -41,7 +44,8 @@ def detect(
         found = answer.pred_instances.cpu()
         found = found[found.scores >= score]
         found = found[found.scores.argsort(descending=True)]
-        boxes = zip(found.bboxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True)
-        named = [LabelledBox(tuple(box), classes[label], sure) for box, label, sure in boxes]
+        outlines = map(of_bitmap, found.masks.numpy()) if 'masks' in found else repeat((), len(found))
+        boxes = zip(found.bboxes.tolist(), found.labels.tolist(), found.scores.tolist(), outlines, strict=True)
+        named = [LabelledBox(tuple(box), classes[label], sure, outline) for box, label, sure, outline in boxes]
         answers.append([box for box in named if wanted is None or box.name in wanted])
     return answers

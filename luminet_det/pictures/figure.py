@@ -85,7 +85,8 @@ def _draw_image(axis: 'Axes', pixels: np.ndarray) -> None:
 
 
 def _draw_box(axis: 'Axes', box: LabelledBox, text: str, colour: str) -> None:
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import PathPatch, Rectangle
+    from matplotlib.path import Path as Line
     from matplotlib.patheffects import Normal, withStroke
 
     left, top, end, bottom = box.corners
@@ -102,6 +103,12 @@ def _draw_box(axis: 'Axes', box: LabelledBox, text: str, colour: str) -> None:
             path_effects=edge,
         )
     )
+    if box.outline:
+        # One path of all, in which what runs the other way is a hole.
+        lines = Line.make_compound_path(
+            *(Line(np.array([*polygon, polygon[0]]) - 0.5, closed=True) for polygon in box.outline)
+        )
+        axis.add_patch(PathPatch(lines, facecolor=colour, edgecolor=colour, alpha=0.4))
     width = axis.get_xlim()[1]
     # Above the box where there is room, else inside; to the left of its end in the right third.
     above, flush = top > 0.06 * width, left > 0.67 * width

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torchvision.ops import box_area, box_iou
 
+from luminet_det.pictures.outline import Outline
+
 IOU = 0.5  # from which on a box is on an object
 
 
@@ -16,11 +18,13 @@ class LabelledBox(NamedTuple):
         corners: Left, top, right and bottom in pixels of the image.
         name: The class.
         score: Of a box that was found, from 0 to 1.
+        outline: Of its mask, if it has one.
     """
 
     corners: tuple[float, float, float, float]
     name: str
     score: float = 1.0
+    outline: Outline = ()
 
 
 def right(

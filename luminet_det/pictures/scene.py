@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from luminet_det.dataset_config import common_classes
 from luminet_det.pictures.labelled_box import LabelledBox
+from luminet_det.pictures.outline import of_annotation
 
 
 class Scene(NamedTuple):
@@ -29,17 +30,22 @@ class Scene(NamedTuple):
         return mmcv.imread(self.path)
 
 
-def scene(dataset: Dataset, index: int) -> Scene:
+def scene(dataset: Dataset, index: int, outlines: bool = False) -> Scene:
     """Look up an image of one of mmdet's data sets.
 
     Args:
         dataset: Built, with classes in its `metainfo`.
         index: Of the image, from 0.
+        outlines: Whether boxes shall have those of their annotated masks.
     """
     info, names = dataset.get_data_info(index), common_classes(dataset.metainfo)
     boxes = {
         flag: [
-            LabelledBox(tuple(instance['bbox']), names[instance['bbox_label']])
+            LabelledBox(
+                tuple(instance['bbox']),
+                names[instance['bbox_label']],
+                outline=of_annotation(instance.get('mask')) if outlines else (),
+            )
             for instance in info['instances']
             if bool(instance.get('ignore_flag')) == flag
         ]

@@ -1,8 +1,10 @@
 """tools/show.py: annotations, teacher, student alone and distilled student on images of the validation set."""
 
+import json
 import re
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -128,3 +130,27 @@ def test_what_cannot_be_shown_is_named(distilling, weights, config, capsys, tmp_
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     path = runs.config_file(tmp_path / 'blind.py', cfg)
     assert 'the config has no val_dataloader' in refused(capsys, path, weights[0], '--plain', weights[1])
+
+
+def test_masks_of_detectors_that_give_them_are_kept_and_their_annotations(folder, data, tmp_path):
+    def compared(model, name):
+        teacher = pairs.save_teacher(folder / f'{name}.pth', model)
+        cfg = Config.fromfile(runs.tiny_config(tmp_path / f'{name}.py', data, pairs.distilling(model, teacher)))
+        cfg.val_dataloader.dataset.ann_file = str(annotated)
+        return pictures.compare(cfg, save(tmp_path / f'{name}_student.pth', model, 1), images=2, score=0.0)
+
+    annotations = json.loads((data / 'annotations.json').read_text())
+    for box in annotations['annotations']:
+        x, y, width, height = box['bbox']
+        box['segmentation'] = [[x, y, x + width, y, x + width, y + height]]
+    annotated = tmp_path / 'annotations.json'
+    annotated.write_text(json.dumps(annotations))
+    masked = pairs.mask_rcnn()
+    masked['test_cfg']['rcnn']['mask_thr_binary'] = 0.0  # masks are whole boxes
+    with_masks, without = compared(masked, 'masks'), compared(tiny.faster_rcnn(), 'boxes')
+    for found in with_masks.found.values():
+        assert any(box.outline for boxes in found for box in boxes)
+    truth = [box for scene in with_masks.scenes for box in scene.truth]
+    assert truth
+    assert all(np.min(box.outline[0], 0).tolist() == list(box.corners[:2]) for box in truth)
+    assert not any(box.outline for scene in without.scenes for box in scene.truth)
