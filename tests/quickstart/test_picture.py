@@ -62,10 +62,11 @@ def test_detections_are_boxes_of_named_digits_above_the_threshold(dataset, model
     assert all(everything)
     for found in everything:
         assert [box.score for box in found] == sorted((box.score for box in found), reverse=True)
-    box, digit, score = everything[0][0]
-    assert len(box) == 4
-    assert digit in '0123456789'
-    assert 0 < score < 1
+    found = everything[0][0]
+    assert len(found.corners) == 4
+    assert found.name in '0123456789'
+    assert 0 < found.score < 1
+    assert not found.outline
 
 
 def test_the_truth_is_that_of_the_annotations(dataset, root):
