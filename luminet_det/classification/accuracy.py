@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.evaluator import BaseMetric
+from torch import Tensor
 
 from luminet_det.classification.label_guard import refuse
 from luminet_det.registry import METRICS
@@ -13,7 +14,7 @@ from luminet_det.registry import METRICS
 class Accuracy(BaseMetric):
     """Percentage of images whose label is among the k highest logits.
 
-    A label that ties with others counts as the best of them, so that equal logits for all classes are right for all.
+    Of classes whose logits tie, the first comes first, as by `argmax`: equal logits for all are an answer for class 0.
 
     Args:
         topk: The k's, or one; one above the number of classes gives 100.
@@ -32,15 +33,31 @@ class Accuracy(BaseMetric):
             raise ValueError(f'Accuracy.topk={topk!r}: expected numbers of classes from 1 on, as (1, 5).')
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep, for each image, how many classes have a higher logit than its own."""
+        """Keep, for each image, how many classes come before its own."""
         for batch in data_samples:
             logits, labels = batch['logits'], batch['labels']
             refuse(labels, batch.get('index'), logits.shape[1])
-            ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
-            # A logit that is not a number is above nothing and would always be right.
-            self.results += ranks.where(logits.isfinite().all(1), torch.iinfo(ranks.dtype).max).tolist()
+            self.results += ranks(logits, labels).tolist()
 
     def compute_metrics(self, results: list[int]) -> dict[str, float]:
         """Top-k accuracies in percent, e.g. `{'top1': 72.5, 'top5': 92.1}`."""
-        ranks = torch.tensor(results)
-        return {f'top{k}': round((ranks < k).float().mean().item() * 100, 4) for k in self.topk}
+        found = torch.tensor(results)
+        return {f'top{k}': round((found < k).float().mean().item() * 100, 4) for k in self.topk}
+
+
+def ranks(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes come before the label of each image: 0 is right.
+
+    Args:
+        logits: (..., N, C).
+        labels: (N,).
+
+    Returns:
+        (..., N), int64; beyond every class where a logit is not finite.
+    """
+    places = labels.expand(logits.shape[:-1])[..., None]
+    own = logits.gather(-1, places)
+    earlier = torch.arange(logits.shape[-1], device=logits.device) < places
+    before = (logits > own) | ((logits == own) & earlier)
+    # A logit that is not a number is above nothing and would always be right.
+    return before.sum(-1).masked_fill(~logits.isfinite().all(-1), torch.iinfo(torch.int64).max)

@@ -16,7 +16,7 @@ from luminet_det.compat import checkpoints
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.settings import check_keys, settings_of
 from luminet_det.distillation.weights import load_strictly
-from luminet_det.losses.settings import not_negative
+from luminet_det.losses.settings import not_negative, positive
 from luminet_det.registry import MODELS
 
 
@@ -34,6 +34,9 @@ class Classifier(BaseModel):
             and for half precision on GPUs.
         compile: True, or a dict of `torch.compile`'s options, compiles networks and losses of a training step,
             their backward pass included; `dict(mode='reduce-overhead')` captures them as CUDA graphs.
+        image_size: Height and width of the images trained on, in pixels, which the layers that losses on feature maps
+            learn are built for. Default: what the network says, else 32. Only networks whose strides go with the size
+            of the images, as VGG here, need it.
         init_cfg: As for every mm model. `dict(type='Pretrained', checkpoint=...)` is loaded strictly, in every format
             that `own_weights` knows; a last layer for other classes is left out, and the log says so.
 
@@ -49,7 +52,8 @@ class Classifier(BaseModel):
         label_smoothing: float = 0.0,
         channels_last: bool = False,
         compile: bool | dict = False,
-        init_cfg: dict | None = None,
+        image_size: int | None = None,
+        init_cfg: dict | list[dict] | None = None,
         **unknown,
     ) -> None:
         check_settings(unknown)
@@ -69,6 +73,8 @@ class Classifier(BaseModel):
                 f'compile={compile!r}'
             )
         self.compile_options = None if compile in (False, None) else {} if compile is True else dict(compile)
+        made_for = getattr(self.network, 'image_size', 32)
+        self.image_size = made_for if image_size is None else int(positive('image_size', image_size))
         self._compiled_objective: Callable | None = None
         self._checked = False
         self._labels = LabelGuard()
@@ -114,11 +120,6 @@ class Classifier(BaseModel):
                 self._check_classes()
             return self.loss(inputs, labels, index)
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
-
-    @property
-    def image_size(self) -> int:
-        """Height and width of images that its network is made for, where that says so by `image_size`; else 32."""
-        return getattr(self.network, 'image_size', 32)
 
     def outputs(self, inputs: Tensor) -> Outputs:
         """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits."""
@@ -178,7 +179,7 @@ class Classifier(BaseModel):
 
     def init_weights(self) -> None:
         """As every mm model, but a pretrained checkpoint that does not fit is an error."""
-        if (self.init_cfg or {}).get('type') != 'Pretrained' or self.is_init:
+        if not isinstance(self.init_cfg, dict) or self.init_cfg.get('type') != 'Pretrained' or self.is_init:
             super().init_weights()
             return
         source = self.init_cfg['checkpoint']
@@ -212,7 +213,7 @@ class Classifier(BaseModel):
         return {**super().__getstate__(), '_compiled_objective': None}
 
     def _of_no_image(self) -> dict[str, Tensor]:
-        """A loss from which nothing is learned."""
+        """A loss without a gradient; momentum and weight decay act as in any step."""
         if get_world_size() > 1:
             raise ValueError(
                 'None of the images of a batch could be read, and the other processes wait for what this one makes of '

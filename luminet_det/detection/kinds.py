@@ -46,6 +46,11 @@ def require_class_columns(whose: str, cls_score: Tensor, head: nn.Module) -> Non
         )
 
 
+def compares_classes(term: Term) -> bool:
+    """Whether a term compares what box heads say of classes: its tap's logits, or what its loss has them say."""
+    return term.tap == 'roi_cls' or ('heads' in term.needs and bool(term.loss.cls_weight))
+
+
 def require_same_probabilities(term: Term, head: nn.Module, use_sigmoid: bool) -> None:
     """Raise ValueError unless the loss of a term takes logits for what the head does.
 
@@ -61,6 +66,8 @@ def require_same_probabilities(term: Term, head: nn.Module, use_sigmoid: bool) -
         advice = f'write use_sigmoid=False in loss=dict(type={loss!r}, ...).'
     elif hasattr(term.loss, 'use_sigmoid'):
         advice = f"write loss=dict(type='luminet_det.{loss}', use_sigmoid=True, ...)."
+    elif 'heads' in term.needs:
+        advice = f'{loss} has no such form; write cls_weight=0 in loss=dict(type={loss!r}, ...).'
     else:
         advice = f'{loss} has no such form; use KDLoss or LumiNetLoss with use_sigmoid=True.'
     does = 'asks each class by itself, by a sigmoid' if use_sigmoid else 'takes a softmax over the classes'

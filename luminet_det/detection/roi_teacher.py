@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.deltas import DeltaMap
 from luminet_det.detection.detector_teacher import DetectorTeacher, wide
-from luminet_det.detection.kinds import require_class_columns, require_same_activation
+from luminet_det.detection.kinds import compares_classes, require_class_columns, require_same_activation
 from luminet_det.detection.roi_taps import RoIs, assigned_deltas, box_head
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.teacher import Teacher
@@ -34,7 +34,7 @@ class RoITeacher(DetectorTeacher):
         self, teacher: Teacher, student: nn.Module, student_classes: Sequence[str] | None, keeps_size: bool = False
     ) -> None:
         super().__init__(teacher, student, keeps_size)
-        if any(term.tap == 'roi_cls' for term in student.terms):
+        if any(map(compares_classes, student.terms)):
             require_same_activation(box_head(student.roi_head), box_head(teacher.model.roi_head))
         self.student_head = student.roi_head
         self.classes = ClassMap(

@@ -12,7 +12,12 @@ from luminet_det.detection.answers import HeadAnswer
 from luminet_det.detection.detector_teacher import DetectorTeacher
 from luminet_det.detection.feature_taps import FEATURE_TAPS, Levels
 from luminet_det.detection.heads import BoxHeads, box_heads
-from luminet_det.detection.kinds import has_sigmoids, refuse_other_kinds, require_same_probabilities
+from luminet_det.detection.kinds import (
+    compares_classes,
+    has_sigmoids,
+    refuse_other_kinds,
+    require_same_probabilities,
+)
 from luminet_det.detection.mutual import peer_step
 from luminet_det.detection.roi_taps import RoIs, box_head, recorded
 from luminet_det.detection.roi_teacher import RoITeacher, require_two_stage
@@ -73,7 +78,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         if self.head_taps:
             require_two_stage(self, 'student')
         for term in self.terms:
-            if term.tap == 'roi_cls':
+            if compares_classes(term):
                 head = box_head(self.roi_head)
                 require_same_probabilities(term, head, has_sigmoids(head))
 

@@ -16,6 +16,7 @@ class GradientShare:
 
     def __init__(self) -> None:
         self._squares: dict[str | None, Tensor] = {}  # of each term, and under None of the student's own losses
+        self._last: dict[str, Tensor] = {}
 
     def watch(self, outputs: Sequence[Tensor], rows: Callable[..., Tensor], names: list[str]) -> dict[str, Tensor]:
         """Rows of the student's outputs, one view for each term to compute its loss on.
@@ -41,11 +42,20 @@ class GradientShare:
         return views
 
     def read(self) -> dict[str, Tensor]:
-        """The share, 0 to 1, of each term in the backward pass since the last reading; empty if there was none."""
+        """The share, 0 to 1, of each term in the backward pass since the last reading; empty if there was none.
+
+        Of a pass that overflowed, which loss scaling skips, it is that of the pass before, or 0.
+        """
         squares, self._squares = self._squares, {}
         norms = {name: square.sqrt() for name, square in squares.items()}
         total = sum(norms.values())
-        return {name: norm / total.clamp(min=1e-30) for name, norm in norms.items() if name is not None}
+        shares = {name: norm / total.clamp(min=1e-30) for name, norm in norms.items() if name is not None}
+        known = {
+            name: share.where(total.isfinite(), self._last.get(name, torch.zeros_like(share)))
+            for name, share in shares.items()
+        }
+        self._last |= known
+        return known
 
     def __deepcopy__(self, memo: dict) -> 'GradientShare':
         return GradientShare()

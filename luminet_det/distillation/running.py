@@ -6,7 +6,8 @@ from mmengine.logging import MessageHub
 def training_hub() -> MessageHub | None:
     """The message hub of the Runner that trains now; None outside a Runner.
 
-    mmengine's current one is that of the Runner built last, whether it trains or not.
+    mmengine's current one is that of the Runner built last, whether it trains or not. A Runner whose run raised an
+    error counts until another is built, as mmengine does not say that it has ended.
     """
     hubs = reversed(MessageHub._instance_dict.values())
     # A hub outlives its run, so that one that ended would answer for the next.

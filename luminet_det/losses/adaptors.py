@@ -73,9 +73,28 @@ class AdaptorLoss(LevelsLoss):
 
 
 def common(*maps: Tensor) -> list[Tensor]:
-    """The positions (..., H, W) that all have, from the top left: rounding and padding add at the other ends."""
-    height, width = map(min, *(level.shape[-2:] for level in maps))
+    """The positions (..., H, W) that all have, from the top left: rounding and padding add at the other ends.
+
+    Raises:
+        ValueError: If a side differs by more than these add, so that positions are of different places of the image.
+    """
+    sizes = [tuple(level.shape[-2:]) for level in maps]
+    if not of_one_stride(*sizes):
+        raise ValueError(
+            f'Maps of {" and ".join(map(str, dict.fromkeys(sizes)))} are no maps of one stride, and were to be '
+            'compared position by position. The stride of one of the networks goes with the size of the images, and these are '
+            'not of the size that its adaptors were built for: set model.image_size of the classifier to their height '
+            'in pixels, or choose other maps in the term: stages=[...] of a classifier, levels=[...] of a detector.'
+        )
+    height, width = map(min, *sizes)
     return [level[..., :height, :width] for level in maps]
+
+
+def of_one_stride(*sizes: tuple[int, int]) -> bool:
+    """Whether maps of these heights and widths differ by padding and rounding alone."""
+    # Padding adds to a side what it needs, and rounding a cell; another stride multiplies both sides.
+    sides = [(min(side), max(side)) for side in zip(*sizes, strict=True)]
+    return any(large <= max(1.5 * small, small + 1) for small, large in sides)
 
 
 class Norm(nn.BatchNorm2d):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .adaptors import AdaptorLoss
+from .adaptors import AdaptorLoss, of_one_stride
 
 
 class AlignedLoss(AdaptorLoss):
@@ -16,9 +16,7 @@ class AlignedLoss(AdaptorLoss):
     fits = "A student's map has to have the teacher's stride."
 
     def adaptor(self, student: Tensor, teacher: Tensor) -> nn.Module | None:
-        sizes = [sorted((student.shape[d], teacher.shape[d])) for d in (2, 3)]
-        # Padding adds to a side what it needs, and rounding a cell; another stride multiplies both sides.
-        if all(large > max(1.5 * small, small + 1) for small, large in sizes):
+        if not of_one_stride(student.shape[2:], teacher.shape[2:]):
             return None
         widths = student.shape[1], teacher.shape[1]
         return nn.Identity() if widths[0] == widths[1] else nn.Conv2d(*widths, kernel_size=1)

@@ -17,7 +17,7 @@ class FGFILoss(AdaptorLoss):
     """Fine-grained feature imitation, at the positions whose anchors come near a ground truth box.
 
     A position of a level counts, I = 1, if the IoU of one of its anchors with one of the image's boxes is above
-    `threshold` times the largest IoU of that box with any anchor of any level. With r a learned 3x3 convolution
+    `threshold` times the largest IoU of that box with any anchor of the term's levels. With r a learned 3x3 convolution
     (and ReLU) for each level, and N_p = sum I over all levels and images::
 
         loss = loss_weight / (2 * N_p) * sum_{levels,n,h,w} I * sum_c (r(F_student) - F_teacher)**2

@@ -71,11 +71,12 @@ class RKDLoss(EmbeddingLoss):
         """The unweighted loss of full-precision embeddings; the teacher's carry no gradient."""
         if self.normalize:
             student, teacher = normalize(student), normalize(teacher)
-        (own, own_angles), (other, other_angles) = _relations(student), _relations(teacher)
+        angles = self.angle_weight > 0
+        (own, own_angles), (other, other_angles) = _relations(student, angles), _relations(teacher, angles)
         total = 0
         if self.distance_weight:
             total = total + self.distance_weight * _huber(own, other)
-        if self.angle_weight:
+        if angles:
             total = total + self.angle_weight * _huber(own_angles, other_angles)
         return total
 
@@ -86,12 +87,13 @@ class RKDLoss(EmbeddingLoss):
         )
 
 
-def _relations(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """The distances (B, B) in units of their mean, and the cosines (B, B, B) at each between the lines to each two."""
+def _relations(embeddings: Tensor, angles: bool) -> tuple[Tensor, Tensor | None]:
+    """The distances (B, B) in units of their mean, and, if wanted, the cosines (B, B, B) at each between the lines to
+    each two."""
     # Not from products of embeddings: the distance of near ones would be the rounding of their large squares.
     lines = embeddings.unsqueeze(0) - embeddings.unsqueeze(1)
-    products = lines @ lines.transpose(1, 2)
-    squares = products.diagonal(dim1=1, dim2=2)
+    products = lines @ lines.transpose(1, 2) if angles else None
+    squares = products.diagonal(dim1=1, dim2=2) if angles else lines.square().sum(2)
     # The published code keeps squares at 1e-12 or above, which cuts the gradient below.
     none = squares < 1e-12
     lengths = squares.masked_fill(none, 1).sqrt()
@@ -99,7 +101,8 @@ def _relations(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     inverse = lengths.reciprocal().masked_fill(none, 0)
     lengths = lengths.masked_fill(none, 0)
     mean = lengths.sum() / max(len(lengths) * (len(lengths) - 1), 1)
-    return lengths / mean.clamp(min=1e-12), products * inverse.unsqueeze(1) * inverse.unsqueeze(2)
+    cosines = products * inverse.unsqueeze(1) * inverse.unsqueeze(2) if angles else None
+    return lengths / mean.clamp(min=1e-12), cosines
 
 
 def _huber(student: Tensor, teacher: Tensor) -> Tensor:

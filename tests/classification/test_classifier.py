@@ -131,6 +131,12 @@ def test_accuracy_counts_labels_among_the_highest_logits():
     assert accuracy(logits, [0, 1, 2, 2], topk=(1, 2)) == {'accuracy/top1': 50.0, 'accuracy/top2': 75.0}
 
 
+def test_of_logits_that_tie_the_first_class_comes_first():
+    logits = [[1.0, 1.0, 0.0]] * 3
+    assert accuracy(logits, [0, 1, 2], topk=(1, 2)) == {'accuracy/top1': 33.3333, 'accuracy/top2': 66.6667}
+    assert accuracy([[0.0] * 4] * 4, [0, 1, 2, 3], topk=1) == {'accuracy/top1': 25.0}
+
+
 def test_logits_that_are_no_numbers_are_never_right():
     assert accuracy([[float('nan'), 0.0], [float('nan')] * 2], [0, 1])['accuracy/top5'] == 0.0
 
@@ -236,6 +242,14 @@ def test_heads_for_different_numbers_of_classes_do_not(tmp_path):
 def test_a_label_smoothing_that_is_no_share_is_named(value):
     with pytest.raises(ValueError, match=f'label_smoothing={value!r}'):
         small.build(small.setting(label_smoothing=value))
+
+
+@pytest.mark.parametrize('checkpoint', [False, True])
+def test_a_list_of_initialisations_is_mmengines(tmp_path, checkpoint):
+    weights = dict(type='Pretrained', checkpoint=small.save_teacher(tmp_path / 'it.pth', small.setting())['checkpoint'])
+    constant = dict(type='Constant', layer='Linear', val=0.5)
+    model = small.build(small.setting(init_cfg=[constant] + [weights] * checkpoint))
+    assert (model.network.fc.weight == 0.5).all() == (not checkpoint)
 
 
 def test_options_of_compile_are_a_dict():

@@ -3,13 +3,23 @@ import pickle
 
 import pytest
 import torch
+from torch.nn.functional import adaptive_avg_pool2d
 from torch.optim import SGD
 
 from luminet_det.losses import KDLoss, LumiNetLoss
+from luminet_det.registry import MODELS
 from tests import methods
 from tests.classification import small
 
 LUMINET = dict(type='luminet_det.LumiNetLoss', tau=2.0, loss_weight=3.0)
+
+
+@MODELS.register_module()
+class LateNet(small.SmallNet):
+    """A network whose last map has the size it has on images of 32 pixels, whatever the images, as VGG's."""
+
+    def forward(self, x):
+        return super().forward(adaptive_avg_pool2d(x, 32))
 
 
 @pytest.fixture
@@ -232,6 +242,22 @@ def test_other_shapes_are_refused_with_both(teacher, tap, loss, shapes):
     model = small.build(small.distilling(teacher, dict(tap=tap, loss=dict(type=loss))))
     with pytest.raises(ValueError, match=f"The tap '{tap}' gives {shapes}"):
         small.losses(model)
+
+
+@pytest.mark.parametrize('loss', ['FitNetLoss', 'CWDLoss', 'MGDLoss'])
+def test_maps_whose_stride_goes_with_the_images_are_compared_at_their_size(teacher, loss):
+    term = dict(tap='features', stages=[-1], loss=dict(type=f'luminet_det.{loss}'))
+    network = dict(type='luminet_det.LateNet', width=8, num_classes=4)
+    data = dict(inputs=torch.randn(2, 3, 128, 128), labels=torch.tensor([0, 1]))
+    config = small.distilling(teacher, [term], network=network)
+    with pytest.raises(ValueError, match=r'\(8, 8\) and \(32, 32\).*set model\.image_size'):
+        small.build(config)(**data, mode='loss')
+    config['image_size'] = 64
+    if loss == 'FitNetLoss':  # its convolution bridges a factor of two
+        assert small.build(config)(inputs=data['inputs'][..., :64, :64], labels=data['labels'], mode='loss')
+    else:
+        with pytest.raises(ValueError, match="A student's map has to have the teacher's stride"):
+            small.build(config)
 
 
 def test_gradients_reach_the_student_and_not_the_teacher(teacher):

@@ -263,17 +263,17 @@ def test_a_minimum_that_nothing_can_show_stops_the_run_before_it_starts(teacher,
     assert 'no val_dataloader. Add one, or leave out its minimum' in finished.last_line
 
 
-@pytest.mark.parametrize('always', [True, False], ids=['one class for all', 'every class for all'])
-def test_a_teacher_that_guesses_is_warned_of(teacher, tmp_path, always):
+@pytest.mark.parametrize('bias', [1.0, 0.0], ids=['one class for all', 'the same logit for every class'])
+def test_a_teacher_that_guesses_is_warned_of(teacher, tmp_path, bias):
     saved = torch.load(teacher['checkpoint'])
     saved['state_dict'] |= {'network.fc.weight': torch.zeros(4, 12), 'network.fc.bias': torch.zeros(4)}
-    # Logits that tie are all right.
-    saved['state_dict']['network.fc.bias'][0] = float(always)
+    # Of logits that tie the first is the answer, for every image.
+    saved['state_dict']['network.fc.bias'][0] = bias
     torch.save(saved, tmp_path / 'teacher.pth')
     model = small.distilling(dict(teacher, checkpoint=str(tmp_path / 'teacher.pth')))
     finished = trained(tmp_path, model, epochs=1, custom_hooks=[dict(type='luminet_det.TeacherEvaluationHook')])
     assert finished.code == 0, finished.text
-    assert ('accuracy/top1 25.000: a student has nothing to learn from it' in finished.text) == always
+    assert 'accuracy/top1 25.000: a student has nothing to learn from it' in finished.text
 
 
 def test_a_good_teachers_accuracy_is_logged_beside_the_students(teacher, tmp_path):

@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 from mmengine.model import ExponentialMovingAverage
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from luminet_det.detection.dense_taps import flattened, recorded
+from luminet_det.detection.dense_taps import DenseRows, flattened, recorded
 from luminet_det.losses import perception
 from luminet_det.registry import MODELS
 from tests import dense, methods, pairs, tiny
@@ -341,6 +342,14 @@ def softmax(**widths):
     model = dense.model('retinanet', **widths)
     model['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=False)
     return model
+
+
+def test_the_surest_rows_of_a_softmax_are_those_of_the_highest_probability():
+    labels = torch.full((1, 2), 1)
+    call = DenseRows((torch.zeros(1, 2, 1, 2),), labels, num_columns=2, num_classes=1)
+    teacher = torch.tensor([[[5.0, 8.0], [3.0, 0.0]]])
+    assert call.rows(1, teacher).tolist() == [1]
+    assert replace(call, num_columns=1).rows(1, teacher[..., :1]).tolist() == [0]
 
 
 def test_a_head_with_a_softmax_distils_with_its_background_column(tmp_path):

@@ -479,6 +479,11 @@ def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_and_a_teacher_th
     assert pairs.step(pairs.build(pairs.distilling(plain, equal, term)))['loss_luminet'] > 0
     with pytest.raises(ValueError, match="stand for sigmoids, those of the teacher's for a softmax"):
         pairs.step(pairs.build(pairs.distilling(plain, teacher, term)))
+    fcfd = dict(tap='neck', loss=dict(type='luminet_det.FCFDDetLoss'))
+    with pytest.raises(ValueError, match=r"FCFDDetLoss has no such form; write cls_weight=0 in loss=dict\(type='FCFD"):
+        pairs.build(pairs.distilling(plain, equal, fcfd))
+    fcfd['loss']['cls_weight'] = 0.0
+    assert pairs.step(pairs.build(pairs.distilling(plain, equal, fcfd)))['loss_fcfddet'] > 0
     with pytest.raises(ValueError, match="stand for a softmax, those of the teacher's for sigmoids"):
         pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), equal)))
 

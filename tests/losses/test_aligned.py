@@ -4,6 +4,7 @@ from torch import nn
 
 from luminet_det.losses.cwd import CWDLoss
 from luminet_det.losses.fgd import FGDLoss
+from luminet_det.losses.fitnet import FitNetLoss
 from luminet_det.losses.mgd import MGDLoss
 
 
@@ -60,6 +61,14 @@ def test_levels_of_another_stride_are_refused_with_the_setting_to_change(loss):
     message = r"\(4, 8, 8\)\] to the teacher's .*\(4, 4, 4\)\].*teacher's stride.*stages=\[...\].*levels=\[...\]"
     with pytest.raises(ValueError, match=message):
         loss.adapt(student, teacher)
+
+
+@pytest.mark.parametrize('loss', [CWDLoss(), MGDLoss(), FGDLoss(), FitNetLoss()])
+def test_maps_whose_strides_have_parted_since_are_refused_with_the_setting_to_change(loss):
+    needs = dict(boxes=[torch.zeros(0, 4)], image_size=(8, 8)) if isinstance(loss, FGDLoss) else {}
+    loss.adapt((maps(1, 4, 4, 4),), (maps(1, 4, 4, 4),))
+    with pytest.raises(ValueError, match=r'\(4, 4\) and \(8, 8\).*one stride.*model\.image_size.*stages=\[...\]'):
+        loss((maps(1, 4, 4, 4),), (maps(1, 4, 8, 8),), **needs)
 
 
 def test_lists_of_different_length_are_refused_with_the_setting_to_change():

@@ -153,6 +153,15 @@ def test_autocast_changes_neither_value_nor_gradient(half):
     assert torch.equal(gradient, expected[1].to(half))
 
 
+@pytest.mark.parametrize(('angle_weight', 'largest'), [(0.0, 6 * 6 * 3), (1.0, 6 * 6 * 6)])
+def test_without_angles_none_are_kept(angle_weight, largest):
+    kept = []
+    student = torch.randn(6, 3, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        RKDLoss(angle_weight=angle_weight)(student, torch.randn(6, 3))
+    assert max(kept) == largest
+
+
 def test_a_few_steps_of_sgd_make_it_fall():
     student, teacher = maps(8, 3).requires_grad_(), maps(8, 5, seed=1)
     optimizer = torch.optim.SGD([student], lr=0.05)

@@ -59,6 +59,14 @@ def test_loss_scaling_changes_neither_gradients_nor_their_shares(distilling, kin
     torch.testing.assert_close(shares[0], shares[1])
 
 
+def test_a_step_that_overflows_leaves_the_shares_of_the_one_before(distilling, kind):
+    detector = pairs.build(distilling(kind))
+    gradients(detector)
+    share = pairs.step(detector)['gradient_share_luminet']
+    gradients(detector, scale=float('inf'))
+    assert torch.equal(pairs.step(detector)['gradient_share_luminet'], share)
+
+
 @pytest.mark.parametrize('setting', [dict(channels_last=True), dict(fuse_conv_bn=True)], ids=str)
 def test_another_layout_or_folded_norms_say_the_same_on_every_tap(distilling, kind, setting):
     plain = pairs.step(pairs.build(distilling(kind)))

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from luminet_det.classification.accuracy import ranks
+
 MOMENTUM = 0.9
 
 
@@ -21,11 +23,9 @@ class LinearLayers(NamedTuple):
         return embeddings @ self.weight + self.bias
 
     def accuracy(self, embeddings: Tensor, labels: Tensor, topk: Sequence[int] = (1, 5)) -> dict[str, list[float]]:
-        """Top-k accuracies in percent, `{'top1': [of each layer], ...}`; a tie counts as the best of the tied."""
-        logits = self.logits(embeddings)
-        own = logits.gather(2, labels.expand(len(logits), -1)[..., None])
-        ranks = (logits > own).sum(2).where(logits.isfinite().all(2), torch.iinfo(torch.int64).max)
-        return {f'top{k}': (100 * (ranks < k).double().mean(1)).tolist() for k in topk}
+        """Top-k accuracies in percent, `{'top1': [of each layer], ...}`."""
+        found = ranks(self.logits(embeddings), labels)
+        return {f'top{k}': (100 * (found < k).double().mean(1)).tolist() for k in topk}
 
 
 def fit(
