@@ -17,21 +17,22 @@ from luminet_det.dataset_config import annotation_path, class_names, config_sour
 from luminet_det.detection.pixels_in_pipeline import NORMALISED, normalises
 from luminet_det.loaded_images import LoadedImages, sources
 from luminet_det.unread_annotations import LOADERS, place_of
+from luminet_det.validated_classes import ValidatedClasses
 
 
 def guard(runner: Runner) -> None:
     """Have `runner` refuse data sets that would end training somewhere on the way, or spoil it.
 
     Refused are an empty data set, or one that `drop_last` leaves no batch of; images that are not there; a COCO file
-    that mmdet cannot read or that lists a category twice; boxes that no loss can take; and, if the run distils, class
-    names that do not fit the annotation file. Such names in plain training and boxes that mmdet leaves out are warned
-    of.
+    that mmdet cannot read or that lists a category twice; boxes that no loss can take; other classes in validation than
+    in training; and, if the run distils, class names that do not fit the annotation file. Such names in plain training
+    and boxes that mmdet leaves out are warned of.
 
     Left alone, mmengine stops an empty set at numpy's "need at least one array to concatenate", or, with an
     infinite sampler and loader processes, searches for a first index for ever; the rest ends as an index error, a
     NaN or a missing file some thousand steps later.
     """
-    build = runner.build_dataloader
+    build, classes = runner.build_dataloader, ValidatedClasses()
 
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
         place = place_of(runner, dataloader, LOADERS) or 'dataloader'
@@ -58,8 +59,9 @@ def guard(runner: Runner) -> None:
                 num_classes = len(source.metainfo.get('classes') or ())
                 found[source.ann_file] = found.get(source.ann_file, []) + loaded.faults(num_classes)
         _report(place, found)
+        classes.see(place, loader.dataset)
         if place == 'train_dataloader':
-            runner.message_hub.update_info(NORMALISED, normalises(loader.dataset), resumed=False)
+            runner.message_hub.runtime_info[NORMALISED] = normalises(loader.dataset)
             try:
                 category_order.check(loader.dataset, {path: content.categories for path, content in files.items()})
             except ValueError as error:

@@ -65,6 +65,28 @@ def test_the_classes_of_coco_are_those_of_a_set_that_names_none(build, loader):
         build(loader, seed=0)
 
 
+@pytest.mark.parametrize('place', ['val_dataloader', 'test_dataloader'])
+@pytest.mark.parametrize('classes', [('thing1', 'thing2'), ('thing0', 'thing1', 'thing2', 'cat')])
+def test_validation_on_other_classes_than_those_of_training_is_refused(build, cfg, place, classes):
+    cfg.test_dataloader = deepcopy(cfg.val_dataloader)
+    cfg.test_dataloader.batch_size = 2
+    build(cfg.train_dataloader, seed=0)
+    cfg[place].dataset.metainfo = dict(classes=classes)
+    with pytest.raises(
+        ValueError, match=rf'{place} numbers its classes {", ".join(classes)}, train_dataloader thing0,'
+    ):
+        build(cfg[place], seed=0)
+
+
+def test_validation_on_the_same_classes_in_another_order_is_warned_of(build, cfg, log):
+    build(cfg.train_dataloader, seed=0)
+    build(cfg.val_dataloader, seed=0)
+    assert 'numbers its classes' not in log.text
+    cfg.val_dataloader.dataset.metainfo = dict(classes=('thing2', 'thing1', 'thing0'))
+    build(cfg.val_dataloader, seed=0)
+    assert 'val_dataloader numbers its classes thing2, thing1, thing0' in log.text
+
+
 @pytest.mark.parametrize('name', ['train_dataloader', 'val_dataloader', 'test_dataloader'])
 def test_the_data_set_that_is_empty_is_named(build, cfg, name):
     cfg.test_dataloader = deepcopy(cfg.val_dataloader)

@@ -202,7 +202,7 @@ class DistillClassifier(Student, Classifier):
             if known.device != labels.device:
                 # Once: a loss knows the labels it has looked at by their tensor.
                 known = known.to(labels.device)
-                training_hub().update_info('training_labels', known, resumed=False)
+                training_hub().runtime_info['training_labels'] = known
             handed['training_labels'] = known
         # A compiled step must not depend on what nobody asks for.
         return {need: value for need, value in handed.items() if need in needs}

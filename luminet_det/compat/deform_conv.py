@@ -91,8 +91,11 @@ def modulated_deform_conv_forward(
         offset: (N, 2 * deformable_group * kernel_h * kernel_w, H', W').
         mask: (N, deformable_group * kernel_h * kernel_w, H', W'), the weight of each sample.
         shape: kernel, stride, pad and dilation, each _h and _w, group, deformable_group.
+
+    Offsets and masks may be of a finer map than the output, as DyHead has them; see `_read`.
     """
     bias = bias if with_bias else None
+    offset, mask = (_read(tensor, output) for tensor in (offset, mask))
     output.copy_(_forward(input, weight, offset, mask, bias, _v2_geometry(**shape)))
 
 
@@ -114,13 +117,37 @@ def modulated_deform_conv_backward(
     **shape: int,
 ) -> None:
     """Add DCN v2's gradients to the five buffers; ``grad_bias`` only ``with_bias``."""
-    grads = _backward(grad_output, input, weight, offset, mask, _v2_geometry(**shape))
+    read = [_read(tensor, grad_output) for tensor in (offset, mask)]
+    grads = _backward(grad_output, input, weight, *read, _v2_geometry(**shape))
     grad_input += grads.input
     grad_weight += grads.weight
-    grad_offset += grads.offset
-    grad_mask += grads.mask
+    grad_offset += _put_back(grads.offset, offset)
+    grad_mask += _put_back(grads.mask, mask)
     if with_bias:
         grad_bias += grads.bias
+
+
+def _read(tensor: Tensor, output: Tensor) -> Tensor:
+    """What mmcv's kernel reads of offsets or masks (N, C, H, W) for an output (N, O, H', W'): (N, C, H', W').
+
+    It goes through each image's values in memory as if they were of the output's size. Where they are of a larger one,
+    it reads the first C * H' * W' of them, and networks with published weights were trained so.
+    """
+    channels, size = tensor.shape[1], output.shape[2:]
+    if tensor.shape[2:].numel() <= size.numel():
+        return tensor  # torchvision refuses what is not of the output's size
+    values = tensor.flatten(1)[:, : channels * size.numel()]
+    return values.unflatten(1, (channels, *size))
+
+
+def _put_back(gradient: Tensor, tensor: Tensor) -> Tensor:
+    """The gradient of what `_read` gives as one of the tensor it reads, 0 for the values it leaves out."""
+    if gradient.shape == tensor.shape:
+        return gradient
+    whole = gradient.new_zeros(len(tensor), tensor[0].numel())
+    values = gradient.flatten(1)
+    whole[:, : values.shape[1]] = values
+    return whole.view(tensor.shape)
 
 
 def _v1_geometry(

@@ -6,17 +6,29 @@ from torch import Tensor, nn
 
 from luminet_det.distillation.terms import Term
 
-TRANSFORMER = ('encoder', 'decoder', 'num_queries', 'panoptic_head')
+TRANSFORMER = ('encoder', 'decoder', 'num_queries')
+OTHERS = dict(
+    panoptic_head='a panoptic segmentor',
+    semantic_head='a panoptic segmentor',
+    language_model='a detector that is asked by text',
+    detector='a semi-supervised detector around another one',
+    semi_train_cfg='a semi-supervised detector around another one',
+    **dict.fromkeys(TRANSFORMER, 'a transformer'),
+)
 
 
 def refuse_other_kinds(settings: Collection[str]) -> None:
     """Raise ValueError if these settings of a model are those of a detector that cannot be a student."""
-    transformer = next((key for key in TRANSFORMER if key in settings), None)
-    if transformer or ('mask_head' in settings and 'roi_head' not in settings):
-        kind = 'a transformer' if transformer else 'an instance segmentor without boxes to start from'
+    others = dict(OTHERS)
+    if 'roi_head' not in settings:
+        others |= dict(mask_head='an instance segmentor without boxes to start from')
+        if 'bbox_head' not in settings:
+            others |= dict(rpn_head='a proposal network without a detector behind it')
+    if part := next((key for key in others if key in settings), None):
+        article = 'an' if part[0] in 'aeiou' else 'a'
         raise ValueError(
-            f'The student has a {transformer or "mask_head"}: it is {kind}, and students are two-stage detectors and '
-            "those with a dense head. Such a model can teach one by the tap 'neck'."
+            f'The student has {article} {part}: it is {others[part]}, and students are two-stage detectors and those '
+            "with a dense head. A model with a neck can teach one by the tap 'neck'."
         )
 
 

@@ -130,7 +130,10 @@ class DetectorStudent(Student):
         if term.tap not in FEATURE_TAPS:
             return self.example_rows(term)
         image = next(self.parameters()).new_zeros(1, 3, EXAMPLE_SIZE, EXAMPLE_SIZE)
-        maps = [feature_maps(model, image, (term.tap,))[term.tap] for model in (self, teacher)]
+        maps = []
+        for model, whose in ((self, 'student'), (teacher, 'teacher')):
+            with explain_neck(model, whose):
+                maps.append(feature_maps(model, image, (term.tap,))[term.tap])
         of_stride = [strides(model, term.tap, m, image) for model, m in zip((self, teacher), maps, strict=True)]
         levels = paired(term.tap, term.options['levels'], *maps, *of_stride, term.bridges)
         if term.takes_levels:

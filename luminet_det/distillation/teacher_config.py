@@ -13,16 +13,25 @@ from torch import nn
 from luminet_det.config import find
 from luminet_det.dataset_config import class_names, common_classes
 
+WEIGHTS = ('.pth', '.pt', '.ckpt', '.safetensors', '.bin')
+
 
 def resolve(setting: str | dict) -> Config | ConfigDict:
     """The config that a zoo name, a path or a model dict stands for, with `model_path`, the zoo's weights, if any.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It has no model.
+        ValueError: It has no model, or is a checkpoint.
     """
     if not isinstance(setting, str):
+        if 'type' not in setting and 'model' in setting:
+            raise ValueError('teacher.config is a whole config; give its model: teacher=dict(config=cfg.model, ...).')
         return ConfigDict(model=ConfigDict(setting))
+    if setting.endswith(WEIGHTS):
+        raise ValueError(
+            f'The teacher {setting} is a checkpoint, and its config is needed as well. Write '
+            f"teacher=dict(config='<its config>.py', checkpoint={setting!r})."
+        )
     path = find(setting, by_config=True)
     package, separator, _ = setting.partition('::')
     if separator:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from mmengine.config import Config
 from torch import nn
 
-from luminet_det import annotation_file
+from luminet_det import annotation_file, validated_classes
 from luminet_det.dataset_config import common_classes, config_sources
 from luminet_det.doctor import data, model, pixels
-from luminet_det.doctor.findings import Finding, Report
+from luminet_det.doctor.findings import FAIL, Finding, Report
 from luminet_det.doctor.task import Task
 
 
@@ -48,6 +48,9 @@ class DetectionTask(Task):
     def check_classes(self, student: nn.Module) -> Iterator[Finding]:
         classes = common_classes(getattr(self.datasets['train_dataloader'], 'metainfo', {}))
         yield from model.check_classes(student, classes, 'train_dataloader')
+        place = 'val_dataloader'
+        if found := validated_classes.difference(place, validated_classes.names(self.datasets.get(place)), classes):
+            yield Finding('classes', FAIL, *found)
 
     def look_at_order(self, distils: bool, lacking: str | None) -> None:
         """Whether names and numbers of the classes agree with the annotation file, which has both."""

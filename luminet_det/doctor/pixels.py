@@ -78,12 +78,17 @@ def check(preprocessor: nn.Module, found: Statistics) -> Iterator[Finding]:
         own_mean, own_deviation = (
             t.detach().cpu().double().numpy().reshape(-1) for t in (preprocessor.mean, preprocessor.std)
         )
+    centred = (np.abs(mean - own_mean) <= FAR_MEAN * deviation).all() and own_mean.any()
     shift, ratio = np.abs(mean - own_mean) / own_deviation, deviation / own_deviation
     text = (
         f'{found.images} images have mean {_listed(mean)} and deviation {_listed(deviation)}; '
         f'the model expects {_listed(own_mean)} and {_listed(own_deviation)}'
     )
-    if shift.max() > FAR_MEAN or ratio.max() > FAR_RATIO or ratio.min() < 1 / FAR_RATIO:
+    if centred and (own_deviation == 1).all():
+        yield Finding('pixels', OK, f'{text}: centred alone, as weights from Caffe expect')
+    elif (own_mean == 0).all() and (own_deviation == 255).all():
+        yield Finding('pixels', OK, f'{text}: from 0 to 1, as some weights expect')
+    elif shift.max() > FAR_MEAN or ratio.max() > FAR_RATIO or ratio.min() < 1 / FAR_RATIO:
         yield Finding(
             'pixels',
             WARN,

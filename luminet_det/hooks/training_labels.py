@@ -29,4 +29,4 @@ class TrainingLabelsHook(Hook):
                 f'The training set, a {type(dataset).__name__}, does not say the class of every image: give it an '
                 'attribute `labels`, one class index for each, or use a data set of luminet_det.'
             )
-        runner.message_hub.update_info(INFO, torch.as_tensor(labels, dtype=torch.int64), resumed=False)
+        runner.message_hub.runtime_info[INFO] = torch.as_tensor(labels, dtype=torch.int64)

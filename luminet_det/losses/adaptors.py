@@ -82,9 +82,10 @@ def common(*maps: Tensor) -> list[Tensor]:
     if not of_one_stride(*sizes):
         raise ValueError(
             f'Maps of {" and ".join(map(str, dict.fromkeys(sizes)))} are no maps of one stride, and were to be '
-            'compared position by position. The stride of one of the networks goes with the size of the images, and these are '
-            'not of the size that its adaptors were built for: set model.image_size of the classifier to their height '
-            'in pixels, or choose other maps in the term: stages=[...] of a classifier, levels=[...] of a detector.'
+            'compared position by position. The stride of one of the networks goes with the size of the images, and '
+            'these are not of the size that its adaptors were built for: set model.image_size of the classifier to '
+            'their height in pixels, or choose other maps in the term: stages=[...] of a classifier, levels=[...] of a '
+            'detector.'
         )
     height, width = map(min, *sizes)
     return [level[..., :height, :width] for level in maps]

@@ -71,6 +71,16 @@ def test_mmdets_bare_error_is_explained_with_the_channels_of_any_backbone(backbo
     assert type(raised.value.__cause__) is type(bare.value)
 
 
+@pytest.mark.parametrize('whose', ['student', 'teacher'])
+def test_a_loss_that_learns_from_maps_meets_the_same_words(tmp_path, whose):
+    right, wrong = (faster_rcnn(MOBILENET, channels) for channels in ([8, 8, 24, 1280], [24, 32, 96, 1280]))
+    student, of_teacher = (wrong, right) if whose == 'student' else (right, wrong)
+    teacher = pairs.save_teacher(tmp_path / 'teacher.pth', of_teacher)
+    term = dict(tap='neck', loss=dict(type='luminet_det.FGFILoss'))
+    with pytest.raises(ValueError, match=rf'FPN of the {whose} takes .*Write neck=dict\(in_channels=\[8, 8, 24, 1280'):
+        pairs.build(pairs.distilling(student, teacher, term))
+
+
 def test_asking_the_backbone_leaves_no_trace():
     detector = pairs.build(faster_rcnn(MOBILENET, [24, 32, 96, 1280]))
     detector.backbone.layer1.eval()

@@ -111,6 +111,26 @@ def test_v2_gradients_are_the_derivatives(geometry, with_bias):
     )
 
 
+def of_a_finer_map(tensor, size):
+    """(N, C, H, W) at the beginning of each image's memory, larger than it has to be, and random behind."""
+    finer = torch.randn(*tensor.shape[:2], *size, dtype=tensor.dtype, generator=torch.Generator().manual_seed(1))
+    finer.view(len(tensor), -1)[:, : tensor[0].numel()] = tensor.flatten(1)
+    return finer
+
+
+def test_v2_reads_offsets_of_a_finer_map_as_mmcvs_kernels_do():
+    x, offset, mask, weight, bias = example(GEOMETRIES[0])
+    expected = ops.modulated_deform_conv2d(x, offset, mask, weight, bias, *GEOMETRIES[0])
+    size = [2 * length for length in offset.shape[2:]]
+    finer = [of_a_finer_map(tensor, size).requires_grad_() for tensor in (offset, mask)]
+    assert torch.equal(ops.modulated_deform_conv2d(x, *finer, weight, bias, *GEOMETRIES[0]), expected)
+    assert torch.autograd.gradcheck(
+        lambda *read: ops.modulated_deform_conv2d(x, *read, weight, bias, *GEOMETRIES[0]), finer, fast_mode=True
+    )
+    with pytest.raises(RuntimeError, match='offset output dims'):
+        ops.modulated_deform_conv2d(x, offset[..., 1:], mask[..., 1:], weight, bias, *GEOMETRIES[0])
+
+
 def test_gradients_of_the_plainest_geometry_are_the_derivatives_entry_by_entry():
     x, offset, _, weight, _ = (t.requires_grad_() for t in example(GEOMETRIES[0], size=(4, 3)))
     assert torch.autograd.gradcheck(ops.deform_conv2d, (x, offset, weight))

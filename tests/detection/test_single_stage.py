@@ -482,7 +482,7 @@ def test_a_head_that_gives_probabilities_is_refused_on_its_tap(teachers):
         pairs.build(distilling(model, teachers('gfl')))
 
 
-@pytest.mark.parametrize('key', ['num_queries', 'decoder', 'mask_head'])
+@pytest.mark.parametrize('key', ['num_queries', 'decoder', 'mask_head', 'semantic_head', 'language_model', 'detector'])
 @pytest.mark.parametrize('kind', ['DistillSingleStageDetector', 'DistillTwoStageDetector'])
 def test_transformers_and_segmentors_without_boxes_are_told_that_they_cannot_be_students(kind, key):
     with pytest.raises(ValueError, match=f"The student has a {key}: .* can teach one by the tap 'neck'"):

@@ -290,6 +290,17 @@ def test_another_frameworks_file_is_recognised(tmp_path, teacher):
         Teacher(teacher['config'], str(tmp_path / 'tv.pth')).build()
 
 
+@pytest.mark.parametrize('setting', ['big.pth', dict(config='big.pth'), dict(config='big.pth', checkpoint='big.py')])
+def test_a_checkpoint_where_the_config_belongs_is_told_where_it_goes(setting):
+    with pytest.raises(ValueError, match=r"big.pth is a checkpoint.*dict\(config='.*', checkpoint='big.pth'\)"):
+        Teacher.from_setting(setting).build()
+
+
+def test_a_whole_config_as_the_model_is_told_so(teacher):
+    with pytest.raises(ValueError, match=r'dict\(config=cfg.model'):
+        Teacher.from_setting(dict(teacher, config=dict(model=teacher['config']))).build()
+
+
 def test_a_config_without_a_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match='has no `model`'):
         Teacher(config_file(tmp_path / 'c.py', train_cfg={}), 'x.pth').build()

@@ -41,6 +41,7 @@ def test_after_a_resume_losses_and_weights_are_those_of_the_uninterrupted_run(tm
     for work, more in ((whole, []), (resumed, ['--resume', whole / 'iter_2.pth'])):
         finished = runs.run(train.main, [config, '--work-dir', work, *flags, *more], tmp_path)
         assert finished.code == 0, finished.text
+    assert 'resumed key' not in finished.text
     for name in ('loss', *students.LOSSES):
         expected, found = runs.scalars(whole, name), runs.scalars(resumed, name)
         assert sorted(expected) == [1, 2, 3, 4]

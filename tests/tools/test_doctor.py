@@ -239,6 +239,21 @@ def test_missing_images_are_counted(tmp_path, own_data):
     assert 'step' in levels(found, 'SKIP')
 
 
+@pytest.mark.parametrize(('mean', 'std'), [([103.53, 116.28, 123.675], [1.0] * 3), ([0] * 3, [255.0] * 3)])
+def test_pixels_as_published_weights_were_trained_on_are_not_warned_of(tmp_path, config, mean, std):
+    options = [f'model.data_preprocessor.{key}={value}' for key, value in (('mean', mean), ('std', std))]
+    (finding,) = findings(tmp_path, config, '--cfg-options', *options)['pixels']
+    assert finding['level'] == 'OK'
+
+
+def test_validation_of_other_classes_is_named_with_both(tmp_path, config):
+    found = findings(tmp_path, config, '--cfg-options', "val_dataloader.dataset.metainfo.classes=('thing1','thing2')")
+    ok, failed = found['classes']
+    assert (ok['level'], failed['level']) == ('OK', 'FAIL')
+    assert 'val_dataloader numbers its classes thing1, thing2, train_dataloader thing0,' in failed['found']
+    assert 'val_dataloader.dataset' in failed['change']
+
+
 def test_pixels_far_from_the_models_statistics_are_warned_of(tmp_path, config):
     options = ['model.data_preprocessor.mean=[0.4,0.4,0.4]', 'model.data_preprocessor.std=[0.2,0.2,0.2]']
     (finding,) = findings(tmp_path, config, '--cfg-options', *options)['pixels']
