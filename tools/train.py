@@ -163,6 +163,13 @@ def _hold_out(cfg: Config, share: float) -> None:
                 f'--val-split trains on {key}={train.get(key)!r} and would test on {test.get(key)!r}: set '
                 f'test_dataloader.dataset.{key} as well.'
             )
+    if (split := test.get('split', 'train')) == train.get('split', 'train'):
+        raise ValueError(
+            f'--val-split holds out images of split={split!r}, and would test on all of these: set '
+            'test_dataloader.dataset.split to another one. Without a test set leave --val-split out, and hold images '
+            f'out by train_dataloader.dataset.val_fraction={share:g} and, in the data sets of val and test, the same '
+            "split and val_fraction with part='held-out'."
+        )
     # The images are those of the training set, what is done to them that of validation.
     treatment = ('transforms', 'resize', 'device_resident', 'device', 'on_error')
     held_out = {key: value for key, value in train.items() if key not in treatment}

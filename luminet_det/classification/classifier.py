@@ -116,15 +116,25 @@ class Classifier(BaseModel):
         if mode == 'predict':
             return [dict(logits=self.outputs(inputs).logits.float(), labels=labels, index=index)]
         if mode == 'loss':
-            if not self._checked:
-                self._check_classes()
             return self.loss(inputs, labels, index)
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
 
     def outputs(self, inputs: Tensor) -> Outputs:
-        """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits."""
+        """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits.
+
+        Raises:
+            TypeError: It gives neither logits nor what has them.
+        """
         outputs = self.network(inputs)
-        return Outputs(outputs, (), (), None) if isinstance(outputs, Tensor) else outputs
+        if isinstance(outputs, Tensor):
+            return Outputs(outputs, (), (), None)
+        if not isinstance(getattr(outputs, 'logits', None), Tensor):
+            shown = f' ({", ".join(type(part).__name__ for part in outputs)})' if isinstance(outputs, tuple) else ''
+            raise TypeError(
+                f'{type(self.network).__name__} gives a {type(outputs).__name__}{shown}. Have its forward return the '
+                'logits (B, C), or luminet_det.classification.models.Outputs(logits, features, before_relu, embedding).'
+            )
+        return outputs
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
         """The losses of a training step: `loss_ce`, and `top1`, the percentage of the batch that is right."""
@@ -151,6 +161,7 @@ class Classifier(BaseModel):
                     f'batch size that does not leave one image over: {error}'
                 ) from error
             raise
+        self.check_classes(found['logits'].shape[1])
         self._labels.watch(found['outside'], labels, index, found['logits'].shape[1])
         return found
 
@@ -221,13 +232,25 @@ class Classifier(BaseModel):
             )
         return {'loss_ce': sum(0 * parameter.sum() for parameter in self.parameters())}
 
-    def _check_classes(self) -> None:
+    def check_classes(self, outputs: int, counted: str = '') -> None:
+        """Raise ValueError, once, if so many logits are not one for each class of the training set, or of one alone.
+
+        Args:
+            outputs: How many the network gives.
+            counted: How that is known, if not by having run it.
+        """
+        if self._checked:
+            return
         classes = run_info('dataset_meta', {}).get('classes')
-        if classes is not None and len(classes) != (outputs := num_logits(self.network)):
+        if classes is not None and len(classes) != outputs:
             raise ValueError(
                 f'The network has {outputs} outputs, and the training set {len(classes)} classes. '
-                f'Set model.network.num_classes={len(classes)}. (Counted on its last linear layer in the order of '
-                'definition; define that of the logits last.)'
+                f'Set model.network.num_classes={len(classes)}.{counted}'
+            )
+        if classes is not None and len(classes) == 1:
+            raise ValueError(
+                f'The training set has one class, {classes[0]}, of which there is nothing to learn. Set '
+                'train_dataloader.dataset.data_root to the folder that has one for each class, or for each split.'
             )
         self._checked = True
 

@@ -1,12 +1,16 @@
 """DistillClassifier: a classifier that listens to frozen ones on its own images."""
 
+import logging
+
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from luminet_det.classification.classifier import Classifier, check_settings
 from luminet_det.classification.given import comparable, given, parts, require_before_relu, wanted
 from luminet_det.classification.label_guard import with_labels
 from luminet_det.classification.mutual import mutual_objective
+from luminet_det.classification.network import num_logits
 from luminet_det.classification.norms import norms_before_relu
 from luminet_det.classification.segments import require_segments
 from luminet_det.classification.teacher import ClassifierTeacher
@@ -15,6 +19,7 @@ from luminet_det.distillation.peers import weighed
 from luminet_det.distillation.running import run_info, training_hub
 from luminet_det.distillation.taps import chosen
 from luminet_det.distillation.terms import Given, Term
+from luminet_det.losses import LumiNetLoss
 from luminet_det.registry import MODELS
 
 OF_IMAGES = ('target', 'index', 'training_labels', 'epoch')
@@ -64,6 +69,19 @@ class DistillClassifier(Student, Classifier):
         check_settings(kwargs, 'teacher', 'distill')
         super().__init__(*args, **kwargs)
         self.listen(teacher, distill)
+        if not self.scale_is_fixed:
+            print_log(
+                "model.ce_weight is 0, and LumiNetLoss sees neither scale nor offset of a class's logits: the largest "
+                'logit need not be that of the class. Set model.ce_weight=1.0 or 2.0, as published.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+    @property
+    def scale_is_fixed(self) -> bool:
+        """Whether a loss sees the scale and the offset of each class's logits, as LumiNet alone does not."""
+        on_logits = [term.loss for term in self.terms if term.tap == 'logits' and term.loss_weight]
+        return bool(self.ce_weight) or not on_logits or any(not isinstance(loss, LumiNetLoss) for loss in on_logits)
 
     def accept(self, teacher: nn.Module) -> None:
         """Only a classifier of this package gives the same taps."""
@@ -110,6 +128,12 @@ class DistillClassifier(Student, Classifier):
             self.guard.check()
             own = super().loss(inputs, labels, index)
             return {**own, **self.weigh([], own)}
+        # Before the teacher's classes are compared with them.
+        self.check_classes(
+            num_logits(self.network),
+            ' (Counted on its last linear layer in the order of definition; where that is not the one of the logits, '
+            'give the network an attribute num_classes.)',
+        )
         self.start()
         handed = self._handed([term for _, term, _ in active], labels, index)
         found = self.evaluate(inputs, labels, index, tuple(name for name, *_ in active), handed)

@@ -34,7 +34,13 @@ def build_network(setting: dict) -> nn.Module:
 
 
 def num_logits(network: nn.Module) -> int:
-    """Columns of a network's logits: outputs of its last linear layer, or of its last convolution if it has none."""
+    """Columns of a network's logits, without running it.
+
+    Its `num_classes` where it has one, else the outputs of its last linear layer in the order of definition, or of its
+    last convolution if it has none.
+    """
+    if isinstance(said := getattr(network, 'num_classes', None), int):
+        return said
     layer = last_layer(network)
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
 

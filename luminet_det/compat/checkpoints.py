@@ -105,7 +105,7 @@ def _guarded(path: str, read: Callable[[], Any]) -> Any:
                     f'{path} was refused: besides weights it holds {found}, and nothing of that was run. '
                     'If you made the file, save its weights alone, '
                     "`torch.save(checkpoint['state_dict'], 'weights.pth')`, or checkpoint['model'] as some call it, "
-                    'and load that file.'
+                    "or of a whole network `torch.save(network.state_dict(), 'weights.pth')`, and load that file."
                 ) from None
             if 'CUDA' in str(error) or (broken := _broken(path)) is None:
                 raise

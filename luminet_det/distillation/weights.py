@@ -129,7 +129,8 @@ def _foreign(keys: list[str]) -> str:
     prefix = Counter(k.split('.')[0] for k in keys).most_common(1)[0][0] if keys else ''
     if prefix in ('student', 'teacher', 'architecture', 'detector', 'model'):
         return (
-            f"the weights lie under the prefix '{prefix}.', as a distillation wrapper saves them; export the "
-            'plain student first.'
+            f"the weights lie under the prefix '{prefix}.', as wrappers of other projects save them; export the plain "
+            f"student first, for instance by {{key.removeprefix('{prefix}.'): value for key, value in weights.items() "
+            f"if key.startswith('{prefix}.')}}."
         )
     return 'this is no checkpoint of a model of this kind.'

@@ -23,7 +23,7 @@ def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
     luminet = [term for term in logits if isinstance(term.loss, LumiNetLoss)]
     size = cfg.train_dataloader.get('batch_size') or 0
     traps = [
-        *_scale(model, logits, luminet),
+        *_scale(model),
         *_rows(size, luminet),
         *_last_batch(size, images, cfg.train_dataloader),
         *_channels(model),
@@ -34,8 +34,8 @@ def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
         yield Finding('recipe', OK, f'cross-entropy weighs {model.ce_weight:g}{heard}; {size} images a batch')
 
 
-def _scale(model: nn.Module, logits: list, luminet: list) -> Iterator[Finding]:
-    if luminet and len(luminet) == len(logits) and not model.ce_weight:
+def _scale(model: nn.Module) -> Iterator[Finding]:
+    if not getattr(model, 'scale_is_fixed', True):
         yield Finding(
             'recipe',
             WARN,

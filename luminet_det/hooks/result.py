@@ -75,6 +75,13 @@ class ResultHook(Hook):
                 f'The run that is resumed chooses its best epoch by the {before}, this one would by the {now}: start '
                 'it with the same --val-split and val_dataloader, or train anew in another --work-dir.'
             )
+        for place in ('val', 'test'):
+            if _is_trained_on(runner, f'{place}_dataloader'):
+                runner.logger.warning(
+                    f'{place}_dataloader reads the images of training, so that its scores say nothing about new ones. '
+                    f'Set {place}_dataloader.dataset.split, or hold images out: val_fraction in both data sets, and '
+                    "part='held-out' in this one."
+                )
         self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
         self._keep(runner)
@@ -205,6 +212,16 @@ def _tests_elsewhere(runner: Runner) -> bool:
     if runner._test_loop is None or not str(test.get('type')).startswith('luminet_det.'):
         return False
     return any(val.get(key) != test.get(key) for key in ('type', 'data_root', 'split'))
+
+
+def _is_trained_on(runner: Runner, place: str) -> bool:
+    """Whether a loader of labelled images has those of training, none of which are held out from it."""
+    loaders = [runner.cfg.get(loader) or {} for loader in ('train_dataloader', place)]
+    train, other = (loader.get('dataset') or {} for loader in loaders)
+    if not str(train.get('type')).startswith('luminet_det.'):
+        return False
+    defaults = dict(type=None, data_root=None, split='train', part='train')
+    return all(train.get(key, default) == other.get(key, default) for key, default in defaults.items())
 
 
 def _listed(scores: dict[str, float]) -> str:

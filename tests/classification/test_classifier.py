@@ -9,6 +9,7 @@ from torch import nn
 from luminet_det.classification import classifier
 from luminet_det.classification.data import collate_images
 from luminet_det.registry import METRICS, MODELS
+from tests import methods
 from tests.classification import small
 
 
@@ -250,6 +251,51 @@ def test_a_list_of_initialisations_is_mmengines(tmp_path, checkpoint):
     constant = dict(type='Constant', layer='Linear', val=0.5)
     model = small.build(small.setting(init_cfg=[constant] + [weights] * checkpoint))
     assert (model.network.fc.weight == 0.5).all() == (not checkpoint)
+
+
+@MODELS.register_module()
+class Elsewhere(small.SmallNet):
+    """A network as other projects write them: its logits are not of the layer defined last, and it gives more."""
+
+    def __init__(self, gives='logits', **settings) -> None:
+        super().__init__(**settings)
+        self.gives = gives
+        self.projection = torch.nn.Linear(8, 16)
+
+    def forward(self, x):
+        outputs = super().forward(x)
+        return dict(logits=outputs.logits, tuple=(outputs.logits, {}), dict=dict(logits=outputs.logits))[self.gives]
+
+
+def test_logits_are_counted_where_they_come_out():
+    methods.hub('four', dataset_meta=dict(classes=tuple('abcd')))
+    model = small.build(small.setting(network=dict(type='luminet_det.Elsewhere')))
+    assert small.losses(model)['loss_ce'] > 0
+    methods.hub('three', dataset_meta=dict(classes=tuple('abc')))
+    with pytest.raises(ValueError, match='has 4 outputs, and the training set 3 classes'):
+        small.losses(small.build(small.setting(network=dict(type='luminet_det.Elsewhere'))))
+
+
+def test_a_training_set_of_one_class_is_refused():
+    methods.hub('one', dataset_meta=dict(classes=('cat',)))
+    with pytest.raises(ValueError, match=r'has one class, cat,.*train_dataloader\.dataset\.data_root'):
+        small.losses(small.build(small.setting(num_classes=1)), small.batch(classes=1))
+
+
+@pytest.mark.parametrize(('gives', 'shown'), [('tuple', r'a tuple \(Tensor, dict\)'), ('dict', 'a dict')])
+def test_a_network_that_gives_something_else_is_told_what_to_return(gives, shown):
+    model = small.build(small.setting(network=dict(type='luminet_det.Elsewhere', gives=gives)))
+    with pytest.raises(TypeError, match=rf'Elsewhere gives {shown}. Have its forward return the logits'):
+        small.losses(model)
+
+
+@pytest.mark.parametrize('key', ['weights', 'pretrained'])
+def test_published_weights_for_other_classes_are_told_where_they_go(key):
+    network = dict(type='luminet_det.TorchvisionNetwork', name='resnet18', num_classes=4, **{key: 'DEFAULT'})
+    with pytest.raises(
+        ValueError, match=rf"network.{key}=.*model.init_cfg=dict.*'torchvision://resnet18.imagenet1k_v1"
+    ):
+        small.build(small.setting(network=network))
 
 
 def test_options_of_compile_are_a_dict():

@@ -241,6 +241,23 @@ def test_held_out_images_are_treated_as_those_of_validation(teacher, tmp_path):
     assert (cfg.train_dataloader.dataset.resize, cfg.val_dataloader.dataset.resize) == (48, 32)
 
 
+def test_a_val_split_whose_test_is_on_the_same_images_is_refused(teacher, tmp_path):
+    finished = trained(
+        tmp_path, small.distilling(teacher), '--val-split', '0.34', **{'test_dataloader.dataset.split': 'train'}
+    )
+    assert finished.code == 2
+    assert 'would test on all of these: set test_dataloader.dataset.split' in finished.last_line
+    assert 'val_fraction=0.34' in finished.last_line
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_a_validation_on_the_images_of_training_is_warned_of(teacher, tmp_path, split):
+    changes = {f'{place}_dataloader.dataset.split': split for place in ('val', 'test')}
+    finished = trained(tmp_path, small.distilling(teacher), epochs=1, **changes)
+    assert finished.code == 0, finished.text
+    assert ('val_dataloader reads the images of training' in finished.text) == (split == 'train')
+
+
 @pytest.mark.parametrize('share', ['0', '1.5'])
 def test_a_val_split_that_is_no_share_is_refused(teacher, tmp_path, share):
     finished = trained(tmp_path, small.distilling(teacher), '--val-split', share)

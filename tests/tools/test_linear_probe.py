@@ -261,6 +261,7 @@ def test_a_network_without_an_embedding_is_refused(classifier, folder):
         ([], 'There is nothing to probe on. Give --data tiny-imagenet, stl10'),
         (['--data', 'nowhere'], '--data nowhere is neither a folder nor one of tiny-imagenet'),
         (['--data', 'tiny-imagenet', '--data-root', 'gone'], "Tiny-ImageNet is not at data_root='gone'"),
+        (['--data', 'stl10', '--data-root', 'gone'], 'If it is elsewhere: --data-root <its folder>.'),
         (['--data', '{folder}', '--data-root', 'gone'], '--data-root is for tiny-imagenet'),
         (['--data', '{folder}', '--lrs', '-1'], '--lrs [-1.0]: expected one number above 0'),
         (['--data', '{folder}', '--epochs', '0'], '--epochs 0'),

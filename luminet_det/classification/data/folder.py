@@ -1,10 +1,12 @@
 """Image folders: a folder for each class."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
 from luminet_det.registry import DATASETS
@@ -12,6 +14,8 @@ from luminet_det.registry import DATASETS
 from .images import LabelledImages
 from .missing import MissingData
 from .sources import SHOWN, FileImages
+
+OTHER_IMAGES = ('.avif', '.gif', '.heic', '.heif', '.jfif', '.jp2', '.jpe', '.jxl', '.raw', '.svg', '.tga')
 
 
 def class_folders(folder: Path) -> tuple[str, ...]:
@@ -40,8 +44,27 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
             'rename them; the classes are the folders of the training split.'
         )
     places = {name: i for i, name in enumerate(classes)}
-    samples = make_dataset(str(folder), places, extensions=IMG_EXTENSIONS, allow_empty=True)
+    left_out: Counter[str] = Counter()
+
+    def is_image(path: str) -> bool:
+        name = Path(path)
+        if name.name.startswith('.'):
+            return False  # as macOS writes beside each file of another system's disk
+        ending = name.suffix.lower()
+        if ending not in IMG_EXTENSIONS and ending in OTHER_IMAGES:
+            left_out[ending] += 1
+        return ending in IMG_EXTENSIONS
+
+    samples = make_dataset(str(folder), places, is_valid_file=is_image, allow_empty=True)
     paths = [path for path, _ in samples]
+    if left_out:
+        endings = ', '.join(f'{count} {ending}' for ending, count in sorted(left_out.items()))
+        print_log(
+            f'{folder}: left out are images in formats that are not read: {endings}. Convert them to one of '
+            f'{", ".join(IMG_EXTENSIONS)}.',
+            logger='current',
+            level=logging.WARNING,
+        )
     return FileImages(paths, np.array([label for _, label in samples], dtype=np.int64), classes, str(folder))
 
 
@@ -60,14 +83,17 @@ class ImageFolder(LabelledImages):
     def load(self) -> FileImages:
         folder = self.data_root / self.split if self.split else self.data_root
         if not class_folders(folder):
+            others = [name for name in class_folders(self.data_root) if class_folders(self.data_root / name)]
+            there = f'; if one of these is it, set its split to {" or ".join(map(repr, others))}' if others else ''
             raise MissingData(
                 f'An image folder (split={self.split!r})',
                 self.data_root,
                 'wherever it was made',
                 {
                     'with splits': f'{self.split or "train"}/<class>/*.png',
-                    'without, for split=None': '<class>/*.png  (or .jpg, .webp, ...)',
+                    'without, for split=None, where nothing is validated': '<class>/*.png  (or .jpg, .webp, ...)',
                 },
+                lacking=f'it holds {", ".join(others)}{there}' if others and self.split else '',
             )
         classes = class_folders(self.data_root / 'train') if self.split else ()
         return read(folder, classes or class_folders(folder))

@@ -17,6 +17,9 @@ class MissingData(FileNotFoundError):
         layouts: For each accepted layout its name and a drawing, lines of paths under `data_root`.
         lacking: What of a layout is absent although the rest is there.
         downloads: Whether `download=True` would fetch it.
+
+    Attributes:
+        facts: The message but for its last line, which says where a config names the folder.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class MissingData(FileNotFoundError):
         ]
         for kind, drawing in layouts.items():
             lines += [f'  {kind}', *(f'    {line}' for line in drawing.strip('\n').splitlines())]
+        self.facts = '\n'.join(lines)
         lines += ["If it is elsewhere: train_dataloader.dataset.data_root='<its folder>', and so for val and test."]
         super().__init__('\n'.join(lines))
 

@@ -18,15 +18,20 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.De
 DEEP = ('I', 'F')
 
 
+class TooDeep(ValueError):
+    """An image of more than 8 bits a channel."""
+
+
 class UnreadableImage(ValueError):
     """A file that is missing, truncated, too deep or no image: `path`, and `reason`, mostly in Pillow's words."""
 
     def __init__(self, path: str, cause: BaseException) -> None:
         self.path = path
         self.reason = 'no known image format' if isinstance(cause, UnidentifiedImageError) else str(cause)
+        mend = 'Save it with 8' if isinstance(cause, TooDeep) else 'Copy that file again'
         super().__init__(
-            f"{path} cannot be read: {self.reason}. Copy that file again, or set on_error='skip' in the data set's "
-            'config to leave unreadable images out of their batches.'
+            f"{path} cannot be read: {self.reason}. {mend}, or set on_error='skip' in the data set's config to leave "
+            'unreadable images out of their batches.'
         )
 
 
@@ -105,7 +110,7 @@ class FileImages:
         try:
             with Image.open(path) as image:
                 if image.mode.startswith(DEEP):
-                    raise ValueError(f'its pixels (Pillow: mode {image.mode}) have more than 8 bits; save it with 8')
+                    raise TooDeep(f'its pixels (Pillow: mode {image.mode}) have more than 8 bits')
                 return functional.pil_to_tensor(image.convert('RGB'))
         except UNREADABLE as error:
             raise UnreadableImage(path, error) from error

@@ -9,6 +9,7 @@ from luminet_det.classification.models.library_network import LibraryNetwork
 from luminet_det.classification.models.outputs import Outputs
 from luminet_det.registry import MODELS
 
+PUBLISHED = 1000  # classes of all published weights
 OWN_NORMALISATION = ('googlenet', 'inception_v3')
 
 
@@ -30,7 +31,7 @@ class TorchvisionNetwork(LibraryNetwork):
         **kwargs: More of that model's own, e.g. `weights='IMAGENET1K_V1'`, which downloads, or `dropout=0.2`.
 
     Raises:
-        ValueError: torchvision has no classification model of this name.
+        ValueError: torchvision has no classification model of this name, or its weights are for other classes.
     """
 
     key_map = (
@@ -50,6 +51,13 @@ class TorchvisionNetwork(LibraryNetwork):
             )
         if name in OWN_NORMALISATION:
             kwargs.setdefault('transform_input', True)
+        published = next((key for key in ('weights', 'pretrained') if kwargs.get(key)), None)
+        if published and num_classes != PUBLISHED:
+            raise ValueError(
+                f'network.{published}={kwargs[published]!r} are weights for {PUBLISHED} classes, and '
+                f"network.num_classes={num_classes}. Write model.init_cfg=dict(type='Pretrained', "
+                f"checkpoint='torchvision://{name}.imagenet1k_v1') instead: the last layer then starts anew."
+            )
         model = models.get_model(name, num_classes=num_classes, **kwargs)
         only = getattr(model, 'image_size', None)
         super().__init__(model, [only] if only else [128, 224, 299, 64, 32], name)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from luminet_det.classification.data import LabelledImages
+from luminet_det.classification.data import LabelledImages, MissingData
 from luminet_det.registry import DATASETS
 
 # Type, splits, folder.
@@ -39,12 +39,17 @@ def target(cfg: Config, data: str | None, data_root: str | None, resize: int, on
 
     Raises:
         ValueError: No data is named, or the splits differ in their classes.
-        MissingData: It is not there.
+        FileNotFoundError: It is not there.
     """
     train, test, name = _settings(cfg, data, data_root)
     # The cache reads the images' source, which device-resident sets let go of.
     chosen = dict(device_resident=False, **({'on_error': on_error} if on_error else {}))
-    built = [DATASETS.build({'resize': resize, **settings, **chosen}) for settings in (train, test)]
+    try:
+        built = [DATASETS.build({'resize': resize, **settings, **chosen}) for settings in (train, test)]
+    except MissingData as error:
+        if data not in KNOWN:
+            raise
+        raise FileNotFoundError(f'{error.facts}\nIf it is elsewhere: --data-root <its folder>.') from error
     first, second = (dataset.metainfo['classes'] for dataset in built)
     if first != second:
         raise ValueError(

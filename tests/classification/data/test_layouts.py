@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from torchvision import datasets as torchvision_datasets
 
 from luminet_det.classification import data
@@ -249,6 +250,24 @@ def test_any_image_folder_is_read_with_and_without_splits(tmp_path):
     assert ImageFolder(tmp_path / 'val', split=None).labels.tolist() == [0, 1]
     with pytest.raises(MissingData, match='split=.test.'):
         ImageFolder(tmp_path, split='test')
+
+
+def test_images_in_formats_that_are_not_read_are_counted_and_hidden_files_left_out(tmp_path, caplog):
+    root = written.tree(tmp_path / 'train', each=2)
+    for name in ('one.gif', 'two.GIF', 'three.heic', '._four.png', 'Thumbs.db'):
+        (root / 'ant' / name).write_bytes(b'')
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    assert len(ImageFolder(tmp_path)) == 6
+    logger.removeHandler(caplog.handler)
+    assert 'not read: 2 .gif, 1 .heic. Convert them' in caplog.text
+
+
+def test_another_name_of_a_split_is_told(tmp_path):
+    for split in ('train', 'test'):
+        written.tree(tmp_path / split)
+    with pytest.raises(MissingData, match="if one of these is it, set its split to 'test' or 'train'"):
+        ImageFolder(tmp_path, split='val')
 
 
 def test_an_unknown_split_is_told_the_known_ones(tmp_path):
