@@ -12,7 +12,16 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from luminet_det import config, in_use, measured, moved_run, seen_batches, training_set, unread_annotations
+from luminet_det import (
+    config,
+    in_use,
+    measured,
+    moved_run,
+    run_settings,
+    seen_batches,
+    training_set,
+    unread_annotations,
+)
 from luminet_det.class_name import class_name
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
@@ -62,6 +71,7 @@ def configure(args: Namespace, command: str | None = None) -> Config:
         command: What to print on Ctrl-C; default: this process's own command line and `--resume`.
     """
     cfg = config.load(args)
+    run_settings.check(cfg)
     if class_name(cfg.optim_wrapper).endswith('AmpOptimWrapper') and not torch.cuda.is_available():
         _require_gpu(cfg)
     if args.fsdp:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 
-from luminet_det import config
+from luminet_det import config, run_settings
 from luminet_det.doctor import model, ops, pixels, platform, precision, step, teachers
 from luminet_det.doctor.classification import ClassificationTask
 from luminet_det.doctor.data import LOADERS
@@ -47,6 +47,7 @@ def _read(args: Namespace, found: dict) -> Iterator[Finding]:
     DefaultScope.get_instance('doctor', scope_name=cfg.get('default_scope') or 'mmdet')
     yield from model.check_keys(cfg)
     found['cfg'] = cfg
+    run_settings.check(cfg)
 
 
 class _Examination:

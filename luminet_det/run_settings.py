@@ -1,0 +1,100 @@
+"""The settings of a run beside model and data: those that nothing takes are named before the first step."""
+
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mmengine.hooks import CheckpointHook, EMAHook
+from mmengine.registry import HOOKS, LOOPS, MODELS, PARAM_SCHEDULERS, Registry
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from luminet_det.class_name import class_name
+from luminet_det.distillation.settings import check_keys, settings_of, takes_any
+
+OF_REGISTRY = {'type', '_scope_'}
+# What `Runner.build_dataloader` takes beside torch's own settings.
+OF_LOADERS = ('sampler', 'batch_sampler', 'dataset', 'worker_init_fn', 'collate_fn', 'num_batch_per_epoch')
+PACKAGES = dict(
+    TensorboardVisBackend='tensorboard',
+    WandbVisBackend='wandb',
+    MLflowVisBackend='mlflow',
+    ClearMLVisBackend='clearml',
+    NeptuneVisBackend='neptune',
+    DVCLiveVisBackend='dvclive',
+    AimVisBackend='aim',
+)
+
+
+def check(cfg: Mapping) -> None:
+    """Look at loops, schedulers, hooks, loaders and visualisation.
+
+    Left alone, mmengine stops at a Python error without the config's line; at a mistyped setting of the CheckpointHook
+    only when it saves, after the first epoch.
+
+    Raises:
+        ValueError: One of them has a setting that it does not take, or a package is not installed.
+    """
+    for place, setting, known in _settings(cfg):
+        if known is not None:
+            check_keys(place, {*setting} - OF_REGISTRY, known)
+    for backend in (cfg.get('visualizer') or {}).get('vis_backends') or []:
+        package = PACKAGES.get(kind := class_name(backend))
+        if package and importlib.util.find_spec(package) is None:
+            raise ValueError(
+                f'visualizer.vis_backends has {kind}, and the package {package} is not installed: pip install '
+                f'{package}, or take it out.'
+            )
+
+
+def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
+    """What is set, where, and what may be; None if that is not known."""
+    for part, loop in (('train', 'EpochBasedTrainLoop'), ('val', 'ValLoop'), ('test', 'TestLoop')):
+        if setting := cfg.get(f'{part}_cfg'):
+            if part == 'train' and not setting.get('by_epoch', True):
+                loop = 'IterBasedTrainLoop'
+            known = _known(_class(LOOPS, setting.get('type', loop)))
+            yield f'{part}_cfg', setting, known and [*known, 'by_epoch']
+        if isinstance(setting := cfg.get(f'{part}_dataloader'), Mapping):
+            yield f'{part}_dataloader', setting, [*settings_of(DataLoader), *OF_LOADERS]
+    schedulers = cfg.get('param_scheduler') or []
+    for i, setting in enumerate(schedulers if isinstance(schedulers, list | tuple) else []):
+        known = _known(_class(PARAM_SCHEDULERS, setting.get('type')))
+        yield f'param_scheduler.{i}', setting, known and [*known, 'convert_to_iter_based']
+    default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
+    custom = {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
+    for place, setting in (default | custom).items():
+        if isinstance(setting, Mapping) and (hook := _class(HOOKS, setting.get('type'))):
+            known = _known(hook, _handed_on(hook, setting))
+            yield place, setting, known and [*known, 'priority']
+
+
+def _class(registry: Registry, kind: Any) -> Any:
+    """The class that a type names, or is; None of an unknown one, of which the registry has an error of its own."""
+    if not isinstance(kind, str):
+        return kind
+    with registry.switch_scope_and_registry(None) as scope:
+        return scope.get(kind)
+
+
+def _handed_on(hook: type, setting: Mapping) -> Callable | None:
+    """Where a hook's other settings go."""
+    if issubclass(hook, CheckpointHook):
+        return Runner.save_checkpoint
+    if issubclass(hook, EMAHook):
+        return _class(MODELS, setting.get('ema_type', 'ExponentialMovingAverage'))
+    return None
+
+
+def _known(made: Any, further: Callable | None = None) -> list[str] | None:
+    """What a class takes: its own settings and, where it hands others on, those of its bases or of `further`."""
+    if not inspect.isclass(made):
+        return None
+    own = [base for base in made.__mro__[:-1] if '__init__' in vars(base)]
+    names = []
+    for taking in (*own, *([further] if further else [])):
+        names += settings_of(taking)
+        if not takes_any(taking):
+            return names
+    return None

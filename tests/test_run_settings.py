@@ -1,0 +1,78 @@
+"""Settings of loops, schedulers, hooks and loaders: a mistyped one is named with its place and the nearest."""
+
+import pytest
+from mmdet.utils import register_all_modules
+from mmengine.config import ConfigDict
+
+from luminet_det import run_settings
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    register_all_modules(init_default_scope=True)
+
+
+def hook(kind, **settings):
+    return dict(type=kind, **settings)
+
+
+SOUND = dict(
+    train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2, val_interval=1, dynamic_intervals=[(1, 1)]),
+    val_cfg=dict(type='ValLoop', fp16=False),
+    param_scheduler=[
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=5),
+        dict(type='MultiStepLR', milestones=[1], gamma=0.1, convert_to_iter_based=True),
+        dict(type='mmdet.QuadraticWarmupLR', begin=0, end=1),
+    ],
+    default_hooks=dict(
+        checkpoint=hook('CheckpointHook', interval=1, save_best='auto', meta=dict(of='mine')),
+        logger=hook('LoggerHook', interval=1, priority=60),
+        timer=None,
+    ),
+    custom_hooks=[
+        hook('EMAHook', ema_type='ExpMomentumEMA', momentum=0.1, update_buffers=True, priority=49),
+        hook('luminet_det.ResultHook', metric='coco/bbox_mAP'),
+        hook('SomeoneElsesHook', whatever=1),
+    ],
+    train_dataloader=dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler'), dataset=dict()),
+    visualizer=dict(vis_backends=[dict(type='LocalVisBackend')]),
+)
+
+
+def test_sound_settings_pass():
+    run_settings.check(ConfigDict(SOUND))
+    run_settings.check(ConfigDict(train_cfg=dict(by_epoch=False, max_iters=4), val_cfg=None, visualizer=None))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(train_cfg=dict(by_epoch=True, max_epoch=2)), "train_cfg has no setting 'max_epoch'.*'max_epochs'"),
+        (dict(train_cfg=dict(by_epoch=False, max_epochs=2)), "train_cfg has no setting 'max_epochs'.*max_iters"),
+        (dict(val_cfg=dict(type='ValLoop', fp=True)), "val_cfg has no setting 'fp'"),
+        (dict(val_dataloader=dict(batch_sze=4)), "val_dataloader has no setting 'batch_sze'.*'batch_size'"),
+        (
+            dict(param_scheduler=[dict(type='LinearLR', start_factr=0.1)]),
+            r"param_scheduler\.0 has no setting 'start_factr'.*'start_factor'",
+        ),
+        (
+            dict(default_hooks=dict(checkpoint=hook('CheckpointHook', intervall=1))),
+            r"default_hooks\.checkpoint has no setting 'intervall'.*'interval'",
+        ),
+        (
+            dict(custom_hooks=[hook('EMAHook', momentm=0.1)]),
+            r"custom_hooks\.0 has no setting 'momentm'.*'momentum'",
+        ),
+        (dict(custom_hooks=[hook('luminet_det.ResultHook', metrics='x')]), r"custom_hooks\.0 has no .*'metric'"),
+    ],
+)
+def test_a_mistyped_setting_is_named_with_its_place(changes, message):
+    with pytest.raises(ValueError, match=message):
+        run_settings.check(ConfigDict(SOUND | changes))
+
+
+def test_a_visualisation_whose_package_is_absent_is_named(monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    backends = dict(visualizer=dict(vis_backends=[dict(type='LocalVisBackend'), dict(type='WandbVisBackend')]))
+    with pytest.raises(ValueError, match='has WandbVisBackend, and the package wandb is not installed: pip install'):
+        run_settings.check(ConfigDict(SOUND | backends))
