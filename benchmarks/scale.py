@@ -13,9 +13,7 @@ import copy
 import json
 import os
 import platform
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import luminet_det
 from benchmarks.memory import peak_bytes
 from benchmarks.scaled_pair import COCO, ScaledPair
+from benchmarks.step_cost.measure import interleaved, ratio
 from luminet_det.config import find
 from luminet_det.losses import LumiNetLoss
 
@@ -67,14 +66,15 @@ def grow(axis: str, values: tuple[int, ...], repeats: int) -> list[dict]:
             for kind in ('plain', 'distilling')
         },
         repeats,
+        torch.device('cpu'),
     )
     base = BASE[axis]
     peaks = {value: peak_bytes(lambda pair=pair: pair.step(pair.distilling)) for value, pair in pairs.items()}
     return [
         {
             axis: value,
-            'distilling_over_base': ratio(seconds, (value, 'distilling'), (base, 'distilling')),
-            'distilling_over_plain': ratio(seconds, (value, 'distilling'), (value, 'plain')),
+            'distilling_over_base': ratio(seconds[(value, 'distilling')], seconds[(base, 'distilling')])['median'],
+            'distilling_over_plain': ratio(seconds[(value, 'distilling')], seconds[(value, 'plain')])['median'],
             'peak_over_base': peaks[value] / peaks[base],
         }
         for value in values
@@ -87,14 +87,14 @@ def classes(repeats: int) -> list[dict]:
     losses = {number: _loss(pair.rows, number + 1) for number, pair in pairs.items()}
     steps = {(number, 'step'): (lambda pair=pair: pair.step(pair.distilling)) for number, pair in pairs.items()}
     steps |= {(number, 'loss'): loss for number, loss in losses.items()}
-    seconds = interleaved(steps, repeats)
+    seconds = interleaved(steps, repeats, torch.device('cpu'))
     return [
         dict(
             classes=number,
             rows=pairs[number].rows,
             matrix_bytes=(matrix := pairs[number].rows * (number + 1) * 4),
-            step_over_base=ratio(seconds, (number, 'step'), (CLASSES[0], 'step')),
-            loss_over_step=ratio(seconds, (number, 'loss'), (number, 'step')),
+            step_over_base=ratio(seconds[(number, 'step')], seconds[(CLASSES[0], 'step')])['median'],
+            loss_over_step=ratio(seconds[(number, 'loss')], seconds[(number, 'step')])['median'],
             loss_peak_over_matrix=peak_bytes(losses[number]) / matrix,
         )
         for number in CLASSES
@@ -210,23 +210,6 @@ def coco_flops() -> dict:
         found[f'{name}_parameters'] = sum(p.numel() for p in detector.parameters())
         found[f'{name}_trained'] = sum(p.numel() for p in detector.parameters() if p.requires_grad)
     return found
-
-
-def interleaved(calls: dict, repeats: int) -> dict[object, list[float]]:
-    """Seconds of each run of each call; one of each per repetition, after one of warm-up."""
-    seconds = {name: [] for name in calls}
-    for repetition in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if repetition:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def ratio(seconds: dict, of: object, to: object) -> float:
-    """Median of the ratios within each repetition, in which a busy machine slows both alike."""
-    return statistics.median(a / b for a, b in zip(seconds[of], seconds[to], strict=True))
 
 
 if __name__ == '__main__':

@@ -36,7 +36,7 @@ def interleaved(variants: dict[str, Callable], repeats: int, device: torch.devic
 def ratio(of: list[float], to: list[float]) -> dict[str, float]:
     """Median and quartiles of the ratios within each repetition, in which a busy machine slows both alike."""
     ratios = [a / b for a, b in zip(of, to, strict=True)]
-    low, median, high = statistics.quantiles(ratios, n=4, method='inclusive')
+    low, median, high = statistics.quantiles(ratios, n=4, method='inclusive') if len(ratios) > 1 else 3 * ratios
     return dict(median=round(median, 4), quartiles=[round(low, 4), round(high, 4)])
 
 

@@ -100,7 +100,7 @@ class _Examination:
         all_teachers = self.model.teachers if distils else []
         run('precision', lambda: precision.check(cfg, all_teachers, self.device), 'optim_wrapper')
         lacking = None if learnable else 'model, training set or teacher failed'
-        run('step', self._take_step, 'train_dataloader and model', lacking)
+        run('step', self._take_step, 'What the message names, in model or train_dataloader.', lacking)
         no_step = None if self.step else 'no step could be taken'
         if distils:
             self.task.look_at_answers(self.model, self.batch, no_step)

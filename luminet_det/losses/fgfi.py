@@ -59,7 +59,9 @@ class FGFILoss(AdaptorLoss):
         self.threshold = float(threshold)
         self.relu, self.standardize = flag('relu', relu), flag('standardize', standardize)
         if self.relu and self.standardize:
-            raise ValueError('relu=True has no negative values, which half of the maps of standardize=True are')
+            raise ValueError(
+                'relu=True has no negative values, which half of the maps of standardize=True are: drop one of the two'
+            )
 
     def adaptor(self, student: Tensor, teacher: Tensor) -> nn.Module | None:
         if student.shape[2:] != teacher.shape[2:]:

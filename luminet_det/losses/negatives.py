@@ -31,7 +31,8 @@ class Negatives:
         largest = int(self.sizes.max())
         if largest == len(labels):
             raise ValueError(
-                'CRDLoss compares each image with those of other classes, and training_labels has only one'
+                'CRDLoss compares each image with those of other classes, and training_labels has only one: set '
+                'train_dataloader.dataset.data_root to the folder of all classes, or take that term out of distill'
             )
         self.replaces = len(labels) - largest < count
         # However the permutation falls, among so many images each class finds its `count` others.

@@ -92,7 +92,7 @@ class ReviewKDLoss(LevelsLoss):
         if _widths(student, teacher) != self.widths:
             raise ValueError(
                 f'ReviewKDLoss was adapted to levels of {self.widths} channels (student, teacher); got '
-                f'{_widths(student, teacher)}.'
+                f'{_widths(student, teacher)}. Choose the same stages=[...] or levels=[...] throughout, or build anew.'
             )
         return super().forward(self._reviewed(student, teacher), teacher)
 
