@@ -11,6 +11,7 @@ from functools import partial, reduce
 from pathlib import Path
 
 from benchmarks import background_rows, methods_table
+from benchmarks.at_a_glance import at_a_glance
 from benchmarks.classifier_shootout.tables import CLASSIFIERS
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.natural_images.table import finetuned, from_scratch
@@ -206,6 +207,7 @@ def _result(name: str) -> dict:
 
 
 TABLES = {
+    'at a glance': at_a_glance,
     'quickstart': quickstart,
     'step cost': step_cost,
     'modes': modes,

@@ -34,18 +34,7 @@ def from_scratch() -> str:
 
 def natural_images(recipe: Recipe) -> str:
     """Means over seeds after the last epoch, and by seed the difference to the student alone."""
-    lengths = {}
-    for path in sorted(recipe.results.rglob('*.json')):
-        run = json.loads(path.read_text())
-        series = '' if path.parent == recipe.results else path.parent.name
-        lengths.setdefault((run['epochs'], series), {}).setdefault(run['method'], {})[run['seed']] = run
-    lengths = lengths or {(recipe.epochs, ''): {}}
-    for (epochs, _), found in lengths.items():
-        # The student alone has heard no teacher.
-        options = [run.get('options') for of_seed in found.values() for run in of_seed.values()]
-        alone = lengths.get((epochs, ''), {}).get(study.PLAIN, {})
-        if alone := {seed: run for seed, run in alone.items() if run.get('options') in options}:
-            found.setdefault(study.PLAIN, alone)
+    lengths = runs(recipe) or {(recipe.epochs, ''): {}}
     parts = [_table(recipe, *which, lengths[which]) for which in sorted(lengths)]
     missing = [
         _command(recipe, epochs)
@@ -54,6 +43,27 @@ def natural_images(recipe: Recipe) -> str:
     ]
     parts += [f'What was not run: `{command}`, again until it ends.' for command in missing]
     return '\n\n'.join(parts)
+
+
+def runs(recipe: Recipe) -> dict[tuple[int, str], dict[str, dict[int, dict]]]:
+    """The contents of the result files by epochs and series, then by method, then by seed."""
+    found = {}
+    for path in sorted(recipe.results.rglob('*.json')):
+        run = json.loads(path.read_text())
+        series = '' if path.parent == recipe.results else path.parent.name
+        found.setdefault((run['epochs'], series), {}).setdefault(run['method'], {})[run['seed']] = run
+    for (epochs, _), of_length in found.items():
+        # The student alone has heard no teacher.
+        options = [run.get('options') for of_seed in of_length.values() for run in of_seed.values()]
+        alone = found.get((epochs, ''), {}).get(study.PLAIN, {})
+        if alone := {seed: run for seed, run in alone.items() if run.get('options') in options}:
+            of_length.setdefault(study.PLAIN, alone)
+    return found
+
+
+def ap(run: dict) -> float:
+    """After the last epoch, in points of 100."""
+    return 100 * run['metrics']['last']['coco/bbox_mAP']
 
 
 def _table(recipe: Recipe, epochs: int, series: str, found: Mapping[str, Mapping[int, dict]]) -> str:
@@ -86,19 +96,15 @@ def _gap(ours: Mapping[int, dict], alone: Mapping[int, dict], teacher: Mapping[i
     seeds = ours.keys() & alone.keys()
     if not seeds or not teacher:
         return NOT_RUN
-    own, base = (mean(_ap(runs[seed]) for seed in seeds) for runs in (ours, alone))
-    part = gap_closed(mean(map(_ap, teacher.values())), base, own)
+    own, base = (mean(ap(runs[seed]) for seed in seeds) for runs in (ours, alone))
+    part = gap_closed(mean(map(ap, teacher.values())), base, own)
     return '-' if part is None else f'{part:.0%}'
-
-
-def _ap(run: dict) -> float:
-    return 100 * run['metrics']['last']['coco/bbox_mAP']
 
 
 def _gain(ours: Mapping[int, dict], alone: Mapping[int, dict]) -> str:
     if not ours:
         return NOT_RUN
-    return paired_difference(*({seed: _ap(run) for seed, run in runs.items()} for runs in (ours, alone)))
+    return paired_difference(*({seed: ap(run) for seed, run in runs.items()} for runs in (ours, alone)))
 
 
 def _command(recipe: Recipe, epochs: int) -> str:
