@@ -138,10 +138,10 @@ class Classifier(BaseModel):
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
         """The losses of a training step: `loss_ce`, and `top1`, the percentage of the batch that is right."""
-        found = self.evaluate(inputs, labels, index)
+        found = self.run_objective(inputs, labels, index)
         return {'loss_ce': found['ce'], 'top1': found['top1']}
 
-    def evaluate(self, inputs: Tensor, labels: Tensor, index: Tensor | None, *extra) -> dict[str, Tensor]:
+    def run_objective(self, inputs: Tensor, labels: Tensor, index: Tensor | None, *extra) -> dict[str, Tensor]:
         """`objective`, compiled where that is set, and with errors that say what to change."""
         objective = self.objective
         if self.compile_options is not None:

@@ -136,7 +136,7 @@ class DistillClassifier(Student, Classifier):
         )
         self.start()
         handed = self._handed([term for _, term, _ in active], labels, index)
-        found = self.evaluate(inputs, labels, index, tuple(name for name, *_ in active), handed)
+        found = self.run_objective(inputs, labels, index, tuple(name for name, *_ in active), handed)
         if not self.is_mutual:
             self.guard.note(found['broken'], Samples(index))
         for name, term, _ in active:

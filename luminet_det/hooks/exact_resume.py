@@ -1,6 +1,6 @@
 """ExactResumeHook: a resumed run goes on as if it had never stopped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,13 +10,13 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch import nn
-from torch.utils.data import DataLoader
 
 from luminet_det import moved_run, saved_config, seen_batches
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.companions import require_same
 from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
+from luminet_det.seeded_batches import RestOfEpoch, SeededBatches
 from luminet_det.seeds import DATA, STEP, seed_generators
 
 MOST_CHANGES = 20  # lines of a warning
@@ -172,47 +172,6 @@ class ExactResumeHook(Hook):
                 f'The data comes in another order than before the interruption: it is shuffled by seed {seed}, '
                 f'the checkpoint is of seed {runner.seed}. Set `randomness = dict(seed={runner.seed})`.'
             )
-
-
-class SeededBatches:
-    """The batches of an iteration-based loop, each drawn under the seed of its own iteration."""
-
-    def __init__(self, batches: Iterator, seed: Callable[[int], None]) -> None:
-        self.batches, self.seed, self.iteration = batches, seed, 0
-
-    def __iter__(self) -> 'SeededBatches':
-        return self
-
-    def __next__(self) -> Any:
-        self.seed(self.iteration)
-        self.iteration += 1
-        return next(self.batches)
-
-    def skip_iter(self, iterations: int) -> None:
-        """Replay what a resumed run has seen; onedl-mmengine asks for this, mmengine calls `next` itself."""
-        for _ in range(iterations):
-            next(self)
-
-
-class RestOfEpoch:
-    """A loader less its first `done` batches, for one epoch; in everything else the loader itself."""
-
-    def __init__(self, loader: DataLoader, done: int, seed: Callable[[int], None]) -> None:
-        self.loader, self.done, self.seed = loader, done, seed
-
-    def __len__(self) -> int:
-        return len(self.loader) - self.done
-
-    def __iter__(self) -> Iterator:
-        self.seed(0)
-        batches = iter(self.loader)
-        for batch in range(self.done):
-            next(batches)
-            self.seed(batch + 1)
-        yield from batches
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.loader, name)
 
 
 def _model(runner: Runner) -> nn.Module:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from .lskd import standardized
+from .lskd import standardized_rows
 from .rows import RowLoss, summed_kl
 from .settings import flag, not_negative, require_a_part
 
@@ -59,7 +59,7 @@ class DKDLoss(RowLoss):
             found = 'None' if target is None else tuple(target.shape)
             raise ValueError(f'DKDLoss needs target, the class index of each of the {rows} rows; got {found}')
         if self.standardize:
-            student, teacher = standardized(student), standardized(teacher)
+            student, teacher = standardized_rows(student), standardized_rows(teacher)
         student_pair, student_others = _decouple(student / self.tau, target)
         teacher_pair, teacher_others = _decouple(teacher / self.tau, target)
         tckd = summed_kl(student_pair, teacher_pair)

@@ -9,7 +9,7 @@ from torch.nn.functional import mse_loss
 from torchvision.ops import box_iou
 
 from .adaptors import AdaptorLoss, common
-from .maps import Levels, standardised
+from .maps import Levels, standardized_channels
 from .settings import flag
 
 
@@ -100,7 +100,7 @@ class FGFILoss(AdaptorLoss):
                 f'{len(boxes)} images'
             )
         if self.standardize:
-            teacher = [standardised(level) for level in teacher]
+            teacher = [standardized_channels(level) for level in teacher]
         # Another network may round a size otherwise.
         levels = [common(*level) for level in zip(student, teacher, self._masks(boxes, priors), strict=True)]
         masks = [mask for *_, mask in levels]

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from .lskd import standardized
+from .lskd import standardized_rows
 from .rows import ClassRowLoss, sigmoid_kl, softmax_kl
 from .settings import flag
 
@@ -43,7 +43,7 @@ class KDLoss(ClassRowLoss):
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
         if self.standardize:
-            student, teacher = standardized(student), standardized(teacher)
+            student, teacher = standardized_rows(student), standardized_rows(teacher)
         kl = sigmoid_kl if self.use_sigmoid else softmax_kl
         return self.tau**2 / max(len(student), 1) * kl(student / self.tau, teacher / self.tau)
 

@@ -6,7 +6,7 @@ from torch.linalg import vector_norm
 from .rows import RowLoss, full_precision, softmax_kl
 
 
-def standardized(logits: Tensor) -> Tensor:
+def standardized_rows(logits: Tensor) -> Tensor:
     """Standardise each row over its classes: ``(z - mean_c(z)) / (std_c(z) + 1e-7)``.
 
     The deviation is the unbiased one (C - 1) and 1e-7 is added outside the root, as in the authors' code. The gradient
@@ -53,5 +53,5 @@ class LSKDLoss(RowLoss):
         super().__init__(tau, loss_weight)
 
     def divergence(self, student: Tensor, teacher: Tensor, target: Tensor | None) -> Tensor:
-        kl = softmax_kl(standardized(student) / self.tau, standardized(teacher) / self.tau)
+        kl = softmax_kl(standardized_rows(student) / self.tau, standardized_rows(teacher) / self.tau)
         return self.tau**2 / max(len(student), 1) * kl

@@ -111,7 +111,7 @@ class LevelsLoss(MapLoss):
             self.require_maps(own, other)
 
 
-def standardised(maps: Tensor) -> Tensor:
+def standardized_channels(maps: Tensor) -> Tensor:
     """Each channel less its mean over images and positions, by its deviation plus 1e-6: (N, C, H, W) as before."""
     values = maps.shape[0] * maps.shape[2] * maps.shape[3]
     if values < 2:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from .lskd import standardized
+from .lskd import standardized_rows
 from .rows import RowLoss
 from .settings import flag
 
@@ -117,7 +117,7 @@ class MLLDLoss(RowLoss):
         logs = [self._log_probabilities(logits, taus) for logits in (student, teacher)]
         probabilities = [each.exp() for each in logs]
         if self.standardize:
-            logs = [self._log_probabilities(standardized(logits), taus) for logits in (student, teacher)]
+            logs = [self._log_probabilities(standardized_rows(logits), taus) for logits in (student, teacher)]
         rows = kl_div(*logs, reduction='none', log_target=True).sum(-1)
         rows = torch.stack([tau**2 * kl for tau, kl in zip(taus, rows.unbind(), strict=True)])
         weak = teacher.unflatten(0, (self.views, -1))[0].softmax(dim=1)

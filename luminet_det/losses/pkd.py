@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from .maps import MapLoss, standardised
+from .maps import MapLoss, standardized_channels
 
 
 class PKDLoss(MapLoss):
@@ -29,5 +29,5 @@ class PKDLoss(MapLoss):
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
         # Not the mean, which is nan without images.
-        total = mse_loss(standardised(student), standardised(teacher), reduction='sum')
+        total = mse_loss(standardized_channels(student), standardized_channels(teacher), reduction='sum')
         return total / (2 * max(student.numel(), 1))

@@ -16,7 +16,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from luminet_det.compat import checkpoints
-from luminet_det.hooks.exact_resume import SeededBatches
+from luminet_det.seeded_batches import SeededBatches
 from luminet_det.seeds import words
 from luminet_det.seen_batches import Seen
 from tests import pairs, runs, tiny

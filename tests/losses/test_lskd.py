@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from luminet_det.losses.kd import KDLoss
-from luminet_det.losses.lskd import LSKDLoss, standardized
+from luminet_det.losses.lskd import LSKDLoss, standardized_rows
 
 
 def random_logits(*shape, seed=0):
@@ -31,7 +31,7 @@ def gradient_of(loss, student, teacher):
 
 
 def test_standardised_rows_have_mean_zero_and_unbiased_variance_one():
-    rows = standardized(random_logits(6, 50) * 4 + 7)
+    rows = standardized_rows(random_logits(6, 50) * 4 + 7)
     torch.testing.assert_close(rows.mean(1), torch.zeros(6, dtype=torch.float64), rtol=0, atol=1e-9)
     torch.testing.assert_close(rows.var(1, correction=1), torch.ones(6, dtype=torch.float64), rtol=1e-6, atol=0)
 
@@ -39,13 +39,13 @@ def test_standardised_rows_have_mean_zero_and_unbiased_variance_one():
 def test_the_small_constant_is_added_outside_the_root():
     # The unbiased deviation of -d and d is d * sqrt(2), here 1e-7.
     row = torch.tensor([[-1.0, 1.0]], dtype=torch.float64) * 1e-7 / 2**0.5
-    assert standardized(row)[0, 1].item() == pytest.approx(0.5 / 2**0.5, rel=1e-9)
+    assert standardized_rows(row)[0, 1].item() == pytest.approx(0.5 / 2**0.5, rel=1e-9)
 
 
 def test_rows_of_equal_logits_and_rows_of_one_class_are_zeros_with_a_finite_gradient():
     for logits in (torch.full((3, 5), 7.3), torch.tensor([[2.0], [-4.0]])):
         logits.requires_grad_()
-        rows = standardized(logits)
+        rows = standardized_rows(logits)
         (rows * torch.arange(rows.numel()).view_as(rows)).sum().backward()
         assert rows.abs().max() < 1e-1
         assert logits.grad.isfinite().all()
@@ -54,21 +54,23 @@ def test_rows_of_equal_logits_and_rows_of_one_class_are_zeros_with_a_finite_grad
 def test_no_rows_are_standardised_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert standardized(torch.zeros(0, 5)).shape == (0, 5)
+        assert standardized_rows(torch.zeros(0, 5)).shape == (0, 5)
 
 
 def test_large_logits_keep_their_deviation():
     logits = random_logits(8, 20)
-    torch.testing.assert_close(standardized((logits + 1e4).float()).double(), standardized(logits), rtol=0, atol=5e-3)
+    torch.testing.assert_close(
+        standardized_rows((logits + 1e4).float()).double(), standardized_rows(logits), rtol=0, atol=5e-3
+    )
 
 
 @pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
 def test_half_precision_is_standardised_in_float32(half):
     logits = random_logits(8, 5).to(half)
     with torch.autocast('cpu', dtype=half):
-        rows = standardized(logits)
+        rows = standardized_rows(logits)
     assert rows.dtype == torch.float32
-    assert torch.equal(rows, standardized(logits.float()))
+    assert torch.equal(rows, standardized_rows(logits.float()))
 
 
 # The loss
@@ -92,7 +94,7 @@ def test_the_defaults_are_the_published():
 
 def test_it_is_kd_on_standardised_logits():
     student, teacher = random_logits(7, 11), random_logits(7, 11, seed=1)
-    kd = KDLoss(tau=3.0)(standardized(student), standardized(teacher))
+    kd = KDLoss(tau=3.0)(standardized_rows(student), standardized_rows(teacher))
     torch.testing.assert_close(LSKDLoss(tau=3.0, loss_weight=1.0)(student, teacher), kd)
 
 
