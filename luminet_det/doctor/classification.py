@@ -93,8 +93,11 @@ class ClassificationTask(Task):
         self.report.run('recipe', lambda: recipe.check(model, self.cfg, size), 'model', lacking)
 
     def look_at_answers(self, model: nn.Module, batch: dict | None, lacking: str | None) -> None:
-        """Whether the teachers know the images."""
-        self.report.run('teacher agreement', lambda: teachers.check_answers(model, batch), 'model.teacher', lacking)
+        """Whether the networks give logits, and the teachers know the images."""
+        if not lacking and isinstance(model, Classifier):
+            self.report.run('logits', lambda: recipe.check_logits(model, batch), 'model.network')
+        if teachers.distils(model):
+            self.report.run('teacher agreement', lambda: teachers.check_answers(model, batch), 'model.teacher', lacking)
 
 
 def _classes(dataset: object) -> tuple[str, ...]:

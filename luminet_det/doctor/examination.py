@@ -102,8 +102,7 @@ class _Examination:
         lacking = None if learnable else 'model, training set or teacher failed'
         run('step', self._take_step, 'What the message names, in model or train_dataloader.', lacking)
         no_step = None if self.step else 'no step could be taken'
-        if distils:
-            self.task.look_at_answers(self.model, self.batch, no_step)
+        self.task.look_at_answers(self.model, self.batch, no_step)
         run('memory', lambda: step.check_memory(self.step, self.model, cfg, self.device), '', no_step)
 
     def _build_model(self) -> Iterator[Finding]:

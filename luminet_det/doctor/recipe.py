@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+import torch
 from mmengine.config import Config
 from torch import nn
 
@@ -32,6 +33,25 @@ def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
     if not traps:
         heard = f', {len(logits)} terms on the logits' if len(logits) > 1 else ''
         yield Finding('recipe', OK, f'cross-entropy weighs {model.ce_weight:g}{heard}; {size} images a batch')
+
+
+def check_logits(model: nn.Module, batch: dict) -> Iterator[Finding]:
+    """Whether student or teachers give probabilities, which cross-entropy and losses would take a softmax of again."""
+    data = model.data_preprocessor(batch, False)
+    images = data['inputs'][: len(data['labels'])]
+    with torch.no_grad():
+        found = {'model.network': model.outputs(images).logits}
+        for i, link in enumerate(getattr(model, 'links', ())):
+            if link.classes:
+                found[f'the network of teacher {i}'] = link.answer(images, ('logits',)).logits
+    for whose, rows in found.items():
+        if (rows >= 0).all() and torch.allclose(rows.sum(1), rows.new_ones(len(rows)), atol=1e-3):
+            yield Finding(
+                'logits',
+                WARN,
+                f'{whose} gives probabilities: none is below 0, and those of an image add up to 1',
+                f'{whose}: leave out the softmax at its end; losses and accuracy take logits',
+            )
 
 
 def _scale(model: nn.Module) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from luminet_det.doctor import recipe, teachers
-from luminet_det.registry import DATASETS
+from luminet_det.registry import DATASETS, MODELS
 from tests import runs
 from tests.classification import small
 from tests.classification.data import written
@@ -171,6 +171,29 @@ def test_a_teacher_that_only_guesses_is_told_from_one_that_knows(teacher):
     (finding,) = teachers.check_answers(model, batch)
     assert (finding.level, 'model.teacher.classes' in finding.change) == ('WARN', True)
     assert 'gives 0 of 64 training images their class, and a guess would give it to 16.0 of them' in finding.found
+
+
+@MODELS.register_module()
+class Probabilities(small.SmallNet):
+    """A network that ends in a softmax."""
+
+    def forward(self, x):
+        outputs = super().forward(x)
+        return outputs._replace(logits=outputs.logits.softmax(1))
+
+
+@pytest.mark.parametrize('whose', ['student', 'teacher'])
+def test_a_network_that_ends_in_a_softmax_is_warned_of(tmp_path, whose):
+    plain = small.setting()
+    soft = small.setting(network=dict(type='luminet_det.Probabilities'))
+    student, of_teacher = (soft, plain) if whose == 'student' else (plain, soft)
+    teacher = small.save_teacher(tmp_path / 'teacher.pth', of_teacher)
+    model = small.build(small.distilling(teacher) | dict(network=student['network']))
+    small.losses(model)
+    (found,) = recipe.check_logits(model, small.batch())
+    assert found.level == 'WARN'
+    assert found.found.startswith('model.network' if whose == 'student' else 'the network of teacher 0')
+    assert not list(recipe.check_logits(small.build(plain), small.batch()))
 
 
 def test_labels_are_not_needed_beside_a_term_that_fixes_the_scale(teacher):

@@ -91,7 +91,7 @@ class ImageFolder(LabelledImages):
                 'wherever it was made',
                 {
                     'with splits': f'{self.split or "train"}/<class>/*.png',
-                    'without, for split=None, where nothing is validated': '<class>/*.png  (or .jpg, .webp, ...)',
+                    'without, for split=None (val_fraction holds images out)': '<class>/*.png  (or .jpg, .webp, ...)',
                 },
                 lacking=f'it holds {", ".join(others)}{there}' if others and self.split else '',
             )
