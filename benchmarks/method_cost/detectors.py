@@ -14,6 +14,13 @@ from benchmarks.method_cost.step import Step
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'quickstart'
 IMAGES, SIZE = 8, 128
+# Changed settings of a method's config, under a name of its own.
+VARIANTS = {
+    'fgfi_standardized_luminet': (
+        'fgfi_luminet',
+        {'model.distill.0.loss.standardize': True, 'model.distill.0.loss.loss_weight': 2.5},
+    )
+}
 
 
 def configs() -> dict[str, Path]:
@@ -32,11 +39,14 @@ def steps(device: torch.device, batch_size: int) -> dict[str, Step]:
         torch.save(
             dict(state_dict=MODELS.build(teacher).state_dict(), meta=dict(dataset_meta=dict(classes=names))), weights
         )
-        return {name: _step(path, teacher, weights, packed, device) for name, path in configs().items()}
+        read = {name: Config.fromfile(path) for name, path in configs().items()}
+        for name, (method, changes) in VARIANTS.items():
+            read[name] = deepcopy(read[method])
+            read[name].merge_from_dict(changes)
+        return {name: _step(cfg, teacher, weights, packed, device) for name, cfg in read.items()}
 
 
-def _step(path: Path, teacher: dict, weights: Path, packed: dict, device: torch.device) -> Step:
-    cfg = Config.fromfile(path)
+def _step(cfg: Config, teacher: dict, weights: Path, packed: dict, device: torch.device) -> Step:
     if cfg.model.teacher.get('trainable'):
         cfg.model.teacher.config = teacher
     else:

@@ -1,11 +1,12 @@
 """The loss of a term, from its config."""
 
+import inspect
 from difflib import get_close_matches
 
 from mmdet.registry import MODELS as MMDET_MODELS
 from torch import nn
 
-from luminet_det.distillation.settings import check_keys, settings_of, takes_any
+from luminet_det.distillation.settings import check_keys
 from luminet_det.registry import MODELS
 
 
@@ -29,9 +30,10 @@ def build_loss(setting: dict) -> nn.Module:
         near = get_close_matches(kind.rpartition('.')[2], full, n=1)
         hint = f" Did you mean '{full[near[0]]}'?" if near else ''
         raise ValueError(f'There is no loss {kind!r}.{hint} Known: {", ".join(known)}, and mmdet.L1Loss and its like.')
-    if not takes_any(loss_class):
-        own = [key for key in setting if key != 'type']
-        check_keys(kind, own, settings_of(loss_class), getattr(loss_class, 'symbols', None))
+    parameters = inspect.signature(loss_class.__init__).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        known = [name for name in parameters if name != 'self']
+        check_keys(kind, [key for key in setting if key != 'type'], known, getattr(loss_class, 'symbols', None))
     try:
         loss = MODELS.build(setting)
     except (AssertionError, TypeError) as error:
