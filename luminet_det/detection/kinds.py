@@ -83,4 +83,6 @@ def require_same_probabilities(term: Term, head: nn.Module, use_sigmoid: bool) -
     else:
         advice = f'{loss} has no such form; use KDLoss or LumiNetLoss with use_sigmoid=True.'
     does = 'asks each class by itself, by a sigmoid' if use_sigmoid else 'takes a softmax over the classes'
-    raise ValueError(f"{kind} {does}, and the loss on its tap '{term.tap}' has to do the same: {advice}")
+    raise ValueError(
+        f"{kind} {does}; the loss on its tap '{term.tap}' and the teacher's head have to do the same: {advice}"
+    )
