@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.optim import SGD
 
@@ -258,6 +259,18 @@ def test_maps_whose_stride_goes_with_the_images_are_compared_at_their_size(teach
     else:
         with pytest.raises(ValueError, match="A student's map has to have the teacher's stride"):
             small.build(config)
+
+
+@pytest.mark.parametrize(
+    ('ce_weight', 'loss', 'warned'),
+    [(0.0, LUMINET, True), (1.0, LUMINET, False), (0.0, dict(type='luminet_det.KDLoss'), False)],
+)
+def test_luminet_without_a_loss_that_sees_the_scale_is_warned_of(teacher, caplog, ce_weight, loss, warned):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    small.build(small.distilling(teacher, [dict(tap='logits', loss=loss)], ce_weight=ce_weight))
+    logger.removeHandler(caplog.handler)
+    assert ('Set model.ce_weight=1.0 or 2.0' in caplog.text) == warned
 
 
 def test_gradients_reach_the_student_and_not_the_teacher(teacher):

@@ -169,6 +169,12 @@ def save_forged(path, dtype):
     torch.save(dict(array=Forged()), path)
 
 
+def test_a_whole_network_is_told_how_to_save_its_weights(tmp_path):
+    torch.save(nn.Linear(2, 2), tmp_path / 'network.pth')
+    with pytest.raises(pickle.UnpicklingError, match=r"torch\.save\(network\.state_dict\(\), 'weights\.pth'\)"):
+        checkpoints.load(tmp_path / 'network.pth')
+
+
 def test_a_nested_dtype_is_refused(tmp_path):
     save_forged(tmp_path / 'forged.pth', NestedDtype)
     with pytest.raises(pickle.UnpicklingError, match=r"numpy\.dtype\('V8'\)"):
