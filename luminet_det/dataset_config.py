@@ -6,6 +6,8 @@ from typing import Any
 
 from mmengine.registry import DATASETS
 
+from luminet_det.class_name import named_class
+
 
 def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
     """The configs of data sets that read files, inside any wrappers, and where they stand."""
@@ -42,9 +44,7 @@ def common_classes(metainfo: Any) -> tuple[str, ...] | None:
 
 def dataset_class(dataset: Mapping) -> Any:
     """The class that a data set's config names, or is; None of an unknown one."""
-    kind = dataset.get('type')
-    with DATASETS.switch_scope_and_registry(None) as registry:
-        return registry.get(kind) if isinstance(kind, str) else kind
+    return named_class(DATASETS, dataset.get('type'))
 
 
 def class_names(dataset: Mapping) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.registry import HOOKS, LOOPS, MODELS, PARAM_SCHEDULERS, Registry
+from mmengine.registry import HOOKS, LOOPS, MODELS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from luminet_det.class_name import class_name
+from luminet_det.class_name import class_name, named_class
 from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 
 OF_REGISTRY = {'type', '_scope_'}
@@ -54,28 +54,20 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
         if setting := cfg.get(f'{part}_cfg'):
             if part == 'train' and not setting.get('by_epoch', True):
                 loop = 'IterBasedTrainLoop'
-            known = _known(_class(LOOPS, setting.get('type', loop)))
+            known = _known(named_class(LOOPS, setting.get('type', loop)))
             yield f'{part}_cfg', setting, known and [*known, 'by_epoch']
         if isinstance(setting := cfg.get(f'{part}_dataloader'), Mapping):
             yield f'{part}_dataloader', setting, [*settings_of(DataLoader), *OF_LOADERS]
     schedulers = cfg.get('param_scheduler') or []
     for i, setting in enumerate(schedulers if isinstance(schedulers, list | tuple) else []):
-        known = _known(_class(PARAM_SCHEDULERS, setting.get('type')))
+        known = _known(named_class(PARAM_SCHEDULERS, setting.get('type')))
         yield f'param_scheduler.{i}', setting, known and [*known, 'convert_to_iter_based']
     default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
     custom = {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
     for place, setting in (default | custom).items():
-        if isinstance(setting, Mapping) and (hook := _class(HOOKS, setting.get('type'))):
+        if isinstance(setting, Mapping) and (hook := named_class(HOOKS, setting.get('type'))):
             known = _known(hook, _handed_on(hook, setting))
             yield place, setting, known and [*known, 'priority']
-
-
-def _class(registry: Registry, kind: Any) -> Any:
-    """The class that a type names, or is; None of an unknown one, of which the registry has an error of its own."""
-    if not isinstance(kind, str):
-        return kind
-    with registry.switch_scope_and_registry(None) as scope:
-        return scope.get(kind)
 
 
 def _handed_on(hook: type, setting: Mapping) -> Callable | None:
@@ -83,7 +75,7 @@ def _handed_on(hook: type, setting: Mapping) -> Callable | None:
     if issubclass(hook, CheckpointHook):
         return Runner.save_checkpoint
     if issubclass(hook, EMAHook):
-        return _class(MODELS, setting.get('ema_type', 'ExponentialMovingAverage'))
+        return named_class(MODELS, setting.get('ema_type', 'ExponentialMovingAverage'))
     return None
 
 

@@ -1,12 +1,29 @@
 """The classes that a run validates on: those that it trains on, as labels are numbers."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 
+from luminet_det.dataset_config import common_classes
+
 SHOWN = 6
+
+
+class Difference(NamedTuple):
+    """What is wrong with the classes of a loader.
+
+    Attributes:
+        what: In words.
+        change: What to write.
+        fatal: Whether they are not the same classes in another order.
+    """
+
+    what: str
+    change: str
+    fatal: bool
 
 
 class ValidatedClasses:
@@ -29,29 +46,28 @@ class ValidatedClasses:
         if place == 'train_dataloader':
             self.trained = classes
         elif found := difference(place, classes, self.trained):
-            if set(classes) != set(self.trained):
-                raise ValueError(' '.join(found))
-            print_log(' '.join(found), logger='current', level=logging.WARNING)
+            told = f'{found.what} {found.change}'
+            if found.fatal:
+                raise ValueError(told)
+            print_log(told, logger='current', level=logging.WARNING)
 
 
 def names(dataset: Any) -> tuple[str, ...] | None:
     """The classes of a data set; None if it names none, or its parts name different ones."""
-    metainfo = getattr(dataset, 'metainfo', None)
-    classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
-    return None if classes is None else tuple(classes)
+    with suppress(ValueError):
+        classes = common_classes(getattr(dataset, 'metainfo', None))
+        return None if classes is None else tuple(classes)
 
 
-def difference(place: str, classes: Sequence[str] | None, trained: Sequence[str] | None) -> tuple[str, str] | None:
-    """What is wrong with the classes of a loader and what to write; None if they are those of the training set."""
+def difference(place: str, classes: Sequence[str] | None, trained: Sequence[str] | None) -> Difference | None:
+    """How the classes of a loader differ from those of the training set; None if they do not."""
     if classes is None or trained is None or tuple(classes) == tuple(trained):
         return None
-    found = (
+    return Difference(
         f'{place} numbers its classes {_some(classes)}, train_dataloader {_some(trained)}. What the model learns are '
-        'these numbers, and they would be scored as other classes.'
-    )
-    return (
-        found,
+        'these numbers, and they would be scored as other classes.',
         f'Give {place}.dataset the metainfo = dict(classes=...) and the data_root of train_dataloader.dataset.',
+        fatal=set(classes) != set(trained),
     )
 
 

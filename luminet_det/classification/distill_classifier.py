@@ -93,6 +93,12 @@ class DistillClassifier(Student, Classifier):
 
     def meet(self, teacher: Teacher) -> ClassifierTeacher:
         """Map pixels and classes between this student and a built teacher, both of which give what terms ask for."""
+        # Before the teacher's classes are compared with them.
+        self.check_classes(
+            num_logits(self.network),
+            ' (Counted on its last linear layer in the order of definition; where that is not the one of the logits, '
+            'give the network an attribute num_classes.)',
+        )
         for term in self.terms:
             for model, part in zip((self, teacher.model), parts(term), strict=True):
                 require_before_relu(model.network, term, part)
@@ -128,12 +134,6 @@ class DistillClassifier(Student, Classifier):
             self.guard.check()
             own = super().loss(inputs, labels, index)
             return {**own, **self.weigh([], own)}
-        # Before the teacher's classes are compared with them.
-        self.check_classes(
-            num_logits(self.network),
-            ' (Counted on its last linear layer in the order of definition; where that is not the one of the logits, '
-            'give the network an attribute num_classes.)',
-        )
         self.start()
         handed = self._handed([term for _, term, _ in active], labels, index)
         found = self.run_objective(inputs, labels, index, tuple(name for name, *_ in active), handed)

@@ -44,11 +44,6 @@ class DenseRows:
         """Image of each (image, prior) (N,)."""
         return torch.arange(len(self.labels), device=self.labels.device)
 
-    @property
-    def foreground(self) -> Tensor:
-        """Whether a row was assigned a class (N * R,)."""
-        return ((self.labels >= 0) & (self.labels < self.num_classes)).flatten()
-
     def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, Tensor]:
         """By term, the student's logits as rows (N * R, C), whose gradient is told from the others'."""
         views = gradients.watch(self.levels, lambda *maps: flattened(maps, self.num_columns).flatten(0, 1), names)
@@ -65,12 +60,13 @@ class DenseRows:
         if which == 'all':
             return slice(None)
         if which == 'foreground':
-            return self.foreground.nonzero()[:, 0]
+            return ((self.labels >= 0) & (self.labels < self.num_classes)).flatten().nonzero()[:, 0]
         images, priors = self.labels.shape
+        highest = teacher[..., : self.num_classes].amax(-1)
         if self.num_columns > self.num_classes:
             # Of a softmax a logit says nothing without the others of its row.
-            teacher = teacher.log_softmax(-1)
-        surest = teacher[..., : self.num_classes].amax(-1).topk(min(which, priors), dim=1).indices
+            highest = highest - teacher.logsumexp(-1)
+        surest = highest.topk(min(which, priors), dim=1).indices
         return (surest + torch.arange(images, device=surest.device)[:, None] * priors).flatten()
 
 

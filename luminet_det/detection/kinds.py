@@ -6,14 +6,15 @@ from torch import Tensor, nn
 
 from luminet_det.distillation.terms import Term
 
-TRANSFORMER = ('encoder', 'decoder', 'num_queries')
 OTHERS = dict(
     panoptic_head='a panoptic segmentor',
     semantic_head='a panoptic segmentor',
     language_model='a detector that is asked by text',
     detector='a semi-supervised detector around another one',
     semi_train_cfg='a semi-supervised detector around another one',
-    **dict.fromkeys(TRANSFORMER, 'a transformer'),
+    encoder='a transformer',
+    decoder='a transformer',
+    num_queries='a transformer',
 )
 
 
@@ -60,7 +61,7 @@ def require_class_columns(whose: str, cls_score: Tensor, head: nn.Module) -> Non
 
 def compares_classes(term: Term) -> bool:
     """Whether a term compares what box heads say of classes: its tap's logits, or what its loss has them say."""
-    return term.tap == 'roi_cls' or ('heads' in term.needs and bool(term.loss.cls_weight))
+    return term.tap == 'roi_cls' or ('heads' in term.needs and bool(getattr(term.loss, 'cls_weight', True)))
 
 
 def require_same_probabilities(term: Term, head: nn.Module, use_sigmoid: bool) -> None:

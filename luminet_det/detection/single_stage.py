@@ -113,8 +113,9 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
     def agreement(self, calls: list[DenseRows], answers: list[HeadAnswer]) -> Tensor:
         """Part of the foreground rows, 0 to 1, to which student and teacher give the same class; 0 of none."""
         call, answer = calls[-1], answers[-1]
-        same = call.cls_score.argmax(1) == answer.cls_score.flatten(0, 1).argmax(1)
-        return (same & call.foreground).sum() / call.foreground.sum().clamp(min=1)
+        rows = call.rows('foreground', answer.cls_score)
+        same = call.cls_score[rows].argmax(1) == answer.cls_score.flatten(0, 1)[rows].argmax(1)
+        return same.sum() / max(len(same), 1)
 
 
 def _require_same_rows(call: DenseRows, answer: HeadAnswer) -> None:

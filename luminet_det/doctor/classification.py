@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, Registry
 from torch import nn
 
+from luminet_det.class_name import named_class
 from luminet_det.classification.classifier import Classifier, num_logits
 from luminet_det.classification.data import LabelledImages
 from luminet_det.doctor import images, pixels, recipe, teachers
@@ -106,9 +107,5 @@ def _classes(dataset: object) -> tuple[str, ...]:
 
 def _is(registry: Registry, settings: dict | None, kind: type) -> bool:
     """Whether a config's type is a class of this kind."""
-    named = (settings or {}).get('type')
-    try:
-        found = registry.get(named) if isinstance(named, str) else named
-    except (KeyError, ImportError):
-        return False
+    found = named_class(registry, (settings or {}).get('type'))
     return isinstance(found, type) and issubclass(found, kind)

@@ -8,7 +8,7 @@ from torch import nn
 from luminet_det import annotation_file, validated_classes
 from luminet_det.dataset_config import common_classes, config_sources
 from luminet_det.doctor import data, model, pixels
-from luminet_det.doctor.findings import FAIL, Finding, Report
+from luminet_det.doctor.findings import FAIL, WARN, Finding, Report
 from luminet_det.doctor.task import Task
 
 
@@ -50,7 +50,7 @@ class DetectionTask(Task):
         yield from model.check_classes(student, classes, 'train_dataloader')
         place = 'val_dataloader'
         if found := validated_classes.difference(place, validated_classes.names(self.datasets.get(place)), classes):
-            yield Finding('classes', FAIL, *found)
+            yield Finding('classes', FAIL if found.fatal else WARN, found.what, found.change)
 
     def look_at_order(self, distils: bool, lacking: str | None) -> None:
         """Whether names and numbers of the classes agree with the annotation file, which has both."""

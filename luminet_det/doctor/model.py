@@ -11,7 +11,7 @@ from torch import nn
 
 from luminet_det import category_order
 from luminet_det.annotation_file import Contents
-from luminet_det.class_name import class_name
+from luminet_det.class_name import class_name, named_class
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.weights import Misfit, load_strictly
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
@@ -28,20 +28,11 @@ def check_keys(cfg: Config) -> Iterator[Finding]:
     if cfg.get('val_dataloader') and None in (cfg.get('val_cfg'), cfg.get('val_evaluator')):
         raise Unusable('val_dataloader without val_cfg or val_evaluator', 'Set all three of them, or none.')
     for hook in cfg.get('custom_hooks') or []:
-        if isinstance(hook, dict) and isinstance(hook.get('type'), str) and _unknown(hook['type']):
+        if isinstance(hook, dict) and hook.get('type') and named_class(HOOKS, hook['type']) is None:
             raise Unusable(f'there is no hook {hook["type"]!r}', 'custom_hooks')
     kind = cfg.train_cfg.get('type', 'EpochBasedTrainLoop' if cfg.train_cfg.get('by_epoch') else 'IterBasedTrainLoop')
     length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.get('max_iters')
     yield Finding('config', OK, f'{kind} over {length} {"epochs" if "max_epochs" in cfg.train_cfg else "steps"}')
-
-
-def _unknown(kind: str) -> bool:
-    try:
-        # A name without a scope is of mmdet's, as where it is built.
-        with HOOKS.switch_scope_and_registry(None) as registry:
-            return registry.get(kind) is None
-    except KeyError:
-        return True
 
 
 def build(cfg: Config) -> nn.Module:

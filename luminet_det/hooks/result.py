@@ -75,11 +75,11 @@ class ResultHook(Hook):
                 f'The run that is resumed chooses its best epoch by the {before}, this one would by the {now}: start '
                 'it with the same --val-split and val_dataloader, or train anew in another --work-dir.'
             )
-        for place in ('val', 'test'):
-            if _is_trained_on(runner, f'{place}_dataloader'):
+        for which in ('val', 'test'):
+            if _is_trained_on(runner, which):
                 runner.logger.warning(
-                    f'{place}_dataloader reads the images of training, so that its scores say nothing about new ones. '
-                    f'Set {place}_dataloader.dataset.split, or hold images out: val_fraction in both data sets, and '
+                    f'{which}_dataloader reads the images of training, so that its scores say nothing about new ones. '
+                    f'Set {which}_dataloader.dataset.split, or hold images out: val_fraction in both data sets, and '
                     "part='held-out' in this one."
                 )
         self._history = self._resumed(runner, kept.get('history', []))
@@ -207,21 +207,22 @@ def _images_a_step(loader: DataLoader) -> int:
 
 def _tests_elsewhere(runner: Runner) -> bool:
     """Whether the config tests on other labelled images than those that it validates on."""
-    loaders = [runner.cfg.get(f'{which}_dataloader') or {} for which in ('val', 'test')]
-    val, test = (loader.get('dataset') or {} for loader in loaders)
-    if runner._test_loop is None or not str(test.get('type')).startswith('luminet_det.'):
-        return False
-    return any(val.get(key) != test.get(key) for key in ('type', 'data_root', 'split'))
+    val, test = (_images(runner, which) for which in ('val', 'test'))
+    return runner._test_loop is not None and bool(test) and val[:3] != test[:3]
 
 
-def _is_trained_on(runner: Runner, place: str) -> bool:
+def _is_trained_on(runner: Runner, which: str) -> bool:
     """Whether a loader of labelled images has those of training, none of which are held out from it."""
-    loaders = [runner.cfg.get(loader) or {} for loader in ('train_dataloader', place)]
-    train, other = (loader.get('dataset') or {} for loader in loaders)
-    if not str(train.get('type')).startswith('luminet_det.'):
-        return False
+    return bool(trained := _images(runner, 'train')) and trained == _images(runner, which)
+
+
+def _images(runner: Runner, which: str) -> tuple:
+    """Type, place, split and part of a loader's labelled images; nothing of another data set."""
+    dataset = (runner.cfg.get(f'{which}_dataloader') or {}).get('dataset') or {}
+    if not str(dataset.get('type')).startswith('luminet_det.'):
+        return ()
     defaults = dict(type=None, data_root=None, split='train', part='train')
-    return all(train.get(key, default) == other.get(key, default) for key, default in defaults.items())
+    return tuple(dataset.get(key, default) for key, default in defaults.items())
 
 
 def _listed(scores: dict[str, float]) -> str:

@@ -1,6 +1,7 @@
 """Image folders: a folder for each class."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,11 +48,10 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
     left_out: Counter[str] = Counter()
 
     def is_image(path: str) -> bool:
-        name = Path(path)
-        if name.name.startswith('.'):
+        if os.path.basename(path).startswith('.'):
             return False  # as macOS writes beside each file of another system's disk
-        ending = name.suffix.lower()
-        if ending not in IMG_EXTENSIONS and ending in OTHER_IMAGES:
+        ending = os.path.splitext(path)[1].lower()
+        if ending in OTHER_IMAGES:
             left_out[ending] += 1
         return ending in IMG_EXTENSIONS
 
