@@ -16,6 +16,8 @@ from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 OF_REGISTRY = {'type', '_scope_'}
 # What `Runner.build_dataloader` takes beside torch's own settings.
 OF_LOADERS = ('sampler', 'batch_sampler', 'dataset', 'worker_init_fn', 'collate_fn', 'num_batch_per_epoch')
+# What mmengine hands over itself.
+BY_RUNNER = ('self', 'runner', 'dataloader', 'evaluator', 'optimizer', 'model', 'filename')
 PACKAGES = dict(
     TensorboardVisBackend='tensorboard',
     WandbVisBackend='wandb',
@@ -88,5 +90,5 @@ def _known(made: Any, further: Callable | None = None) -> list[str] | None:
     for taking in (*own, *([further] if further else [])):
         names += settings_of(taking)
         if not takes_any(taking):
-            return names
+            return [name for name in dict.fromkeys(names) if name not in BY_RUNNER]
     return None

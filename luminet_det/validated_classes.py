@@ -72,4 +72,4 @@ def difference(place: str, classes: Sequence[str] | None, trained: Sequence[str]
 
 
 def _some(classes: Sequence[str]) -> str:
-    return ', '.join(classes[:SHOWN]) + (f', ... ({len(classes)} in all)' if len(classes) > SHOWN else '')
+    return ', '.join(map(str, classes[:SHOWN])) + (f', ... ({len(classes)} in all)' if len(classes) > SHOWN else '')

@@ -71,6 +71,15 @@ def test_a_mistyped_setting_is_named_with_its_place(changes, message):
         run_settings.check(ConfigDict(SOUND | changes))
 
 
+def test_what_may_be_set_is_listed_once_and_without_what_the_runner_hands_over():
+    changes = dict(default_hooks=dict(checkpoint=hook('CheckpointHook', intervall=1)))
+    with pytest.raises(ValueError, match='intervall') as caught:
+        run_settings.check(ConfigDict(SOUND | changes))
+    known = str(caught.value).partition('Known: ')[2].rstrip('.').split(', ')
+    assert sorted(set(known)) == known
+    assert not {'self', 'filename'} & set(known)
+
+
 def test_a_visualisation_whose_package_is_absent_is_named(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     backends = dict(visualizer=dict(vis_backends=[dict(type='LocalVisBackend'), dict(type='WandbVisBackend')]))

@@ -78,6 +78,13 @@ def test_validation_on_other_classes_than_those_of_training_is_refused(build, cf
         build(cfg[place], seed=0)
 
 
+def test_validation_on_classes_that_are_numbers_is_refused_too(build, cfg):
+    build(cfg.train_dataloader, seed=0)
+    cfg.val_dataloader.dataset.metainfo = dict(classes=(1, 2))
+    with pytest.raises(ValueError, match='val_dataloader numbers its classes 1, 2, train_dataloader thing0'):
+        build(cfg.val_dataloader, seed=0)
+
+
 def test_validation_on_the_same_classes_in_another_order_is_warned_of(build, cfg, log):
     build(cfg.train_dataloader, seed=0)
     build(cfg.val_dataloader, seed=0)
