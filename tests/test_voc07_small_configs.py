@@ -25,6 +25,7 @@ LUMINET = dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLos
 DKD = dict(type='luminet_det.DKDLoss', tau=2, target_weight=1, non_target_weight=0.25)
 TERMS = dict(
     kd=[dict(tap='roi_cls', rois='foreground', loss=dict(type='luminet_det.KDLoss', tau=1, loss_weight=1))],
+    kd_all_rois=[dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.KDLoss', tau=1, loss_weight=4))],
     dkd=[dict(tap='roi_cls', rois='foreground', loss=DKD)],
     luminet=[LUMINET],
     reviewkd=[REVIEW],
@@ -100,6 +101,12 @@ def test_a_row_distils_what_it_is_named_after(method):
 def test_the_settings_on_logits_are_those_that_the_study_found_best(method):
     best, taps = best_of(searched(method)[0]), DistillTwoStageDetector.taps
     assert resolved(parsed(method).model.distill, taps) == resolved(best.distill, taps)
+
+
+def test_kd_on_all_rois_is_the_best_of_its_tries_on_all():
+    best = best_of([setting for setting in searched('kd')[0] if setting.term.get('rois', 'all') == 'all'])
+    terms, taps = parsed('kd_all_rois').model.distill, DistillTwoStageDetector.taps
+    assert resolved(terms, taps) == resolved(best.distill, taps)
 
 
 @every_student

@@ -10,7 +10,17 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results' / 'natural_images'
 WORK = ROOT / 'work_dirs' / 'natural_images'
 TEACHER, PLAIN, KD = 'teacher', 'plain', 'kd'
-METHODS = (PLAIN, KD, 'dkd', 'luminet', 'reviewkd', 'reviewkd_luminet', 'fgfi_luminet', 'fgfi_standardized_luminet')
+METHODS = (
+    PLAIN,
+    KD,
+    'kd_all_rois',
+    'dkd',
+    'luminet',
+    'reviewkd',
+    'reviewkd_luminet',
+    'fgfi_luminet',
+    'fgfi_standardized_luminet',
+)
 REHEARSED = 4  # epochs of a rehearsal
 
 # What a rehearsal changes in every config: 16 images, and a score and a line of the log for each of their steps.

@@ -13,6 +13,7 @@ TITLES = dict(
     teacher='teacher, {}',
     plain='{} alone',
     kd='KD',
+    kd_all_rois='KD, all RoIs',
     dkd='DKD',
     luminet='LumiNet',
     reviewkd='ReviewKD',
