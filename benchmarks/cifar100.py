@@ -22,6 +22,8 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from luminet_det import run_log
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / 'benchmarks' / 'results' / 'cifar100'
 PAIRS = {
@@ -102,8 +104,8 @@ def finish(run: Run, train_args: list[str], deadline: float) -> bool:
             sys.exit(f'{run.config} ended without a result.json in {run.work_dir}')
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.copy(result, OUT / f'{run.stem}.json')
-    logs = sorted(run.work_dir.glob('*/vis_data/scalars.json'))
-    (OUT / f'{run.stem}.jsonl').write_text(''.join(log.read_text() for log in logs))
+    lines = [f'{json.dumps(entry)}\n' for entry in run_log.entries(run.work_dir)]
+    (OUT / f'{run.stem}.jsonl').write_text(''.join(lines))
     return True
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
+from luminet_det import run_log
 from luminet_det.published.spread import spread
 from luminet_det.quickstart.digits import STAMP
 from luminet_det.quickstart.runs import Run, finish
@@ -67,12 +68,7 @@ def main() -> None:
 
 def teacher_ap() -> float:
     """The teacher's AP after its last step, as its log has it."""
-    lines = [
-        json.loads(line)
-        for log in sorted(TEACHER.glob('*/vis_data/scalars.json'))
-        for line in log.read_text().splitlines()
-    ]
-    return [line['coco/bbox_mAP'] for line in lines if 'coco/bbox_mAP' in line][-1]
+    return [entry['coco/bbox_mAP'] for entry in run_log.entries(TEACHER) if 'coco/bbox_mAP' in entry][-1]
 
 
 def run_of(work_dir: Path, term: str, seed: int, context: tuple[str, ...]) -> Run:

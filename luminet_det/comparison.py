@@ -8,6 +8,7 @@ from statistics import mean
 
 from mmengine.config import Config
 
+from luminet_det import run_log
 from luminet_det.chain.table import leading
 from luminet_det.published.markdown import table
 from luminet_det.published.spread import FEWEST, gap_closed, interval, paired_difference, spread
@@ -179,8 +180,6 @@ def _percent(part: float | None) -> str:
 
 def _teacher(folder: Path) -> dict[str, float]:
     found = {}
-    for log in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in log.read_text().splitlines():
-            if '"teacher/' in line:
-                found |= {key: value for key, value in json.loads(line).items() if key.startswith('teacher/')}
+    for entry in run_log.entries(folder):
+        found |= {key: value for key, value in entry.items() if key.startswith('teacher/')}
     return {key.removeprefix('teacher/'): value for key, value in found.items()}

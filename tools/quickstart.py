@@ -24,10 +24,10 @@ from luminet_det.quickstart.digits import STAMP, prepare_digits
 from luminet_det.quickstart.picture import draw_comparison
 from luminet_det.quickstart.runs import Run, finish
 from luminet_det.quickstart.table import format_table, summarise
+from luminet_det.sweep.jobs import INTERRUPTED
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / 'configs' / 'quickstart'
-INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
 SHORT_STEPS = dict(teacher=200, student=100)
 # Measured on two shared cores; a teacher's step costs about two of the student's.
 EXPECTED = dict(data='10 s', teacher='3.5 min', student='1.5 min', distilled='2 min', picture='10 s')

@@ -19,6 +19,7 @@ from pycocotools.coco import COCO
 from benchmarks.digits_study.scores import score
 from benchmarks.natural_images.study import PLAIN, ROOT, TEACHER, Study
 from benchmarks.study.kept import have_teacher, options, weights_digest
+from luminet_det import run_log
 from luminet_det.sweep.jobs import INTERRUPTED, Job, python_script, work_off
 from luminet_det.whole_file import write_text
 
@@ -147,8 +148,7 @@ def described(study: Study, method: str, folder: Path) -> dict:
 def step_seconds(folder: Path) -> Iterator[float]:
     """Of each logged stretch of training, whichever process took it."""
     done = 0
-    for log in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in map(json.loads, log.read_text().splitlines()):
-            if 'loss' in line and line['step'] > done:
-                yield line['time'] * (line['step'] - done)  # `time` is that of a step
-                done = line['step']
+    for entry in run_log.entries(folder):
+        if 'loss' in entry and entry['step'] > done:
+            yield entry['time'] * (entry['step'] - done)  # `time` is that of a step
+            done = entry['step']

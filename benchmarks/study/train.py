@@ -1,6 +1,5 @@
 """tools/train.py for a study: one core, its output in a file, and what it has logged."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from benchmarks.study.setting import REPOSITORY
+from luminet_det import run_log
 
 LOGGED = ('loss', 'grad_norm', 'raw_', 'share_', 'gradient_share_', 'agreement', 'step')
 ONE_AT_A_TIME = Lock()  # neither reading a config nor redirecting standard output is made for threads
@@ -30,10 +30,8 @@ def train(config: Path, folder: Path, seed: int, *options: str) -> None:
 
 def curve(folder: Path) -> list[dict[str, float]]:
     """At each logged step, the means since the one before of losses and gradient norm; of the rest, that step's."""
-    logs = sorted(folder.glob('*/vis_data/scalars.json'))
-    lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
     return [
-        {key: round(value, 5) for key, value in line.items() if key.startswith(LOGGED)}
-        for line in lines
-        if 'loss' in line
+        {key: round(value, 5) for key, value in entry.items() if key.startswith(LOGGED)}
+        for entry in run_log.entries(folder)
+        if 'loss' in entry
     ]

@@ -1,11 +1,11 @@
 """Whose folder it is: which configs a chain has, and which of their runs came to their end."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from luminet_det.chain.run import Run
+from luminet_det.fingerprint import fingerprint
 from luminet_det.in_use import MARK
 from luminet_det.whole_file import write_text
 
@@ -30,7 +30,7 @@ class Record:
 
     def __init__(self, folder: Path, runs: Sequence[Run], flags: Sequence[str]) -> None:
         self.path = folder / RECORD
-        self.runs = [dict(config=run.config, fingerprint=_fingerprint(run, flags)) for run in runs]
+        self.runs = [dict(config=run.config, fingerprint=fingerprint(run.cfg, list(flags))) for run in runs]
         known = json.loads(self.path.read_text())['runs'] if self.path.is_file() else []
         self._check(known, runs)
         self.runs += known[len(runs) :]
@@ -75,13 +75,3 @@ class Record:
     def _write(self) -> None:
         runs = [dict(run, finished=run.get('finished', False)) for run in self.runs]
         write_text(self.path, json.dumps(dict(runs=runs), indent=1) + '\n')
-
-
-def _fingerprint(run: Run, flags: Sequence[str]) -> str:
-    """Digest everything that decides the outcome of a run but its teacher, which is the run before."""
-    content = json.dumps([run.cfg.to_dict(), list(flags)], default=_described)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _described(value: object) -> str:
-    return getattr(value, '__qualname__', None) or repr(value)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import luminet_det
+from luminet_det import run_log
 
 RECORD = 'run.json'  # written before training: whose folder this is
 RESULT = 'result.json'  # written after the evaluation: what came out
@@ -126,22 +127,16 @@ def _start_over(run: Run, fingerprint: str) -> None:
 def _evaluation(run: Run) -> dict:
     """Return the logged scores of the last step, empty where it was not reached."""
     steps = run.settings.train_cfg.max_iters
-    found = [line for line in _log_lines(run) if 'loss' not in line and line.get('step') == steps]
+    found = [entry for entry in run_log.entries(run.work_dir) if 'loss' not in entry and entry.get('step') == steps]
     return found[-1] if found else {}
 
 
 def _train_seconds(run: Run) -> float:
     """Add up the step times that the log holds, whichever process took the steps."""
     interval = run.settings.default_hooks.logger.interval
-    # A line's `time` is the mean over the steps since the line before; the last line may cover fewer.
-    return sum(line['time'] * (line['step'] % interval or interval) for line in _log_lines(run) if 'loss' in line)
-
-
-def _log_lines(run: Run) -> list[dict]:
-    # One folder a start, named by its time: the order of the names is the order of the starts.
-    logs = sorted(run.work_dir.glob('*/vis_data/scalars.json'))
-    lines = (_parse(line) for log in logs for line in log.read_text().splitlines())
-    return [line for line in lines if line]
+    logged = [entry for entry in run_log.entries(run.work_dir) if 'loss' in entry]
+    # An entry's `time` is the mean over the steps since the one before; the last may cover fewer.
+    return sum(entry['time'] * (entry['step'] % interval or interval) for entry in logged)
 
 
 def _count_parameters(run: Run) -> int:

@@ -2,7 +2,9 @@
 
 from statistics import mean, stdev
 
-from luminet_det.published import spread
+from luminet_det.published.markdown import table
+from luminet_det.published.spread import gap_closed as part_of_gap
+from luminet_det.published.spread import spread
 
 HEADER = ('', 'AP', 'AP50', 'gap closed', 'train seconds', 'parameters')
 
@@ -23,23 +25,23 @@ def format_table(runs: dict[str, list[dict]]) -> str:
     """
     _check_seeds(runs)
     gap = gap_closed(runs)
-    rows = [HEADER]
+    rows = []
     for name in ('teacher', 'student', 'distilled'):
         results = runs[name]
         rows.append(
             (
                 f'{name}, {results[0]["steps"]} steps',
-                _spread([result['AP'] for result in results], '.3f'),
-                _spread([result['AP50'] for result in results], '.3f'),
+                spread([result['AP'] for result in results], 3),
+                spread([result['AP50'] for result in results], 3),
                 f'{gap:.0%}' if name == 'distilled' and gap is not None else '-',
-                _spread([result['seconds'] for result in results], '.0f'),
+                spread([result['seconds'] for result in results], 0),
                 f'{results[0]["parameters"]:,}',
             )
         )
     seeds = len(runs['student'])
     note = f'Validation AP, one teacher, {seeds} {"seed" if seeds == 1 else "seeds"} a student'
     note += '.' if seeds == 1 else ' (mean ± sample sd).'
-    return '\n'.join([*_align(rows), '', note, verdict(runs)])
+    return '\n'.join([table(HEADER, rows), '', note, verdict(runs)])
 
 
 def verdict(runs: dict[str, list[dict]]) -> str:
@@ -65,7 +67,7 @@ def gap_closed(runs: dict[str, list[dict]]) -> float | None:
     teacher, student, distilled = (
         mean(result['AP'] for result in runs[name]) for name in ('teacher', 'student', 'distilled')
     )
-    return spread.gap_closed(teacher, student, distilled)
+    return part_of_gap(teacher, student, distilled)
 
 
 def summarise(results: list[dict]) -> dict:
@@ -84,19 +86,3 @@ def _check_seeds(runs: dict[str, list[dict]]) -> None:
             f'student and distilled are compared seed by seed, but the student has seeds {student} and the '
             f'distilled student {distilled}; run both with the same seeds'
         )
-
-
-def _spread(values: list[float], spec: str) -> str:
-    middle = format(mean(values), spec)
-    return middle if len(values) == 1 else f'{middle} ± {stdev(values):{spec}}'
-
-
-def _align(rows: list[tuple[str, ...]]) -> list[str]:
-    """Lay the rows out so that the markdown source is a table on the screen too; numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-        lines.append(f'| {" | ".join(cells)} |')
-    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
-    return [lines[0], f'| {" | ".join(rule)} |', *lines[1:]]

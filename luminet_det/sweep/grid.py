@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from luminet_det.fingerprint import fingerprint
 from luminet_det.options import parse_value
 from luminet_det.sweep.arithmetic import Formula
 from luminet_det.sweep.keys import check_keys, lookup
@@ -64,7 +64,7 @@ class Grid:
             for seed in seeds:
                 name = ','.join(f'{self.names[key]}={_label(options[key])}' for key in self.values)
                 folder = work_dir / ','.join(filter(None, (name, f'seed={seed}')))
-                found.append(Point(options, seed, folder, _length(merged), _fingerprint(merged, seed, flags)))
+                found.append(Point(options, seed, folder, _length(merged), fingerprint(merged, seed, list(flags))))
         return found
 
     def _combinations(self, cfg: Config) -> Iterator[dict[str, str]]:
@@ -167,22 +167,3 @@ def _length(cfg: Config) -> int | None:
     by_epoch = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('log_metric_by_epoch', True)
     # An iteration-based loop stays in epoch 0, and an epoch-based one has no number of iterations.
     return loop.get('max_epochs') if by_epoch else loop.get('max_iters')
-
-
-def _fingerprint(cfg: Config, seed: int, flags: Sequence[str]) -> str:
-    """Digest everything that decides the outcome, so that only a run of the same kind is taken for this point's."""
-    content = json.dumps([_canonical(cfg.to_dict()), seed, list(flags)], default=_described)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _canonical(value: object) -> object:
-    """The same for 1 and 1.0, whatever the order of keys."""
-    if isinstance(value, dict):
-        return sorted((str(key), _canonical(part)) for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return [_canonical(part) for part in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _described(value: object) -> str:
-    return getattr(value, '__qualname__', None) or repr(value)

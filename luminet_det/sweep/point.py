@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from luminet_det import run_log
 from luminet_det.whole_file import write_text
 
 RECORD = 'point.json'  # written before training: whose folder this is
@@ -93,7 +94,7 @@ def validations(work_dir: Path) -> list[dict]:
         return [dict(entry, step=entry['epoch'] or entry.get('iteration', 0)) for entry in history]
     found: list[tuple[int, dict]] = []
     iteration = 0
-    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
+    for file in run_log.files(work_dir):
         resumed, iteration = _validations(file, iteration)
         # A run that was killed trains again what it did after its last checkpoint.
         found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
@@ -107,8 +108,7 @@ def _validations(file: Path, iteration: int) -> tuple[list[tuple[int, dict]], in
     for a run that begins with the validation that was cut short.
     """
     found = []
-    for line in file.read_text().splitlines():
-        entry = _parsed(line)
+    for entry in run_log.entries_of(file):
         if 'iter' in entry:  # a line of training
             iteration = entry['iter']
         elif 'step' in entry:
@@ -118,10 +118,3 @@ def _validations(file: Path, iteration: int) -> tuple[list[tuple[int, dict]], in
 
 def _read(path: Path) -> dict:
     return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def _parsed(line: str) -> dict:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:  # the last line of a run that was killed while it wrote
-        return {}

@@ -1,9 +1,11 @@
 """The table at the end of a sweep."""
 
 from collections.abc import Sequence
-from statistics import mean, stdev
+from statistics import mean
 
 from luminet_det.options import parse_value
+from luminet_det.published.markdown import table
+from luminet_det.published.spread import spread
 from luminet_det.sweep.grid import Grid
 from luminet_det.sweep.outcome import Outcome
 
@@ -24,14 +26,12 @@ def format_table(grid: Grid, found: Sequence[Outcome], metric: str, lower_is_bet
     for kind in ('last', 'best'):
         means = [mean(getattr(outcome, kind).values()) for outcome in found if outcome.n]
         tops[kind] = choose(means) if means else None
-    rows = [[*(grid.names[key] for key in keys), f'{metric}, last', f'{metric}, best', 'n']]
+    head = [*(grid.names[key] for key in keys), f'{metric}, last', f'{metric}, best', 'n']
+    rows = []
     for outcome in found:
         cells = [_shown(outcome.options[key]) for key in keys]
         cells += [_cell(list(getattr(outcome, kind).values()), tops[kind], digits) for kind in ('last', 'best')]
         rows.append([*cells, str(outcome.n)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [f'| {" | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))} |' for row in rows]
-    rule = f'|{"|".join("-" * (width + 1) + ":" for width in widths)}|'
     note = 'Mean ± sample sd over n seeds. "best" is chosen on the data that it is measured on, so it flatters.'
     missing = [
         f'Not finished: {", ".join(f"{grid.names[key]}={outcome.options[key]}" for key in grid.values)} '
@@ -39,17 +39,14 @@ def format_table(grid: Grid, found: Sequence[Outcome], metric: str, lower_is_bet
         for outcome in found
         if outcome.missing
     ]
-    return '\n'.join([lines[0], rule, *lines[1:], '', note, *missing])
+    return '\n'.join([table(head, rows), '', note, *missing])
 
 
 def _cell(values: list[float], top: float | None, digits: int) -> str:
-    if not values:
-        return 'not run'
-    middle = mean(values)
-    text = f'{middle:.{digits}f}' + (f' ± {stdev(values):.{digits}f}' if len(values) > 1 else '')
-    return f'**{text}**' if middle == top else text
+    text = spread(values, digits)
+    return f'**{text}**' if values and mean(values) == top else text
 
 
 def _shown(text: str) -> str:
     value = parse_value(text)
-    return f'{value:.6g}' if isinstance(value, float) else text.replace('|', '\\|')
+    return f'{value:.6g}' if isinstance(value, float) else text
