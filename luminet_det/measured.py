@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from luminet_det.class_name import class_name
 from luminet_det.classification.accuracy import Accuracy
+from luminet_det.configured_hooks import configured_hooks
 from luminet_det.hooks.result import METRIC
 from luminet_det.unread_annotations import place_of
 
@@ -93,9 +94,7 @@ def names(metric: BaseMetric) -> list[str] | None:
 
 def chosen_by(cfg: Mapping) -> Iterator[tuple[str, str]]:
     """What the hooks of a config choose an epoch by: the setting and the name in it."""
-    default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
-    custom = {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
-    for place, hook in (default | custom).items():
+    for place, hook in configured_hooks(cfg).items():
         if (key := CHOOSERS.get(kind := class_name(hook))) is None:
             continue
         asked = hook.get(key) or (METRIC if kind == 'ResultHook' else [])

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from luminet_det.class_name import class_name, named_class
+from luminet_det.configured_hooks import configured_hooks
 from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 
 OF_REGISTRY = {'type', '_scope_'}
@@ -64,9 +65,7 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
     for i, setting in enumerate(schedulers if isinstance(schedulers, list | tuple) else []):
         known = _known(named_class(PARAM_SCHEDULERS, setting.get('type')))
         yield f'param_scheduler.{i}', setting, known and [*known, 'convert_to_iter_based']
-    default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
-    custom = {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
-    for place, setting in (default | custom).items():
+    for place, setting in configured_hooks(cfg).items():
         if isinstance(setting, Mapping) and (hook := named_class(HOOKS, setting.get('type'))):
             known = _known(hook, _handed_on(hook, setting))
             yield place, setting, known and [*known, 'priority']

@@ -31,6 +31,14 @@ def changes(before: str, now: str) -> list[str]:
     return [*_changes('', old, new)]
 
 
+def settings(source: str, section: str) -> set[str]:
+    """Names of what a section of a config sets; none if the source is no Python or has no such section."""
+    try:
+        return {*_parts(_sections(source).get(section, ABSENT))}
+    except SyntaxError:
+        return set()
+
+
 def _changes(place: str, old: dict[str, ast.expr], new: dict[str, ast.expr]) -> Iterator[str]:
     for name in {**old, **new}:
         one, other = old.get(name, ABSENT), new.get(name, ABSENT)

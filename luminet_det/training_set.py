@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader
 
@@ -17,6 +16,7 @@ from luminet_det.dataset_config import annotation_path, class_names, config_sour
 from luminet_det.detection.pixels_in_pipeline import NORMALISED, normalises
 from luminet_det.loaded_images import LoadedImages, sources
 from luminet_det.unread_annotations import LOADERS, place_of
+from luminet_det.unwrapped import unwrapped
 from luminet_det.validated_classes import ValidatedClasses
 
 
@@ -88,7 +88,7 @@ def _distils(runner: Runner) -> bool:
     # A FlexibleRunner builds its model after the data.
     if isinstance(model, Mapping):
         return bool(model.get('distill'))
-    return bool(getattr(model.module if is_model_wrapper(model) else model, 'terms', None))
+    return bool(getattr(unwrapped(model), 'terms', None))
 
 
 def explanation(place: str, dataloader: Any) -> str:

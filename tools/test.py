@@ -5,14 +5,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from mmengine.config import Config, ConfigDict
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from luminet_det import config, unread_annotations
 from luminet_det.compat import checkpoints
 from luminet_det.dataset_config import config_sources
 from luminet_det.distillation.weights import load_strictly
+from luminet_det.unwrapped import unwrapped
 
 
 def parser() -> ArgumentParser:
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
     unread_annotations.guard(runner)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    if hasattr(_bare(runner), 'own_weights'):
+    if hasattr(unwrapped(runner.model), 'own_weights'):
         # A classifier also reads what other projects write, which mmengine would pass over.
         _load_classifier(runner, args.checkpoint)
         misfit = None
@@ -79,12 +78,8 @@ def main(argv: Sequence[str] | None = None) -> dict:
     return scores
 
 
-def _bare(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _load_classifier(runner: Runner, checkpoint: str) -> None:
-    model = _bare(runner)
+    model = unwrapped(runner.model)
     load_strictly(model, model.own_weights(checkpoints.load(checkpoint)), source=checkpoint)
     runner._load_from = None
 
@@ -92,7 +87,7 @@ def _load_classifier(runner: Runner, checkpoint: str) -> None:
 def _misfit(runner: Runner, checkpoint: str) -> str | None:
     """What mmdet's lenient loading, which names each weight hundreds of lines before the scores, passes over."""
     try:
-        load_strictly(_bare(runner), checkpoints.load(checkpoint), source=checkpoint)
+        load_strictly(unwrapped(runner.model), checkpoints.load(checkpoint), source=checkpoint)
     except RuntimeError as error:
         return str(error)
     return None

@@ -31,7 +31,7 @@ def whole_teacher_loss(detector: nn.Module) -> nn.Module:
     model, ask = link.teacher.model, detector.ask
 
     def answer(calls, inputs, image_shapes, taps):
-        with recorded(model.roi_head) as own, link.teacher.precision(inputs.device.type):
+        with recorded(model.roi_head) as own, link.teacher.answering(inputs.device.type):
             model.loss(inputs, deepcopy(answer.samples))
         finite = torch.ones(len(inputs), dtype=torch.bool, device=inputs.device)
         pairs = zip(calls, own, strict=True)

@@ -110,7 +110,7 @@ class Pair:
         inputs = self.data['inputs']
         for part, calls in self._parts(link, inputs, link.teacher.batch_size if parts else len(inputs)):
             maps = link.teacher.run(partial(feature_maps, taps=()), part)['neck']
-            with link.teacher.precision(self.device.type):
+            with link.teacher.answering(self.device.type):
                 if not self.calls:
                     link.teacher.model.bbox_head(maps)
                     continue

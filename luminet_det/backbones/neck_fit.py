@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import torch
-from mmdet.models.necks import YOLOV3Neck
+from mmdet.models.necks import RFP, YOLOV3Neck
 from torch import nn
 
 from luminet_det.backbones.timm_backbone import TimmBackbone
+from luminet_det.distillation.companions import evaluating
+from luminet_det.unwrapped import unwrapped
 
 
 def check_neck(model: nn.Module, whose: str = 'model') -> None:
@@ -20,7 +22,7 @@ def check_neck(model: nn.Module, whose: str = 'model') -> None:
         model: A detector of mmdet, or one wrapped for distribution.
         whose: What the message calls it, e.g. 'teacher'.
     """
-    model = getattr(model, 'module', model)
+    model = unwrapped(model)
     backbone, neck = getattr(model, 'backbone', None), _first_neck(model)
     if not isinstance(backbone, TimmBackbone) or neck is None:
         return
@@ -48,8 +50,10 @@ def explain_neck(model: nn.Module, whose: str = 'model') -> Iterator[None]:
     """
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except (AssertionError, IndexError, RuntimeError) as error:
-        model = getattr(model, 'module', model)
+        model = unwrapped(model)
         # A runner that builds its model later has but its config.
         if not isinstance(model, nn.Module):
             raise
@@ -62,11 +66,12 @@ def explain_neck(model: nn.Module, whose: str = 'model') -> Iterator[None]:
 
 
 def _first_neck(model: nn.Module) -> nn.Module | None:
-    """The neck that takes one entry of `in_channels` for each output of the backbone, finest first."""
+    """The neck that takes one entry of `in_channels` for each output of the backbone, finest first, and no more."""
     neck = getattr(model, 'neck', None)
     neck = neck[0] if isinstance(neck, nn.Sequential) else neck
     takes_list = isinstance(getattr(neck, 'in_channels', None), (list, tuple))
-    return neck if takes_list and not isinstance(neck, YOLOV3Neck) else None
+    # RFP takes the image too.
+    return neck if takes_list and not isinstance(neck, RFP | YOLOV3Neck) else None
 
 
 def _channel_problem(whose: str, backbone: nn.Module, neck: nn.Module, channels: Sequence[int]) -> str | None:
@@ -110,18 +115,11 @@ def _wanted_strides(model: nn.Module) -> Iterator[tuple[str, list[int]]]:
             yield f'roi_head.{name}', list(strides)
 
 
-@torch.no_grad()
 def _probe(backbone: nn.Module) -> list[int] | None:
     """The channels of a backbone's outputs, None if it fails."""
-    modes = [(module, module.training) for module in backbone.modules()]
     image = next(backbone.parameters()).new_zeros(1, 3, 128, 128)
-    try:
-        with suppress(Exception), torch.random.fork_rng(devices=[]):
-            backbone.eval()
-            return [feature.shape[1] for feature in backbone(image)]
-    finally:
-        for module, training in modes:
-            module.training = training
+    with suppress(Exception), torch.random.fork_rng(devices=[]), evaluating(backbone):
+        return [feature.shape[1] for feature in backbone(image)]
     return None
 
 

@@ -69,7 +69,7 @@ class Segments:
         return self.classes(logits) if self.classes else logits
 
     def _precision(self, x: Tensor):
-        return self.teacher.precision(x.device.type) if self.teacher else nullcontext()
+        return self.teacher.answering(x.device.type) if self.teacher else nullcontext()
 
     def _typed(self, x: Tensor) -> Tensor:
         """A norm right at the start of a stage takes no maps of another type than its weights."""

@@ -12,11 +12,12 @@ class HeadAnswer:
     """What a teacher's head says to one call of the student's, in the student's order and encoding.
 
     Attributes:
-        cls_score: Logits: (K, C + 1) on K RoIs, (N, R, C) at the R priors of each image of a dense head.
+        cls_score: Logits: (K, C + 1) on K RoIs, (N, R, C) at the R priors of each image of a dense head; where asked
+            for.
         foreground_deltas: (F, 4) box deltas of the assigned class on the F foreground RoIs, where asked for.
     """
 
-    cls_score: Tensor
+    cls_score: Tensor | None = None
     foreground_deltas: Tensor | None = None
 
     @classmethod
@@ -31,8 +32,8 @@ class HeadAnswer:
 
     @classmethod
     def _joined(cls, answers: Sequence['HeadAnswer'], join) -> 'HeadAnswer':
-        deltas = [answer.foreground_deltas for answer in answers]
-        return cls(join([answer.cls_score for answer in answers]), None if deltas[0] is None else join(deltas))
+        said = ([answer.cls_score for answer in answers], [answer.foreground_deltas for answer in answers])
+        return cls(*(None if parts[0] is None else join(parts) for parts in said))
 
 
 def _cat(parts: Sequence[Tensor]) -> Tensor:

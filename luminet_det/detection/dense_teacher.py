@@ -43,7 +43,7 @@ class DenseTeacher(DetectorTeacher):
     def answer_head(
         self, calls: Sequence[DenseRows], features: tuple[Tensor, ...], taps: Iterable[str]
     ) -> list[HeadAnswer]:
-        with self.teacher.precision(features[0].device.type):
+        with self.teacher.answering(features[0].device.type):
             levels = self.head(features)[0]
         sizes = calls[0].sizes if calls else None
         return [HeadAnswer(self.classes(wide(flattened(levels, self.head.cls_out_channels, sizes))))]

@@ -92,9 +92,12 @@ def paired(
 ) -> Levels:
     """The levels of equal stride, cut to the size they share: one network may pad its images further.
 
+    They come from the finest to the coarsest, whatever their order in the networks. Of levels that share a stride, as
+    dilated networks have them, the first of the one is compared with the first of the other.
+
     Args:
         tap: For messages.
-        which: `'all'` levels of both, those they have in `'common'`, or some of the student's by their places.
+        which: `'all'` levels of both, those they have in `'common'`, or some of the student's, 0 for the finest.
         student: Its levels.
         teacher: Its levels.
         student_strides: Stride of each.
@@ -104,9 +107,11 @@ def paired(
     Raises:
         ValueError: The strides differ, or two levels have different numbers of channels; or there is no such place.
     """
-    places = chosen(tap, 'levels', which, tuple(range(len(student))))
-    common = [place for place in places if student_strides[place] in teacher_strides]
-    differs = student_strides != teacher_strides if which == 'all' else len(common) < len(places)
+    finest_first = sorted(range(len(student)), key=lambda place: student_strides[place])
+    places = chosen(tap, 'levels', which, tuple(finest_first))
+    places_of_teacher = _matches(student_strides, teacher_strides)
+    common = [place for place in places if place in places_of_teacher]
+    differs = sorted(student_strides) != sorted(teacher_strides) if which == 'all' else len(common) < len(places)
     if not common or (which != 'common' and differs):
         listed = _listed([student_strides[place] for place in common])
         advice = f"to compare {listed}, write levels='common' in the term." if common else 'they share none.'
@@ -117,7 +122,7 @@ def paired(
     student_levels, teacher_levels = [], []
     for place in common:
         stride = student_strides[place]
-        of_student, of_teacher = student[place], teacher[teacher_strides.index(stride)]
+        of_student, of_teacher = student[place], teacher[places_of_teacher[place]]
         if not bridges and of_student.shape[1] != of_teacher.shape[1]:
             change = (
                 f'set out_channels={of_teacher.shape[1]} in the neck of the student (and in_channels of its heads)'
@@ -136,6 +141,16 @@ def paired(
     return Levels(
         tuple(student_levels), tuple(teacher_levels), tuple(student_strides[place] for place in common), tuple(common)
     )
+
+
+def _matches(student: list[int], teacher: list[int]) -> dict[int, int]:
+    """For each of the student's places, by the strides of both, the teacher's; without those that it lacks."""
+    of_stride = {stride: [place for place, other in enumerate(teacher) if other == stride] for stride in teacher}
+    return {
+        place: of_stride[stride][before]
+        for place, stride in enumerate(student)
+        if (before := student[:place].count(stride)) < len(of_stride.get(stride, ()))
+    }
 
 
 def priors(detector: nn.Module, levels: Levels) -> tuple[Tensor, ...]:

@@ -69,7 +69,7 @@ class BoxHeads:
 
     def teacher(self, maps: Maps) -> Boxes:
         """What the teacher's head says on maps in the teacher's space; the gradient passes through it to the maps."""
-        with self.link.teacher.precision(self.rois.device.type):
+        with self.link.teacher.answering(self.rois.device.type):
             cls_score, deltas = map(wide, _asked(self.link.teacher.model.roi_head, self.stage, maps, self.rois))
         classes = self.link.classes
         require_class_columns('teacher', cls_score, self._teacher_head)

@@ -51,29 +51,32 @@ class RoITeacher(DetectorTeacher):
 
     def answer_head(self, calls: Sequence[RoIs], features: tuple[Tensor, ...], taps: Iterable[str]) -> list[HeadAnswer]:
         # RoI features outgrow the maps they are cut from, so the box head takes half as many images.
-        sizes = [len(half) for half in features[0].tensor_split(2) if len(half)]
-        levels_of_halves = zip(*(level.split(sizes) for level in features), strict=True)
+        parts = 1 if self.teacher.batch_statistics else 2
+        sizes = [len(part) for part in features[0].tensor_split(parts) if len(part)]
+        levels_of_parts = zip(*(level.split(sizes) for level in features), strict=True)
         answers = [
-            [self.answer_call(stage, call, levels, 'roi_reg' in taps) for stage, call in enumerate(half)]
-            for half, levels in zip(self.split(calls, sizes), levels_of_halves, strict=True)
+            [self.answer_call(stage, call, levels, taps) for stage, call in enumerate(of_part)]
+            for of_part, levels in zip(self.split(calls, sizes), levels_of_parts, strict=True)
         ]
         return [HeadAnswer.cat(of_call) for of_call in zip(*answers, strict=True)]
 
     def answer_call(
-        self, stage: int, call: RoIs, features: tuple[Tensor, ...], wants_boxes: bool = False
+        self, stage: int, call: RoIs, features: tuple[Tensor, ...], taps: Iterable[str] = ('roi_cls',)
     ) -> HeadAnswer:
-        """The box head's answer to the student's call of a stage, given the neck's maps of its images."""
+        """The box head's answer for some taps to the student's call of a stage, given the neck's maps of its images."""
         roi_head = self.teacher.model.roi_head
-        with self.teacher.precision(call.rois.device.type):
+        with self.teacher.answering(call.rois.device.type):
             if isinstance(roi_head.bbox_head, nn.ModuleList):
                 results = roi_head._bbox_forward(min(stage, len(roi_head.bbox_head) - 1), features, call.rois)
             else:
                 results = roi_head._bbox_forward(features, call.rois)
-        cls_score = wide(results['cls_score'])
-        require_class_columns('teacher', cls_score, box_head(roi_head, stage))
-        require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
-        answer = HeadAnswer(self.classes(cls_score))
-        if wants_boxes:
+        answer = HeadAnswer()
+        if 'roi_cls' in taps:
+            cls_score = wide(results['cls_score'])
+            require_class_columns('teacher', cls_score, box_head(roi_head, stage))
+            require_class_columns('student', call.cls_score, box_head(self.student_head, stage))
+            answer.cls_score = self.classes(cls_score)
+        if 'roi_reg' in taps:
             self._require_deltas('teacher', results.get('bbox_pred'), box_head(roi_head, stage))
             self._require_deltas('student', call.bbox_pred, box_head(self.student_head, stage))
             rows = call.rows('foreground')

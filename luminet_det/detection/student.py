@@ -115,7 +115,8 @@ class DetectorStudent(Student):
                 triples = self.head_rows(term, calls, head, [views.get(name) for views in logits])
                 compared = [(own, theirs, {'target': t, 'epoch': run_info('epoch', 0)}) for own, theirs, t in triples]
             heard.append(Heard(name, term, weight, compared))
-        agreement = dict(agreement=self.agreement(calls, head)) if head else {}
+        compares_classes = bool(head) and head[0].cls_score is not None
+        agreement = dict(agreement=self.agreement(calls, head)) if compares_classes else {}
         return {**losses, **self.heed(heard, losses), **agreement}
 
     def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
@@ -203,7 +204,8 @@ class DetectorStudent(Student):
         for answer in answers:
             finite = answer.finite_images
             for call, said in zip(calls, answer.calls, strict=True):
-                said.cls_score = self.guard.watch(said.cls_score, call.image_index, finite, paths)
+                if said.cls_score is not None:
+                    said.cls_score = self.guard.watch(said.cls_score, call.image_index, finite, paths)
                 if said.foreground_deltas is not None:
                     images = call.image_index[call.rows('foreground')]
                     said.foreground_deltas = self.guard.watch(said.foreground_deltas, images, finite, paths)

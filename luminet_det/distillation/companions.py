@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from mmengine.logging import MessageHub
 from torch import nn
 
-from luminet_det.distillation.running import training_hub
+from luminet_det.distillation.running import current_hub
+
+BESIDE = ('adaptors', 'peers')  # the student's attributes that hold what trains beside it
 
 
 class Companions(nn.ModuleList):
@@ -42,7 +43,7 @@ class Companions(nn.ModuleList):
         Raises:
             RuntimeError: The checkpoint's are others, or of other shapes.
         """
-        hub = training_hub() or MessageHub.get_current_instance()
+        hub = current_hub()
         if self._hub == hub.instance_name:
             return
         self._hub = hub.instance_name
@@ -65,7 +66,7 @@ def require_same(model: nn.Module, checkpoint: dict) -> None:
     Before an optimizer takes the checkpoint's state, which would fail on the number of its parameters.
     """
     kept = checkpoint.get('message_hub', {}).get('runtime_info', {})
-    for place in ('adaptors', 'peers'):
+    for place in BESIDE:
         saved, own = kept.get(f'luminet_det.{place}'), getattr(model, place, None)
         if saved is None and own is None:
             continue

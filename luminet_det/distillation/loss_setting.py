@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from mmdet.registry import MODELS as MMDET_MODELS
 from torch import nn
 
-from luminet_det.distillation.settings import check_keys
+from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 from luminet_det.registry import MODELS
 
 
@@ -30,15 +30,12 @@ def build_loss(setting: dict) -> nn.Module:
         near = get_close_matches(kind.rpartition('.')[2], full, n=1)
         hint = f" Did you mean '{full[near[0]]}'?" if near else ''
         raise ValueError(f'There is no loss {kind!r}.{hint} Known: {", ".join(known)}, and mmdet.L1Loss and its like.')
-    parameters = inspect.signature(loss_class.__init__).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        known = [name for name in parameters if name != 'self']
-        check_keys(kind, [key for key in setting if key != 'type'], known, getattr(loss_class, 'symbols', None))
+    if inspect.isclass(loss_class) and not issubclass(loss_class, nn.Module):
+        raise ValueError(f'{kind} cannot be the loss of a distill term: it is no torch.nn.Module.')
+    if not takes_any(loss_class):
+        check_keys(kind, {*setting} - {'type'}, settings_of(loss_class), getattr(loss_class, 'symbols', None))
     try:
-        loss = MODELS.build(setting)
+        return MODELS.build(setting)
     except (AssertionError, TypeError) as error:
         own = {key: value for key, value in setting.items() if key != 'type'}
         raise ValueError(f'{kind} refuses its settings {own}: {error or "see its docstring"}') from error
-    if not isinstance(loss, nn.Module):
-        raise ValueError(f'{kind} cannot be the loss of a distill term: it is no torch.nn.Module.')
-    return loss

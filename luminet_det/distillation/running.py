@@ -14,6 +14,11 @@ def training_hub() -> MessageHub | None:
     return next((hub for hub in hubs if hub.get_info('loop_stage') == 'train'), None)
 
 
+def current_hub() -> MessageHub:
+    """The message hub of the Runner that trains now; outside a Runner mmengine's current one."""
+    return training_hub() or MessageHub.get_current_instance()
+
+
 def run_info(name: str, default=None):
     """What the Runner that trains now has published under `name`; `default` outside a Runner."""
     hub = training_hub()

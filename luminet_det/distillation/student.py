@@ -8,16 +8,20 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from luminet_det import saved_config
 from luminet_det.dataset_config import common_classes
-from luminet_det.distillation.companions import Companions, evaluating
+from luminet_det.distillation.companions import BESIDE, Companions, evaluating
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
 from luminet_det.distillation.peers import read_teachers, require_rows
-from luminet_det.distillation.running import run_info
+from luminet_det.distillation.running import current_hub, run_info
 from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Given, Term
+
+# Away from the teacher's files, its packages or the network a student still predicts; training would ask for them.
+AWAY = (OSError, ImportError, KeyError)
 
 
 class Heard(NamedTuple):
@@ -85,6 +89,8 @@ class Student:
         self.gradients = GradientShare()
         self.small_batch = SmallBatch()
         self.links: list = []
+        self._wired_in: str | None = None
+        self._unbuilt: Exception | None = None
         self._steps = 0
         if learning := [term for term in self.terms if term.learns]:
             self._adapt([term for term in learning if hasattr(term.loss, 'adapt')])
@@ -108,7 +114,7 @@ class Student:
 
         Companions are a checkpoint's from here on, also before a term of theirs begins.
         """
-        for place in ('adaptors', 'peers'):
+        for place in BESIDE:
             if hasattr(self, place):
                 getattr(self, place).restore()
         # The Runner's count survives a resume; outside a Runner our own has to do.
@@ -119,19 +125,23 @@ class Student:
 
     def start(self) -> None:
         """Build the teachers and wire them, once, when the first training step needs them."""
-        if self.links and all(teacher.built for teacher in self.teachers):
+        run = current_hub().instance_name
+        if self._wired_in == run and all(teacher.built for teacher in self.teachers):
             for teacher in self.teachers:
                 teacher.follow(self)
             self.guard.check()
             return
         # mmengine's iteration-based loops count their whole run as one epoch; only their configs name max_iters.
-        by_iteration = run_info('max_epochs') == 1 and 'max_iters' in run_info('cfg', 'max_iters')
+        source = run_info('cfg')
+        names_iterations = source is None or 'max_iters' in saved_config.settings(source, 'train_cfg')
+        by_iteration = run_info('max_epochs') == 1 and names_iterations
         if by_iteration and any(term.by_epoch for term in self.terms):
             raise ValueError(
                 'A distill term counts epochs, by warmup, stop or a ramp of its loss, but this run has only one epoch, '
                 'as every iteration-based run; write iterations, e.g. warmup=500, and feature_warmup=0 in FCFDLoss.'
             )
-        self.links = []
+        # Another run may have other classes, pixels and batches.
+        self.links, self.small_batch = [], SmallBatch()
         for teacher in self.teachers:
             teacher.build(self.accept)
             teacher.follow(self)
@@ -142,9 +152,10 @@ class Student:
         missing = (self.is_mutual and not hasattr(self, 'peers'), hasattr(self, 'adaptors') and not self._adapted)
         if any(missing):
             raise RuntimeError(
-                "The teacher's config was not there when the student was built, so that what trains beside it could "
-                'not be built. Build the student again, now that it is.'
-            )
+                'The teacher could not be built when the student was, so that what trains beside it could not be '
+                'built either. Build the student again, now that it can.'
+            ) from self._unbuilt
+        self._wired_in = run
         print_log(self._announcement(), logger='current')
 
     def heed(self, heard: list[Heard], losses: dict) -> dict:
@@ -189,6 +200,18 @@ class Student:
         shares = self.gradients.read().items()
         return entries | {f'gradient_share_{name}': share for name, share in shares}
 
+    def init_weights(self) -> None:
+        """As every module's, for the student alone: what trains beside it was built with weights of its own."""
+        modules = dict(self._modules)
+        for place in BESIDE:
+            self._modules.pop(place, None)
+        try:
+            super().init_weights()
+        finally:
+            # In the order they had, which is that of the optimizer's parameters.
+            self._modules.clear()
+            self._modules.update(modules)
+
     def train(self, mode: bool = True):
         """As every module's; the end of a stretch of training is the time to wait for what the guard has found."""
         if not mode and 'guard' in self.__dict__:
@@ -207,8 +230,8 @@ class Student:
         try:
             for place, peer in enumerate(self.teachers):
                 peer.build(self.accept, place)
-        except OSError:
-            # Away from the peers' files, or from the network, a student still predicts; training would ask for them.
+        except AWAY as error:
+            self._unbuilt = error
             return
         self.peers = Companions([peer.model for peer in self.teachers], 'peers')
 
@@ -219,13 +242,13 @@ class Student:
             return
         if len(self.teachers) > 1:
             raise ValueError(
-                f'{type(terms[0].loss).__name__} learns to bridge the shapes of one teacher; here are '
+                f'{type(terms[0].loss).__name__} may learn to bridge the shapes of one teacher; here are '
                 f'{len(self.teachers)}. Give one teacher, or a loss without parts of its own.'
             )
         try:
             teacher = self.teachers[0].architecture()
-        except FileNotFoundError:
-            # Away from the teacher's files a student still predicts; training would ask for them.
+        except AWAY as error:
+            self._unbuilt = error
             return
         self.accept(teacher)
         # The student's own weights are drawn as they would be without these.

@@ -1,7 +1,7 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pickle import UnpicklingError
 
 import torch
@@ -122,6 +122,10 @@ class Teacher:
     # Whether it learns from the student too: see `Peer`.
     trainable = False
 
+    def as_tested(self) -> 'Teacher':
+        """Another one, not built, without the settings of training: it answers as its own validation saw it."""
+        return Teacher(self.config, self.checkpoint, classes=self.classes)
+
     @property
     def model(self) -> nn.Module:
         """The built model. Raises RuntimeError before `build`."""
@@ -212,7 +216,7 @@ class Teacher:
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         try:
-            with self.precision(inputs.device.type), self._norms():
+            with self.answering(inputs.device.type):
                 maps = forward(self.model, inputs)
         except RuntimeError as error:
             if self.dtype and 'not implemented' in str(error):
@@ -224,15 +228,13 @@ class Teacher:
         # RoIAlign has no bf16 kernel in compiled mmcv, so features leave in float32.
         return {name: tuple(f.float() for f in levels) for name, levels in maps.items()} if self.dtype else maps
 
-    def precision(self, device_type: str):
-        """The context in which the teacher's layers run: autocast to `dtype` where one is set."""
-        if self.dtype is None:
-            return nullcontext()
-        dtype = DTYPES[self.dtype]
-        return torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32)
-
-    def _norms(self) -> AbstractContextManager:
-        return batch_statistics(batch_norms(self.model)) if self.batch_statistics else nullcontext()
+    @contextmanager
+    def answering(self, device_type: str) -> Iterator[None]:
+        """The context in which the teacher's layers run: in `dtype` and with `batch_statistics`, where set."""
+        dtype = DTYPES.get(self.dtype)
+        autocast = torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32) if dtype else nullcontext()
+        with autocast, batch_statistics(batch_norms(self.model) if self.batch_statistics else ()):
+            yield
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self

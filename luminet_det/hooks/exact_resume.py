@@ -7,9 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
-from torch import nn
 
 from luminet_det import moved_run, saved_config, seen_batches
 from luminet_det.compat import checkpoints
@@ -18,6 +16,7 @@ from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
 from luminet_det.seeded_batches import RestOfEpoch, SeededBatches
 from luminet_det.seeds import DATA, STEP, seed_generators
+from luminet_det.unwrapped import unwrapped
 
 MOST_CHANGES = 20  # lines of a warning
 # Changes that a reader may think to have an effect which they have not.
@@ -74,8 +73,8 @@ class ExactResumeHook(Hook):
         self._progress = meta.get('epoch_progress')
         if not runner._resume:
             return
-        require_same(_model(runner), checkpoint)
-        remember(_model(runner), checkpoint.get('remembered', {}))
+        require_same(unwrapped(runner.model), checkpoint)
+        remember(unwrapped(runner.model), checkpoint.get('remembered', {}))
         moved_run.take_best_along(runner, checkpoint)
         if kept := meta.get('cfg'):
             processes, now = meta.get('processes'), get_world_size()
@@ -142,7 +141,7 @@ class ExactResumeHook(Hook):
             # counts the finished epoch or iteration as one that is under way.
             meta.update(epoch=runner.epoch, iter=runner.iter)
         meta['processes'] = get_world_size()
-        checkpoint['remembered'] = remembered(_model(runner))
+        checkpoint['remembered'] = remembered(unwrapped(runner.model))
         if meta['epoch'] in self._began:
             loader = runner.train_dataloader
             length = len(loader.loader if isinstance(loader, RestOfEpoch) else loader)
@@ -172,10 +171,6 @@ class ExactResumeHook(Hook):
                 f'The data comes in another order than before the interruption: it is shuffled by seed {seed}, '
                 f'the checkpoint is of seed {runner.seed}. Set `randomness = dict(seed={runner.seed})`.'
             )
-
-
-def _model(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from luminet_det.compat import checkpoints
 from luminet_det.registry import HOOKS
+from luminet_det.unwrapped import unwrapped
 from luminet_det.whole_file import write_text
 
 METRIC = 'accuracy/top1'
@@ -189,7 +190,7 @@ class ResultHook(Hook):
         if path := getattr(saver, 'best_ckpt_path', None):
             best = checkpoints.load(path)['state_dict']
             # EMAHook swaps its average in before a test, so the best weights go there as well.
-            models = [getattr(runner.model, 'module', runner.model)]
+            models = [unwrapped(runner.model)]
             models += [hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook)]
             last = [{key: value.clone() for key, value in model.state_dict().items()} for model in models]
             for model in models:

@@ -7,13 +7,13 @@ from functools import partial
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
 from luminet_det.dataset_config import common_classes
 from luminet_det.registry import HOOKS
+from luminet_det.unwrapped import unwrapped
 
 INFO = 'teacher_evaluation'
 REFUSED = 'refused'
@@ -53,7 +53,7 @@ class TeacherEvaluationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Evaluate the teachers, or take their scores from the checkpoint that is resumed."""
-        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        student = unwrapped(runner.model)
         if not getattr(student, 'terms', None):
             runner.logger.warning('TeacherEvaluationHook has no teacher to evaluate: the model does not distil.')
             return

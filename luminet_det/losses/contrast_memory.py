@@ -38,7 +38,16 @@ class ContrastMemory(nn.Module):
         constants = [math.nan, math.nan, *self.settings.values()]
         self.register_buffer('constants', torch.tensor(constants, **options))
         self.largest_batch = None
+        self._room = 0  # the same, saved with the run
         self.register_load_state_dict_post_hook(_begin_again)
+
+    def get_extra_state(self) -> Tensor:
+        """The size of the largest batch, which is no number of the method's."""
+        return self.constants.new_tensor(self._room)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take that of a checkpoint."""
+        self._room = int(state)
 
     @property
     def log_z(self) -> Tensor:
@@ -50,13 +59,17 @@ class ContrastMemory(nn.Module):
         return self.embeddings.index_select(0, index).transpose(0, 1)
 
     def meet(self, rows: int) -> None:
-        """Agree, at the first batch, with the other processes on the memories and on the room for rows of a batch."""
-        largest = torch.tensor(rows, device=self.embeddings.device)
+        """Agree, at a run's first batch, with the other processes on the memories and on the room for rows of a batch.
+
+        A resumed run may begin with an epoch's last and smallest: it has room for those before it too.
+        """
+        largest = torch.tensor(max(rows, self._room), device=self.embeddings.device)
         if _several():
             dist.broadcast(self.embeddings, 0)
             dist.all_reduce(largest, dist.ReduceOp.MAX)
         # Without any rows there is no Z yet: the next batch is the first.
-        self.largest_batch = int(largest) or None
+        self._room = int(largest)
+        self.largest_batch = self._room or None
 
     def settle(self, positives: Tensor, negatives: Tensor, times: Tensor) -> None:
         """Set both Z from the first batch's scores of all processes, unless a checkpoint has brought them.

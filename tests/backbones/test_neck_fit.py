@@ -159,3 +159,21 @@ def test_the_extractors_of_every_roi_head_are_compared(make):
 def test_a_network_of_one_stride_cannot_feed_a_pyramid_of_four():
     with pytest.raises(ValueError, match='Give rpn_head.prior_generator the strides of the backbone'):
         check_neck(pairs.build(faster_rcnn(VIT, [64, 64], FPN_STRIDES)))
+
+
+def test_a_neck_that_takes_the_image_too_is_not_blamed():
+    channels = [32, 64, 128, 256]
+    backbone = dict(type='DetectoRS_ResNet', depth=50, base_channels=8)
+    again = dict(backbone, rfp_inplanes=16)
+    aspp = dict(rfp_steps=2, aspp_out_channels=4, aspp_dilations=(1, 3, 6, 1))
+    model = faster_rcnn(dict(backbone, output_img=True), channels)
+    model['neck'] |= dict(type='RFP', rfp_backbone=again, **aspp)
+    detector = pairs.build(model)
+    with pytest.raises(RuntimeError, match='another reason'), explain_neck(detector):
+        raise RuntimeError('another reason')
+
+
+def test_a_lack_of_memory_is_not_explained_by_the_neck():
+    detector = pairs.build(retinanet(MOBILENET, in_channels=[1, 2, 3, 4]))
+    with pytest.raises(torch.OutOfMemoryError), explain_neck(detector):
+        raise torch.OutOfMemoryError('CUDA out of memory')

@@ -139,6 +139,33 @@ def test_a_teacher_that_pads_otherwise_is_compared_on_the_positions_of_both(tmp_
         assert all(ours.shape == theirs.shape for ours, theirs in levels)
 
 
+def levels_of(*values: int) -> tuple[torch.Tensor, ...]:
+    """Maps of one channel that hold these numbers."""
+    return tuple(torch.full((1, 1, 2, 2), float(value)) for value in values)
+
+
+def values_of(levels) -> list[tuple[float, float]]:
+    return [(own.mean().item(), other.mean().item()) for own, other in zip(levels.student, levels.teacher, strict=True)]
+
+
+def test_levels_of_one_stride_are_compared_in_their_order():
+    dilated = [4, 8, 16, 16, 32]
+    found = paired('neck', 'all', levels_of(1, 2, 3, 4, 5), levels_of(10, 20, 30, 40, 50), dilated, dilated)
+    assert values_of(found) == [(1, 10), (2, 20), (3, 30), (4, 40), (5, 50)]
+    assert found.places == (0, 1, 2, 3, 4)
+    common = paired('neck', 'common', levels_of(1, 2, 3), levels_of(10, 20, 30), [8, 16, 16], [8, 16, 32])
+    assert values_of(common) == [(1, 10), (2, 20)]
+
+
+def test_levels_come_from_the_finest_whatever_their_order_in_the_networks():
+    coarse_first = [32, 16, 8]  # YOLOv3's
+    found = paired('neck', 'all', levels_of(3, 2, 1), levels_of(10, 20, 30), coarse_first, [8, 16, 32])
+    assert values_of(found) == [(1, 10), (2, 20), (3, 30)]
+    assert (found.strides, found.places) == ((8, 16, 32), (2, 1, 0))
+    finest = paired('neck', [0], levels_of(3, 2, 1), levels_of(30, 20, 10), coarse_first, coarse_first)
+    assert values_of(finest) == [(1, 10)]
+
+
 @pytest.mark.parametrize('padded', ['student', 'teacher'])
 def test_of_a_map_that_is_padded_further_the_part_of_the_image_is_compared(padded):
     """Padding is below and to the right."""

@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 from mmengine import hub
+from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 
 from luminet_det.losses import KDLoss
@@ -486,6 +487,48 @@ def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_and_a_teacher_th
     assert pairs.step(pairs.build(pairs.distilling(plain, equal, fcfd)))['loss_fcfddet'] > 0
     with pytest.raises(ValueError, match="stand for a softmax, those of the teacher's for sigmoids"):
         pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), equal)))
+
+
+def test_boxes_are_compared_where_classes_have_other_columns(tmp_path):
+    seesaw = tiny.faster_rcnn()
+    seesaw['roi_head']['bbox_head'] |= dict(loss_cls=dict(type='SeesawLoss', num_classes=3, p=0.8, q=2.0))
+    teacher = pairs.save_teacher(tmp_path / 'seesaw.pth', seesaw)
+    term = dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))
+    losses = pairs.step(pairs.build(pairs.distilling(seesaw, teacher, term)))
+    assert losses['loss_l1'] > 0
+    assert 'agreement' not in losses, 'no class logits are compared'
+
+
+def test_another_run_of_the_same_model_is_wired_to_its_own_classes(tmp_path):
+    teacher = pairs.save_teacher(tmp_path / 't.pth', tiny.faster_rcnn(), classes=('a', 'b', 'c'))
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher))
+    columns = []
+    for number, classes in enumerate((('a', 'b', 'c'), ('c', 'a', 'b'))):
+        run = MessageHub.get_instance(f'{tmp_path}-{number}')
+        run.update_info('loop_stage', 'train')
+        run.update_info('dataset_meta', dict(classes=classes))
+        pairs.step(detector)
+        columns.append(detector.links[0].classes.columns_on(torch.device('cpu')).tolist())
+        run.update_info('loop_stage', None)
+    assert columns == [[0, 1, 2, 3], [2, 0, 1, 3]]
+
+
+@pytest.mark.parametrize('batch_statistics', [False, True])
+def test_the_norms_of_a_teachers_head_take_the_batchs_statistics_where_they_shall(tmp_path, batch_statistics):
+    model = tiny.faster_rcnn()
+    model['roi_head']['bbox_head'] |= dict(
+        type='Shared4Conv1FCBBoxHead', conv_out_channels=16, norm_cfg=dict(type='BN')
+    )
+    teacher = dict(pairs.save_teacher(tmp_path / 't.pth', model), batch_statistics=batch_statistics)
+    detector = pairs.build(pairs.distilling(model, teacher))
+    detector.start()
+    seen = []
+    norm = detector.teachers[0].model.roi_head.bbox_head.shared_convs[0].bn
+    norm.register_forward_pre_hook(lambda norm, args: seen.append((norm.running_mean is None, len(args[0]))))
+    pairs.step(detector)
+    # All RoIs at once where they are a batch, else those of one image after the other.
+    rois = sum(rows for _, rows in seen)
+    assert seen == ([(True, rois)] if batch_statistics else [(False, seen[0][1]), (False, seen[1][1])])
 
 
 def test_a_box_head_without_deltas_is_refused_on_their_tap(teacher):

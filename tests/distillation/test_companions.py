@@ -2,6 +2,7 @@
 
 import copy
 import signal
+import sys
 from contextlib import suppress
 
 import pytest
@@ -82,6 +83,30 @@ def test_building_it_moves_no_running_statistic_and_no_random_number(wide_teache
     assert all(module.training for module in detector.modules())
 
 
+def test_the_students_initialisation_is_not_that_of_what_losses_learn(wide_teacher):
+    config = pairs.distilling(tiny.faster_rcnn(), wide_teacher, NECK)
+    config['init_cfg'] = dict(type='Constant', layer='Conv2d', val=0.5)
+    detector = pairs.build(config)
+    alike = pairs.build(pairs.distilling(tiny.faster_rcnn(), wide_teacher, NECK))
+    for name, value in detector.adaptors.named_parameters():
+        assert torch.equal(value, dict(alike.adaptors.named_parameters())[name]), name
+    assert [name for name, _ in detector.named_parameters()] == [name for name, _ in alike.named_parameters()]
+
+
+@pytest.mark.parametrize('gone', ['luminet_det.NotRegistered', 'NotInstalled'])
+def test_without_the_package_of_the_teacher_the_student_is_built_and_does_not_train(wide_teacher, monkeypatch, gone):
+    if gone == 'NotInstalled':
+        monkeypatch.setitem(sys.modules, 'timm', None)
+        gone = 'luminet_det.TimmBackbone'
+    config = copy.deepcopy(WIDE)
+    config['backbone'] = dict(type=gone, model_name='resnet18', out_indices=(1, 2, 3, 4))
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), dict(wide_teacher, config=config), NECK))
+    inputs, samples = pairs.batch(detector)
+    assert len(detector.eval().predict(inputs, samples)) == 2
+    with pytest.raises((ImportError, KeyError), match='timm|NotRegistered'):
+        pairs.step(detector.train())
+
+
 def test_evaluation_for_an_example_ends_with_the_modes_there_were():
     model = torch.nn.Sequential(torch.nn.BatchNorm2d(2), torch.nn.Dropout())
     model[1].eval()
@@ -123,7 +148,7 @@ def test_the_announcement_counts_its_parameters(detector):
 
 
 def test_an_ensemble_cannot_be_bridged(wide_teacher):
-    with pytest.raises(ValueError, match='LearnerLoss learns to bridge the shapes of one teacher; here are 2'):
+    with pytest.raises(ValueError, match='LearnerLoss may learn to bridge the shapes of one teacher; here are 2'):
         pairs.build(pairs.distilling(tiny.faster_rcnn(), [wide_teacher, wide_teacher], NECK))
 
 

@@ -95,6 +95,14 @@ def test_a_peer_may_start_from_a_checkpoint(tmp_path):
     assert torch.equal(model.peers[0].network.conv1.weight, weights['network.conv1.weight'])
 
 
+def test_the_students_initialisation_is_not_that_of_a_peer(tmp_path):
+    saved = small.save_teacher(tmp_path / 'peer.pth')
+    model = classifier(dict(saved, trainable=True), init_cfg=dict(type='Constant', layer='Conv2d', val=0.5))
+    assert (model.network.conv1.weight == 0.5).all()
+    weights = checkpoints.load(saved['checkpoint'])['state_dict']
+    assert torch.equal(model.peers[0].network.conv1.weight, weights['network.conv1.weight'])
+
+
 def test_several_views_are_averaged():
     model = classifier(peer())
     both = small.batch(views=2)

@@ -76,6 +76,17 @@ def test_a_schedule_in_epochs_is_refused_in_a_run_that_has_only_one(monkeypatch,
         pairs.step(detector)
 
 
+def test_a_run_of_one_epoch_that_names_iterations_elsewhere_has_epochs(monkeypatch, teacher):
+    said = dict(max_epochs=1, cfg="max_iters = 90000\ntrain_cfg = dict(max_epochs=1, type='EpochBasedTrainLoop')\n")
+    monkeypatch.setattr(student, 'run_info', lambda name, default=None: said.get(name, default))
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, stop='1 epochs')))
+    assert pairs.step(detector)['loss_luminet'] > 0
+    said['cfg'] = "train_cfg = dict(max_iters=90000, type='IterBasedTrainLoop')\n"
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, stop='1 epochs')))
+    with pytest.raises(ValueError, match='only one epoch'):
+        pairs.step(detector)
+
+
 def test_buffers_of_a_loss_follow_the_detector(teacher):
     detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher))
     detector.terms[0].loss.register_buffer('table', torch.zeros(3))
