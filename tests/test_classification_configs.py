@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import get_torchvision_models
 
 from luminet_det.published import cifar100, imagenet
@@ -266,3 +267,18 @@ def test_the_accuracy_that_an_imagenet_file_tells_is_published_of_that_pair(path
     known = {str(figure) for row in rows for figure in row.figures} - {'-'}
     assert set(told) <= known
     assert bool(told) == bool(known)
+
+
+@every([path for path in CONFIGS if re.fullmatch('deit_(compact|small)_32px', path.stem)])
+def test_deit_decays_its_matrices_and_nothing_else(path):
+    config = parsed(path)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
+    decayed = {id(p) for group in groups if group['weight_decay'] for p in group['params']}
+    matrices = {
+        name
+        for name, p in model.named_parameters()
+        if p.dim() > 1 and not name.endswith(('class_token', 'pos_embedding'))
+    }
+    assert matrices == {name for name, p in model.named_parameters() if id(p) in decayed}

@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for dataset in (data.train, data.test):
             started = time.monotonic()
             part, kept = cache.get(
-                embedding_key(classifier, dataset),
+                lambda dataset=dataset: embedding_key(classifier, dataset),
                 lambda dataset=dataset: embed(classifier, dataset, num_workers=args.num_workers),
             )
             how = 'kept from an earlier run' if kept else f'computed in {time.monotonic() - started:.1f} s'

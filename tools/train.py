@@ -181,7 +181,7 @@ def _hold_out(cfg: Config, share: float) -> None:
             "split and val_fraction with part='held-out'."
         )
     # The images are those of the training set, what is done to them that of validation.
-    treatment = ('transforms', 'resize', 'device_resident', 'device', 'on_error')
+    treatment = ('transforms', 'resize', 'device_resident', 'device')
     held_out = {key: value for key, value in train.items() if key not in treatment}
     held_out |= {key: val[key] for key in treatment if key in val}
     cfg.val_dataloader.dataset = dict(held_out, part='held-out')

@@ -28,10 +28,11 @@ class Pair:
     def __init__(self, name: str, folder: Path, images: int = 50_000) -> None:
         self.name, self.folder = name, folder
         self.student, self.teacher = name.split('-')
-        self.data_root = DATA
-        self.real = (self.data_root / 'cifar100.npz').is_file()
-        if not self.real:
-            self.data_root = folder / 'images'
+        self.data_root, self.real = DATA, True
+        try:
+            CIFAR100(str(DATA))
+        except FileNotFoundError:
+            self.data_root, self.real = folder / 'images', False
             random_images(self.data_root, images)
         self.weights = folder / 'teacher.pth'
         self._make_teacher()

@@ -12,8 +12,7 @@ optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=8.5e-4, weight_decay=0.025),
     # As DeiT: no decay of biases, norms, class token and positions.
     paramwise_cfg=dict(
-        norm_decay_mult=0.0,
-        bias_decay_mult=0.0,
+        flat_decay_mult=0.0,  # of all that has one dimension
         custom_keys={'class_token': dict(decay_mult=0.0), 'pos_embedding': dict(decay_mult=0.0)},
     ),
 )

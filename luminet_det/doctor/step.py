@@ -92,7 +92,7 @@ def take(model: nn.Module, data: dict, cfg: Config, device: torch.device) -> Ste
     gradients = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
     return Step(
         images=images,
-        losses={name: float(value) for name, value in losses.items()},
+        losses={name: float(value.detach()) for name, value in losses.items()},
         broken=[name for name, g in gradients.items() if g is not None and not g.isfinite().all()],
         untouched=[name for name, g in gradients.items() if g is None],
         megabytes=(torch.cuda.max_memory_allocated() if device.type == 'cuda' else saved) / 2**20,
@@ -131,7 +131,9 @@ def check_losses(step: Step) -> Iterator[Finding]:
 def check_memory(step: Step, model: nn.Module, cfg: Config, device: torch.device) -> Iterator[Finding]:
     """What a training step takes, measured on a GPU and estimated on a CPU."""
     weights, trainable = megabytes(model), trainable_megabytes(model)
-    teachers = sum(megabytes(teacher.model) for teacher in getattr(model, 'teachers', ()) if teacher.built)
+    # Peers are among the weights.
+    frozen = [teacher for teacher in getattr(model, 'teachers', ()) if teacher.built and not teacher.trainable]
+    teachers = sum(megabytes(teacher.model) for teacher in frozen)
     kind = class_name(cfg.optim_wrapper.get('optimizer'))
     states = STATES.get(kind, 2) * trainable
     parts = f'weights {weights:.0f} MB, teacher {teachers:.0f} MB, gradients {trainable:.0f} MB, {kind} {states:.0f} MB'

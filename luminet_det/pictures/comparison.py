@@ -13,7 +13,6 @@ from luminet_det import category_order
 from luminet_det.compat import checkpoints
 from luminet_det.dataset_config import common_classes
 from luminet_det.detection.roi_taps import box_head
-from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.teacher_config import build_model
 from luminet_det.distillation.weights import load_strictly
 from luminet_det.pictures.detections import Detections, detect
@@ -110,8 +109,7 @@ def compare(
         found[name] = detect(model.to(device), dataset, indices, classes, score, own)
 
     for place, given in enumerate(teachers, start=1):
-        # Without what makes it quick in training; answers are the same but for rounding.
-        teacher = Teacher(given.config, given.checkpoint, classes=given.classes)
+        teacher = given.as_tested()
         teacher.build()
         ask(TEACHER if len(teachers) == 1 else f'{TEACHER} {place}', teacher.model, teacher.classes or own)
     for name, path in paths.items():

@@ -236,9 +236,12 @@ def test_a_val_split_without_a_test_set_is_refused_before_training(teacher, tmp_
 def test_held_out_images_are_treated_as_those_of_validation(teacher, tmp_path):
     model = small.distilling(teacher)
     changes = {'train_dataloader.dataset.resize': 48, 'val_dataloader.dataset.resize': 32}
+    changes['train_dataloader.dataset.on_error'] = 'skip'
     assert trained(tmp_path, model, '--val-split', '0.34', **changes).code == 0
     cfg = train.config.Config.fromfile(next((tmp_path / 'work').glob('small.py')))
-    assert (cfg.train_dataloader.dataset.resize, cfg.val_dataloader.dataset.resize) == (48, 32)
+    learned, held_out = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    assert (learned.resize, held_out.resize) == (48, 32)
+    assert held_out.on_error == 'skip', 'they are files of the training set'
 
 
 def test_a_val_split_whose_test_is_on_the_same_images_is_refused(teacher, tmp_path):

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from luminet_det.doctor import step
 from luminet_det.doctor.findings import Unusable
 from tests import pairs, tiny
+from tests.classification import small
 
 CPU = torch.device('cpu')
 CFG = Config(dict(optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW'))))
@@ -42,6 +43,16 @@ def test_the_estimate_is_the_sum_of_its_parts():
     weights = sum(p.numel() for p in detector.parameters()) * 4 / 2**20
     assert f'weights {weights:.0f} MB' in finding.found
     assert f'about {4 * weights + result.megabytes:.0f} MB (estimate)' in finding.found
+
+
+def test_peers_are_counted_once():
+    teacher = dict(config=small.setting(width=512), trainable=True)
+    terms = [dict(tap='logits', loss=dict(type='luminet_det.KDLoss'))]
+    model = small.build(small.distilling(teacher, terms))
+    result = step.take(model, small.batch(), CFG, CPU)
+    (finding,) = step.check_memory(result, model, CFG, CPU)
+    megabytes = sum(p.numel() for p in model.parameters()) * 4 / 2**20
+    assert f'weights {megabytes:.0f} MB, teacher 0 MB' in finding.found
 
 
 def test_a_loss_or_a_gradient_that_is_not_finite_fails():

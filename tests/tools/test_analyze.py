@@ -84,6 +84,19 @@ def test_the_teachers_numbers_are_its_own_whatever_its_pixels(config, teacher, s
     assert beside == pytest.approx(alone, rel=1e-4)
 
 
+def test_a_teacher_that_trains_on_statistics_of_the_batch_is_shown_as_it_was_validated(
+    config, teacher, student, tmp_path
+):
+    in_training = small.runner_config(tmp_path, small.distilling(dict(teacher, batch_statistics=True)))
+    found, plain = (looked(path, student, tmp_path / path.parent.name) for path in (in_training, config))
+    assert found['teacher: SmallNet'] == pytest.approx(plain['teacher: SmallNet'])
+
+
+def test_a_peer_that_no_checkpoint_holds_is_not_shown(student, tmp_path):
+    model = small.distilling(dict(config=small.setting(), trainable=True))
+    assert list(looked(small.runner_config(tmp_path, model), student, tmp_path)) == ['network: SmallNet']
+
+
 def test_without_a_teacher_the_page_says_what_is_left_out(plain, student, tmp_path):
     numbers = looked(plain, student, tmp_path)
     assert list(numbers) == ['network: SmallNet']

@@ -150,6 +150,15 @@ def test_a_second_run_takes_the_embeddings_of_the_first(config, checkpoint, fold
     assert first['seeds'] == second['seeds']
 
 
+def test_what_skipping_has_left_out_is_not_left_out_where_it_shall_stop(config, checkpoint, folder, tmp_path, capsys):
+    copied = shutil.copytree(folder, tmp_path / 'copied')
+    (copied / 'train' / next((copied / 'train').iterdir()).name / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
+    found = run(config, checkpoint, copied, tmp_path, '--on-error', 'skip')
+    assert found['images'] == [30, 12]
+    words = [config, checkpoint, '--data', copied, '--cache', tmp_path / 'cache', *QUICK]
+    assert 'gone.png cannot be read' in refused(capsys, *words)
+
+
 def test_the_result_names_all_that_is_needed_to_do_it_again(config, checkpoint, folder, tmp_path, capsys):
     found = run(config, checkpoint, folder, tmp_path, '--lrs', 0.5, 0.1, '--no-cache')
     assert not (tmp_path / 'cache').exists()
@@ -218,11 +227,11 @@ def test_embeddings_of_other_weights_sizes_pixels_or_statistics_have_another_key
 
 def test_a_file_that_was_cut_off_is_made_anew(tmp_path):
     cache = EmbeddingCache(tmp_path)
-    cache.get('key', clouds)
+    cache.get(lambda: 'key', clouds)
     written.truncate(tmp_path / 'key.pt')
-    found, kept = cache.get('key', clouds)
+    found, kept = cache.get(lambda: 'key', clouds)
     assert not kept
-    assert torch.equal(found.embeddings, cache.get('key', None)[0].embeddings)
+    assert torch.equal(found.embeddings, cache.get(lambda: 'key', None)[0].embeddings)
 
 
 def test_images_are_brought_to_the_size_of_the_training(config, folder):

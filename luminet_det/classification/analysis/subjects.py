@@ -28,7 +28,6 @@ class Subjects:
         teacher: The teacher's name among `networks`; None without one.
         classes: Names of the classes.
         dataset: Name of the data set.
-        indices: Places of the images in the data set.
         batch_size: Of the training, for what is taken over a batch.
         loss: The config's LumiNet term; one of tau 1 where it has none.
         facts: What a reader must know to do it again.
@@ -38,7 +37,6 @@ class Subjects:
     teacher: str | None
     classes: tuple[str, ...]
     dataset: str
-    indices: list[int]
     batch_size: int
     loss: LumiNetLoss
     facts: dict[str, str]
@@ -82,7 +80,9 @@ def ask(
     model = student.model.to(device)
     asked, teacher_name = {}, None
     facts = {'config': str(cfg.filename), 'checkpoint': checkpoint}
-    if teachers := [Teacher.from_setting(teacher)] if teacher else list(getattr(model, 'teachers', ())):
+    own = [Teacher.from_setting(teacher)] if teacher else getattr(model, 'teachers', ())
+    # A peer has learnt with the student, and its weights are not in the student's checkpoint.
+    if teachers := [each.as_tested() for each in own if not each.trainable]:
         for each in teachers:
             _build(each, model)
         links = [ClassifierTeacher(each, model, classes) for each in teachers]
@@ -104,7 +104,6 @@ def ask(
         teacher=teacher_name,
         classes=classes,
         dataset=dataset.metainfo['dataset'],
-        indices=indices,
         batch_size=(cfg.get('train_dataloader') or {}).get('batch_size', ROWS),
         loss=_loss(model),
         facts=facts | {'images': shown},

@@ -105,7 +105,7 @@ class LabelledImages(Dataset):
             self.views = build_views(transforms)
             # The first one read ends the search.
             if on_error == 'skip' and all(self._read(place) is None for place in self._chosen):
-                raise ValueError(f'None of the {len(self)} images of {self._where} can be read; the log names them.')
+                raise self._none_readable()
 
     @abstractmethod
     def load(self) -> ArrayImages | FileImages:
@@ -179,12 +179,17 @@ class LabelledImages(Dataset):
                 )
             images.append(image)
             kept.append(place)
+        if len(self._chosen) and not kept:
+            raise self._none_readable()
         self._chosen = np.array(kept, dtype=int)
         return torch.stack(images) if images else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
 
     @property
     def _where(self) -> str:
         return f'{self.split or "the folder"} of {self.NAME}, {self._origin}'
+
+    def _none_readable(self) -> ValueError:
+        return ValueError(f'None of the {len(self)} images of {self._where} can be read; the log names them.')
 
     def _check_classes(self, allow_empty: bool) -> None:
         if not len(self):

@@ -74,7 +74,8 @@ class ArrayImages:
 
     def read(self, i: int) -> Tensor:
         """uint8 (3, H, W) of image `i`."""
-        return torch.from_numpy(self.images[i]).permute(2, 0, 1)
+        # A copy, as a transform may write into it (RandomErasing(inplace=True)).
+        return torch.from_numpy(self.images[i].copy()).permute(2, 0, 1)
 
 
 class FileImages:

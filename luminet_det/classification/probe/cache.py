@@ -29,23 +29,24 @@ class EmbeddingCache:
     def __init__(self, folder: str | Path | None) -> None:
         self.folder = None if folder is None else Path(folder)
 
-    def get(self, key: str, make: Callable[[], Embedded]) -> tuple[Embedded, bool]:
-        """The embeddings kept under `key`, or those that `make` gives; and whether they were kept.
+    def get(self, key: Callable[[], str], make: Callable[[], Embedded]) -> tuple[Embedded, bool]:
+        """The embeddings kept under what `key` gives, or those that `make` gives; and whether they were kept.
 
         A file that cannot be read, as after a run that was killed, is made anew.
         """
+        if self.folder is None:
+            return make(), False
+        path = self.folder / f'{key()}.pt'
         # torch's files are zip archives, whose directory comes last: one that was cut off is none.
-        path = None if self.folder is None else self.folder / f'{key}.pt'
-        if path is not None and path.is_file() and zipfile.is_zipfile(path):
+        if path.is_file() and zipfile.is_zipfile(path):
             kept = torch.load(path, map_location='cpu', weights_only=True)
             return Embedded(kept['embeddings'], kept['labels']), True
         made = make()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # In one step: another run may read, and this one may be killed.
-            begun = path.with_suffix(f'.{os.getpid()}.tmp')
-            torch.save(made._asdict(), begun)
-            begun.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In one step: another run may read, and this one may be killed.
+        begun = path.with_suffix(f'.{os.getpid()}.tmp')
+        torch.save(made._asdict(), begun)
+        begun.replace(path)
         return made, False
 
 
@@ -54,7 +55,7 @@ def embedding_key(classifier: nn.Module, dataset: LabelledImages) -> str:
 
     It changes with every weight, with the preprocessor's mean and deviation, with the class of the network, with
     the images (their pixels where they are in memory, else the files' paths, sizes and times), with the chosen
-    ones and their labels, and with the size to which they are brought.
+    ones and their labels, with the size to which they are brought, and with what is done about unreadable ones.
 
     Args:
         classifier: With its weights loaded.
@@ -62,7 +63,7 @@ def embedding_key(classifier: nn.Module, dataset: LabelledImages) -> str:
     """
     digest = hashlib.sha256()
     settings: dict[str, Any] = dict(network=str(classifier.network), resize=dataset.resize, split=dataset.split)
-    settings['transforms'] = [str(view) for view in dataset.views]
+    settings |= dict(transforms=[str(view) for view in dataset.views], on_error=dataset.on_error)
     digest.update(json.dumps(settings).encode())
     preprocessor = classifier.data_preprocessor
     # mean and std are buffers that are not saved.
@@ -78,9 +79,16 @@ def embedding_key(classifier: nn.Module, dataset: LabelledImages) -> str:
             digest.update(np.ascontiguousarray(source.images[start : start + CHUNK]).data)
     else:
         for i in range(len(source)):
-            found = os.stat(source.name(i))
-            digest.update(f'{source.name(i)}:{found.st_size}:{found.st_mtime_ns};'.encode())
+            digest.update(f'{source.name(i)}:{_stamp(source.name(i))};'.encode())
     return digest.hexdigest()[:32]
+
+
+def _stamp(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 'missing'
+    return f'{found.st_size}:{found.st_mtime_ns}'
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:

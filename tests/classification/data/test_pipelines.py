@@ -11,6 +11,7 @@ from luminet_det.classification.data import CIFAR100, ImageFolder, UnreadableIma
 from tests.classification.data import written
 
 CROP_AND_FLIP = [{'type': 'RandomCrop', 'size': 32, 'padding': 4}, {'type': 'RandomHorizontalFlip'}]
+ERASING = {'type': 'RandomErasing', 'p': 1.0}
 
 
 GPU = torch.cuda.is_available()
@@ -178,11 +179,18 @@ def test_a_batch_of_skipped_images_alone_is_empty(tmp_path):
     assert {batch[key].dtype for batch in served for key in ('labels', 'index')} == {torch.int64}
 
 
+def test_a_transform_that_writes_into_its_image_leaves_the_data_set_as_it_is(root):
+    plain, erased = (CIFAR100(root, transforms=each) for each in (None, [dict(ERASING, inplace=True)]))
+    before = torch.stack([sample['inputs'] for sample in plain])
+    assert not torch.equal(torch.stack([sample['inputs'] for sample in erased]), before)
+    assert torch.equal(torch.from_numpy(erased.source.images).permute(0, 3, 1, 2), before)
+
+
 @pytest.mark.parametrize('resident', [False, True])
 def test_a_set_without_any_readable_image_is_an_error(tmp_path, resident):
     for path in (written.tree(tmp_path, classes=['ant'], each=2) / 'ant').iterdir():
         path.write_bytes(b'no image')
-    with pytest.raises(ValueError, match='None of the 2 images|There is no image in the folder'):
+    with pytest.raises(ValueError, match='None of the 2 images'):
         ImageFolder(tmp_path, split=None, on_error='skip', device_resident=resident)
 
 
