@@ -64,7 +64,7 @@ METHODS = {
     'boxes': [BOXES],
     'luminet_boxes': [*TERMS['luminet'], BOXES],
     'fgfi_luminet': [
-        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.04)),
+        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', standardize=True, loss_weight=2.5)),
         dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=2, loss_weight=16)),
     ],
     'reviewkd': [],

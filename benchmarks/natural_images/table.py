@@ -35,7 +35,8 @@ def from_scratch() -> str:
 
 def natural_images(recipe: Recipe) -> str:
     """Means over seeds after the last epoch, and by seed the difference to the student alone."""
-    lengths = runs(recipe) or {(recipe.epochs, ''): {}}
+    if not (lengths := runs(recipe)):
+        return f'Nothing has been trained. All of it: `{recipe.command}`, again until it ends.'
     parts = [_table(recipe, *which, lengths[which]) for which in sorted(lengths)]
     missing = [
         _command(recipe, epochs)

@@ -1,7 +1,7 @@
 """FGFI on the neck and LumiNet on the RoI logits, the best pair on the digits: Faster R-CNN, R18 <- R101.
 
-The weights are those of the digits (docs/method_shootout.md), FGFI's for the 256 channels that there are here: four
-times the published one. LumiNet has its defaults, not the setting of the paper's row.
+The weights are those of the digits; standardised maps held on photographs as well (docs/natural_images.md). LumiNet
+has its defaults, not the setting of the paper's row.
 
     python tools/train.py configs/coco/fgfi_luminet_r18-faster-rcnn-r101_fpn_1x_coco.py
 """
@@ -10,7 +10,7 @@ _base_ = './kd_r18-faster-rcnn-r101_fpn_1x_coco.py'
 
 model = dict(
     distill=[
-        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.04)),
+        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', standardize=True, loss_weight=2.5)),
         dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=2.0, loss_weight=16.0)),
     ]
 )
