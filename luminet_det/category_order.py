@@ -1,12 +1,14 @@
 """Class names that do not fit the annotation file: a teacher matched by name would teach other classes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import mmengine
+from mmengine.registry import DATASETS
 
+from luminet_det.class_name import named_class
 from luminet_det.dataset_config import annotation_path, class_names, config_sources
 from luminet_det.loaded_images import sources
 
@@ -34,9 +36,11 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
                 f'metainfo names one text, {wanted!r}, whose letters would be the classes; write '
                 f'metainfo=dict(classes=({wanted!r},)).'
             )
-        known = None if _counts_by_id(type(source).__name__) else (categories or {}).get(source.ann_file)
+        known = (categories or {}).get(source.ann_file) if _order_of(type(source)) is _as_listed else None
         if known is None:
-            known = _names(mmengine.load(source.ann_file)['categories'], type(source).__name__)
+            # Of a data set that numbers them otherwise its own table tells.
+            place, listed = source.cat2label, mmengine.load(source.ann_file)['categories']
+            known = [each['name'] for each in sorted(listed, key=lambda each: place.get(each['id'], len(listed)))]
         if finding := misfit(wanted, known):
             raise ValueError(f'The classes of metainfo do not fit {source.ann_file}. {finding}')
 
@@ -44,7 +48,8 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
 def check_trained(names: Sequence[str], dataset: Mapping) -> None:
     """Compare the class names that come with a checkpoint with the COCO file that its config trains on.
 
-    Names that are the data set's own, as COCO's, are not looked at, nor is a file that is not there.
+    Names that are the data set's own, as COCO's, are not looked at, nor is a file that is not there, nor one that a
+    class of another's numbers in an order of its own.
 
     Args:
         names: The checkpoint's, in the order of its logits by its own account.
@@ -54,12 +59,14 @@ def check_trained(names: Sequence[str], dataset: Mapping) -> None:
         ValueError: The logits follow the file, and the file has these names in another order.
     """
     for _, source in config_sources(dataset, ''):
-        path = annotation_path(source)
-        if list(names) == class_names({'type': source.get('type')}) or not (
-            path.endswith('.json') and os.path.isfile(path)
+        path, order = annotation_path(source), _order_of(named_class(DATASETS, source.get('type')))
+        if (
+            order is None
+            or list(names) == class_names({'type': source.get('type')})
+            or not (path.endswith('.json') and os.path.isfile(path))
         ):
             continue
-        known = _names(mmengine.load(path).get('categories', ()), str(source.get('type')))
+        known = [category['name'] for category in order(mmengine.load(path).get('categories', ()))]
         labelled = [name for name in known if name in names]
         if labelled != list(names) and set(labelled) == set(names):
             raise ValueError(
@@ -68,14 +75,21 @@ def check_trained(names: Sequence[str], dataset: Mapping) -> None:
             )
 
 
-def _counts_by_id(kind: str) -> bool:
-    return kind.rpartition('.')[2].startswith('Objects365')
+def _order_of(kind: type | None) -> Callable[[Sequence[Mapping]], Sequence[Mapping]] | None:
+    """How a class of data sets orders a file's categories to number its labels; None if that is its own affair."""
+    from mmdet.datasets import CocoDataset, Objects365V1Dataset, Objects365V2Dataset
+
+    orders = {CocoDataset: _as_listed, Objects365V1Dataset: _by_id, Objects365V2Dataset: _by_id}
+    reads = getattr(kind, 'load_data_list', None)
+    return next((order for known, order in orders.items() if reads is known.load_data_list), None)
 
 
-def _names(categories: Sequence[Mapping], kind: str) -> list[str]:
-    """Names of a file's categories in the order in which a data set of this kind numbers its labels."""
-    ordered = sorted(categories, key=lambda category: category['id']) if _counts_by_id(kind) else categories
-    return [category['name'] for category in ordered]
+def _as_listed(categories: Sequence[Mapping]) -> Sequence[Mapping]:
+    return categories
+
+
+def _by_id(categories: Sequence[Mapping]) -> Sequence[Mapping]:
+    return sorted(categories, key=lambda category: category['id'])
 
 
 def misfit(wanted: Sequence[str], known: Sequence[str]) -> str | None:

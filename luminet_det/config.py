@@ -182,11 +182,12 @@ def _check_type(model: Mapping, key: str, scope: str | None) -> None:
     from luminet_det.registry import MODELS
 
     kind = model.get('type')
-    if not isinstance(kind, str):
-        return
-    _check_scope(MODELS, 'model', kind, scope)
-    MMDET_MODELS.import_from_location()
-    named = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
+    if isinstance(kind, str):
+        _check_scope(MODELS, 'model', kind, scope)
+        MMDET_MODELS.import_from_location()
+        named = MMDET_MODELS.module_dict.get(kind.removeprefix('mmdet.'))
+    else:
+        named, kind = kind, getattr(kind, '__name__', kind)
     taken = inspect.signature(named).parameters.values() if named else ()
     if named and not any(each.name == key or each.kind is each.VAR_KEYWORD for each in taken):
         refuse_other_kinds(model)

@@ -58,7 +58,7 @@ class LoadedImages:
 
     @classmethod
     def of(cls, dataset: Any) -> 'LoadedImages | None':
-        """Those of a data set without wrappers; None if it is not of mmdet's kind."""
+        """Those of a data set without wrappers; None if it is not of mmdet's kind, or without files or boxes."""
         from mmdet.datasets import BaseDetDataset, BaseVideoDataset
 
         if not isinstance(dataset, BaseDetDataset) or isinstance(dataset, BaseVideoDataset):
@@ -66,12 +66,14 @@ class LoadedImages:
         paths, boxes, labels, images = [], [], [], []
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)
+            instances = [each for each in info.get('instances', ()) if not each.get('ignore_flag')]
+            # Transforms of a project's own may read images from elsewhere, and boxes of another kind.
+            if 'img_path' not in info or any(np.size(each.get('bbox', ())) != 4 for each in instances):
+                return None
             paths.append(info['img_path'])
-            for instance in info.get('instances', ()):
-                if instance.get('ignore_flag'):
-                    continue
+            for instance in instances:
                 boxes.append(instance['bbox'])
-                labels.append(instance['bbox_label'])
+                labels.append(instance.get('bbox_label', 0))
                 images.append(i)
         return cls(
             paths,

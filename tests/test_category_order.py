@@ -3,8 +3,10 @@
 import json
 from contextlib import nullcontext
 
+import mmengine
 import pytest
 import torch
+from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 
@@ -111,3 +113,33 @@ def test_a_teacher_of_some_of_the_files_categories_is_taken(tmp_path, data):
     teacher = Teacher(**teacher_of_order(tmp_path, data, ('thing0', 'thing1', 'thing2')))
     teacher.build()
     assert teacher.classes == ('thing0', 'thing1', 'thing2')
+
+
+class InOrderOfMetainfo(CocoDataset):
+    """Numbers labels by `metainfo`, not by the file."""
+
+    def load_data_list(self):
+        listed = super().load_data_list()
+        names = list(self.metainfo['classes'])
+        categories = mmengine.load(self.ann_file)['categories']
+        place = {category['id']: names.index(category['name']) for category in categories}
+        changed = {label: place[category] for category, label in self.cat2label.items()}
+        for info in listed:
+            for instance in info['instances']:
+                instance['bbox_label'] = changed[instance['bbox_label']]
+        self.cat2label = place
+        return listed
+
+
+def test_a_data_set_of_ones_own_may_number_its_labels_otherwise(data):
+    names = ('thing2', 'thing0', 'thing1')
+    setting = dict(
+        type=InOrderOfMetainfo, data_root=str(data), ann_file='annotations.json', data_prefix=dict(img='images/')
+    )
+    dataset = DATASETS.build(dict(setting, metainfo=dict(classes=names), pipeline=[]))
+    category_order.check(dataset, {dataset.ann_file: ['thing0', 'thing1', 'thing2']})
+    category_order.check_trained(names, setting)
+    dataset.cat2label = {category: place for place, category in enumerate(dataset.cat_ids)}
+    with pytest.raises(ValueError, match='Labels follow the order'):
+        category_order.check(dataset)
+    assert category_order.check_trained(names, dict(setting, type='a.class.that.is.not.there')) is None

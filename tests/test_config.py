@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 import pytest
+from mmdet.models import FasterRCNN
 from mmdet.registry import MODELS
 
 from luminet_det import config
@@ -105,6 +106,11 @@ def test_a_type_that_takes_no_teacher_is_refused_with_the_one_that_does(tmp_path
     path.write_text(f"model = dict(type='{kind}', {head}teacher='mmdet::faster_rcnn', distill=[])\n")
     with pytest.raises(ValueError, match=line):
         load(path)
+
+
+def test_so_is_a_class_that_a_config_of_pure_python_names():
+    with pytest.raises(ValueError, match="model.type='FasterRCNN' takes no teacher: write type='luminet_det"):
+        config._check_type(dict(type=FasterRCNN, roi_head={}), 'teacher', 'mmdet')
 
 
 def test_a_distilling_class_of_ones_own_is_taken(tmp_path):

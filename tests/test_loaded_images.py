@@ -47,3 +47,18 @@ def test_a_set_without_classes_has_no_label_beyond_them(tmp_path):
     assert loaded.faults(num_classes=0) == loaded.faults(num_classes=3) == []
     (fault,) = loaded.faults(num_classes=2)
     assert 'have a label beyond the 2 classes' in fault.what
+
+
+@pytest.mark.parametrize('without', ['img_path', 'bbox'])
+def test_a_data_set_that_has_its_images_or_boxes_otherwise_is_not_looked_at(tmp_path, monkeypatch, without):
+    dataset = built(tiny.write_coco(tmp_path), 'LoadImageFromFile')
+    info_of = dataset.get_data_info
+
+    def otherwise(index):
+        info = info_of(index)
+        for part in (info, *info['instances']):
+            part.pop(without, None)
+        return info
+
+    monkeypatch.setattr(dataset, 'get_data_info', otherwise)
+    assert LoadedImages.of(dataset) is None

@@ -9,6 +9,7 @@ from torch import nn
 
 from luminet_det.backbones.timm_backbone import TimmBackbone
 from luminet_det.distillation.companions import evaluating
+from luminet_det.distillation.image_channels import image_channels
 from luminet_det.unwrapped import unwrapped
 
 
@@ -117,7 +118,7 @@ def _wanted_strides(model: nn.Module) -> Iterator[tuple[str, list[int]]]:
 
 def _probe(backbone: nn.Module) -> list[int] | None:
     """The channels of a backbone's outputs, None if it fails."""
-    image = next(backbone.parameters()).new_zeros(1, 3, 128, 128)
+    image = next(backbone.parameters()).new_zeros(1, image_channels(backbone), 128, 128)
     with suppress(Exception), torch.random.fork_rng(devices=[]), evaluating(backbone):
         return [feature.shape[1] for feature in backbone(image)]
     return None

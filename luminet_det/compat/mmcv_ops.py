@@ -22,6 +22,7 @@ NAME = 'mmcv._ext'
 OPS = (
     nms.nms,
     nms.softnms,
+    nms.nms_match,
     roi_align.roi_align_forward,
     roi_align.roi_align_backward,
     roi_pool.roi_pool_forward,

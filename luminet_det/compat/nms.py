@@ -60,6 +60,26 @@ def softnms(
     return torch.stack(picked) if picked else waiting
 
 
+def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
+    """Groups of NMS: the index of each kept box, best score first, and those of the boxes that it has put out.
+
+    A box goes when its IoU with a kept one is at the threshold or above.
+
+    Args:
+        dets: (N, 5) as x1, y1, x2, y2, score.
+        iou_threshold: in [0, 1].
+    """
+    boxes, scores = dets[:, :4], dets[:, 4]
+    waiting = scores.argsort(descending=True)
+    groups = []
+    while len(waiting):
+        best, waiting = waiting[0], waiting[1:]
+        gone = _iou(boxes[best], boxes[waiting], 0) >= iou_threshold
+        groups.append([int(best), *waiting[gone].tolist()])
+        waiting = waiting[~gone]
+    return groups
+
+
 def _iou(box: Tensor, others: Tensor, offset: int) -> Tensor:
     """IoU of one box (4,) with others (N, 4), widths being x2 - x1 + offset: (N,)."""
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from mmdet.models.task_modules import AnchorGenerator
@@ -20,10 +20,17 @@ Maps = dict[str, tuple[Tensor, ...]]
 
 
 def feature_maps(model: nn.Module, inputs: Tensor, taps: Iterable[str] = ()) -> Maps:
-    """The neck's maps of images (N, 3, H, W) and, if among the taps, the backbone's; without a neck both are one."""
-    backbone = model.backbone(inputs)
-    neck = model.neck(backbone) if model.with_neck else backbone
-    return dict(neck=neck, backbone=backbone) if 'backbone' in taps else dict(neck=neck)
+    """What the detector makes of images (N, 3, H, W) for its head and, if among the taps, its backbone's maps."""
+    maps: Maps = {}
+    run_backbone = model.backbone
+
+    def recording(*args: Tensor) -> tuple[Tensor, ...]:
+        maps['backbone'] = run_backbone(*args)
+        return maps['backbone']
+
+    with shadowed(model, backbone=recording) if 'backbone' in taps else nullcontext():
+        maps['neck'] = model.extract_feat(inputs)
+    return maps
 
 
 @contextmanager

@@ -99,7 +99,8 @@ def box_heads(link: RoITeacher, calls: Sequence[RoIs], teacher: Maps, strides: S
         if list(strides[: len(looked_at)]) != looked_at:
             raise ValueError(
                 f'The box head of the {whose} looks at levels of stride {", ".join(map(str, looked_at))}; the term '
-                f"compares those of {', '.join(map(str, strides))}. Write levels='all' in the term, on the tap 'neck'."
+                f"compares those of {', '.join(map(str, strides))}. Write levels='all' in the term, on the tap "
+                "'neck', and take a student and a teacher whose necks have the same strides."
             )
     return [BoxHeads(link, call, stage, teacher) for stage, call in enumerate(calls)]
 

@@ -21,6 +21,7 @@ from luminet_det.detection.feature_taps import (
     recorded_maps,
     strides,
 )
+from luminet_det.distillation.image_channels import image_channels
 from luminet_det.distillation.running import run_info
 from luminet_det.distillation.student import Heard, Student
 from luminet_det.distillation.teacher import EXAMPLE_SIZE, Teacher
@@ -127,10 +128,10 @@ class DetectorStudent(Student):
         )
 
     def example(self, term: Term, teacher: nn.Module) -> tuple[Given, Given]:
-        """What the term's tap gives of one black image."""
+        """What the term's tap gives of one black image, in the channels that the student takes."""
         if term.tap not in FEATURE_TAPS:
             return self.example_rows(term)
-        image = next(self.parameters()).new_zeros(1, 3, EXAMPLE_SIZE, EXAMPLE_SIZE)
+        image = next(self.parameters()).new_zeros(1, image_channels(self.backbone), EXAMPLE_SIZE, EXAMPLE_SIZE)
         maps = []
         for model, whose in ((self, 'student'), (teacher, 'teacher')):
             with explain_neck(model, whose):

@@ -35,6 +35,10 @@ class Companions(nn.ModuleList):
         """The name under which mmengine's message hub, which every checkpoint holds, saves and restores them."""
         return f'luminet_det.{self.place}'
 
+    def whole_state(self) -> dict:
+        """Of all modules, what a `state_dict` of the student leaves out."""
+        return {f'{i}.{key}': value for i, module in enumerate(self) for key, value in module.state_dict().items()}
+
     def restore(self) -> None:
         """Take the state of the checkpoint that this run resumes, if it does, and have it saved from now on.
 
@@ -116,6 +120,6 @@ def _leave_out(module: nn.Module, state: dict, prefix: str, metadata: dict) -> N
 
 
 def _miss_nothing(module: Companions, incompatible_keys) -> None:
-    own = {f'.{module.place}.{name}' for name, _ in (*module.named_parameters(), *module.named_buffers())}
+    own = {f'.{module.place}.{name}' for name in module.whole_state()}
     missing = incompatible_keys.missing_keys
     missing[:] = [key for key in missing if not any(f'.{key}'.endswith(name) for name in own)]

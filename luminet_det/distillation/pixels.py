@@ -26,8 +26,9 @@ class PixelMap:
 
     def __init__(self, student: nn.Module, teacher: nn.Module, keeps_size: bool = False, padded: bool = True) -> None:
         self.flip = _swaps_channels(student) != _swaps_channels(teacher)
-        mean, std = (self._in_teacher_order(t) for t in _statistics(student))
-        teacher_mean, teacher_std = _statistics(teacher)
+        own = (self._in_teacher_order(t) for t in _statistics(student))
+        # One number may stand for all channels.
+        mean, std, teacher_mean, teacher_std = torch.broadcast_tensors(*own, *_statistics(teacher))
         self.scale = std / teacher_std
         self.shift = (mean - teacher_mean) / teacher_std
         self.rescales = not (torch.equal(mean, teacher_mean) and torch.equal(std, teacher_std))
@@ -99,5 +100,5 @@ def _swaps_channels(preprocessor: nn.Module) -> bool:
 
 def _statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:
     if not getattr(preprocessor, '_enable_normalize', False):
-        return torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
-    return tuple(t.detach().float().cpu().expand(3, 1, 1) for t in (preprocessor.mean, preprocessor.std))
+        return torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+    return tuple(t.detach().float().cpu().view(-1, 1, 1) for t in (preprocessor.mean, preprocessor.std))

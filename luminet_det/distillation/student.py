@@ -1,5 +1,6 @@
 """Student: the mixin that makes a model listen to frozen teachers while it trains."""
 
+import logging
 from collections import Counter
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from luminet_det.dataset_config import common_classes
 from luminet_det.distillation.companions import BESIDE, Companions, evaluating
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
+from luminet_det.distillation.mute_terms import MuteTerms
 from luminet_det.distillation.peers import read_teachers, require_rows
-from luminet_det.distillation.running import current_hub, run_info
+from luminet_det.distillation.running import current_hub, run_info, training_hub
 from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
@@ -88,7 +90,9 @@ class Student:
         self.guard = FiniteGuard()
         self.gradients = GradientShare()
         self.small_batch = SmallBatch()
+        self.mute_terms = MuteTerms()
         self.links: list = []
+        self._spoken: set[str] = set()
         self._wired_in: str | None = None
         self._unbuilt: Exception | None = None
         self._steps = 0
@@ -120,6 +124,13 @@ class Student:
         # The Runner's count survives a resume; outside a Runner our own has to do.
         iteration, epoch = run_info('iter', self._steps), run_info('epoch', 0)
         self._steps += 1
+        if self._steps == 2 and training_hub() is None and any(term.by_epoch for term in self.terms):
+            print_log(
+                'A distill term counts epochs, by warmup, stop or a ramp of its loss, and outside of a Runner there '
+                'are none, so that it stays as it is in the first. Write iterations, e.g. warmup=500.',
+                logger='current',
+                level=logging.WARNING,
+            )
         weighed = ((name, term, term.weight(iteration, epoch)) for name, term in self._named_terms())
         return [(name, term, weight) for name, term, weight in weighed if weight]
 
@@ -192,13 +203,19 @@ class Student:
                 if name not in active and term.learns:
                     entries[f'loss_{name}'] = zero + sum(0 * p.sum() for p in term.loss.parameters())
         for name, term, weight, loss in values:
+            if torch.is_grad_enabled():
+                self.mute_terms.watch(name, term, loss)
             entries[f'loss_{name}'] = weight * loss
             entries[f'raw_{name}'] = loss.detach() / term.loss_weight
         total = sum(_total(key, value) for key, value in {**losses, **entries}.items())
         for name, *_ in values:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
-        shares = self.gradients.read().items()
-        return entries | {f'gradient_share_{name}': share for name, share in shares}
+        shares = {f'gradient_share_{name}': share for name, share in self.gradients.read().items()}
+        # mmengine goes on showing what is not said again.
+        resting = {name for name in self.term_names if name in self._spoken} - {name for name, *_ in values}
+        self._spoken |= {name for name, *_ in values}
+        silent = {f'{what}_{name}': zero for name in resting for what in ('raw', 'share', 'gradient_share')}
+        return silent | entries | shares
 
     def init_weights(self) -> None:
         """As every module's, for the student alone: what trains beside it was built with weights of its own."""

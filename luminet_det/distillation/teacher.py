@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from luminet_det import category_order
 from luminet_det.compat import checkpoints
 from luminet_det.distillation.fusion import fuse_conv_bn
+from luminet_det.distillation.image_channels import image_channels
 from luminet_det.distillation.norms import batch_norms, batch_statistics
 from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.teacher_config import apart, build_model, names_of_classes, resolve, weights_of
@@ -266,7 +267,7 @@ class Teacher:
 
     def _fold(self, model: nn.Module) -> int:
         size = getattr(model, 'image_size', EXAMPLE_SIZE)
-        image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+        image = torch.randn(1, image_channels(model), size, size, generator=torch.Generator().manual_seed(0))
         try:
             return fuse_conv_bn(model, lambda: _maps(model, image))
         except (RuntimeError, ValueError) as error:

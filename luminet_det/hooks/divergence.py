@@ -45,6 +45,9 @@ class DivergenceHook(Hook):
         """Look, so that what is saved can be gone on from."""
         self._look(runner, saves=True)
 
+    def _distils(self) -> bool:
+        return any(name.startswith('share_') for name in self._losses)
+
     def _look(self, runner: Runner, saves: bool = False) -> None:
         sound = is_finite(self._losses.get('loss', 0.0))
         # Several checkpoints may be saved after one iteration, whose loss is one.
@@ -61,7 +64,9 @@ class DivergenceHook(Hook):
             f'The run has diverged: at iteration {self._iteration} {what}, and at learning rate {rate:g} it '
             'will not come back. Lower optim_wrapper.optimizer.lr (those of mmdet are for 16 images an iteration; '
             '--auto-scale-lr makes one fit fewer), lengthen the warm-up, or clip gradients by '
-            'optim_wrapper.clip_grad=dict(max_norm=35, norm_type=2). This has not been saved. With another learning '
+            'optim_wrapper.clip_grad=dict(max_norm=35, norm_type=2)'
+            + (', or lower loss_weight of a term whose share_ in the log was near 1' if self._distils() else '')
+            + '. This has not been saved. With another learning '
             'rate or warm-up start from the checkpoint before by --cfg-options load_from=..., for --resume brings back '
             'those that it was saved with; with clip_grad --resume will do.'
         )

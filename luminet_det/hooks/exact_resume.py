@@ -67,12 +67,14 @@ class ExactResumeHook(Hook):
         """Remember how far into its epoch the checkpoint is, and say what it was trained by otherwise.
 
         Raises:
-            RuntimeError: It is of a run that trained other things beside the student, or by another optimizer.
+            RuntimeError: It holds weights alone, or is of a run that trained other things beside the student, or by
+                another optimizer.
         """
         meta = checkpoint.get('meta', {})
         self._progress = meta.get('epoch_progress')
         if not runner._resume:
             return
+        _require_whole(runner, checkpoint)
         require_same(unwrapped(runner.model), checkpoint)
         remember(unwrapped(runner.model), checkpoint.get('remembered', {}))
         moved_run.take_best_along(runner, checkpoint)
@@ -171,6 +173,21 @@ class ExactResumeHook(Hook):
                 f'The data comes in another order than before the interruption: it is shuffled by seed {seed}, '
                 f'the checkpoint is of seed {runner.seed}. Set `randomness = dict(seed={runner.seed})`.'
             )
+
+
+def _require_whole(runner: Runner, checkpoint: dict) -> None:
+    """Raise RuntimeError if a run cannot go on from a checkpoint as if nothing had happened; mmengine would try."""
+    wanted = ['optimizer'] + ['param_schedulers'] * bool(runner.param_schedulers)
+    missing = [name for name in wanted if name not in checkpoint]
+    if 'epoch' not in checkpoint.get('meta', {}):
+        missing.append('the epoch')
+    if missing:
+        raise RuntimeError(
+            f'The checkpoint to resume lacks {", ".join(missing)}: the best checkpoint of a run, a published one, and '
+            'those saved with save_optimizer=False or save_param_scheduler=False hold weights for use. Resume from '
+            'epoch_N.pth or iter_N.pth, or start anew from these weights by --cfg-options load_from=..., without '
+            '--resume.'
+        )
 
 
 def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:

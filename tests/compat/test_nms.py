@@ -183,3 +183,19 @@ def test_numpy_boxes_give_numpy_boxes():
         dets, kept = suppress(boxes.numpy(), scores.numpy(), 0.5)
         assert isinstance(dets, np.ndarray)
         assert isinstance(kept, np.ndarray)
+
+
+def test_the_groups_of_nms_are_those_of_a_loop_over_boxes():
+    generator = torch.Generator().manual_seed(0)
+    corner, size = torch.rand(2, 40, 2, generator=generator) * 20
+    dets = torch.cat([corner, corner + size, torch.rand(40, 1, generator=generator)], dim=1)
+    dets[7, :4] = dets[3, :4]  # an IoU of 1
+    boxes, scores = dets[:, :4].tolist(), dets[:, 4].tolist()
+    groups = {}
+    for i in sorted(range(40), key=lambda i: -scores[i]):
+        first = next((k for k in groups if reference_iou(boxes[i], boxes[k], 0) >= 0.3), i)
+        groups.setdefault(first, []).append(i)
+    found = ops.nms_match(dets, 0.3)
+    assert [group.tolist() for group in found] == list(groups.values())
+    assert len(groups) < 40
+    assert ops.nms_match(dets[:0], 0.3) == []

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmdet.models import FasterRCNN
 
 from luminet_det.detection.feature_taps import paired
 from luminet_det.losses import PKDLoss
@@ -241,3 +242,38 @@ def test_a_single_stage_teacher_for_rois_is_refused_with_the_tap_that_takes_it(s
 def test_a_term_that_cannot_work_is_refused_with_one_that_does(same_width, term, message):
     with pytest.raises(ValueError, match=message):
         pairs.build(distilling(tiny.faster_rcnn(), same_width['faster'], term))
+
+
+class Attentive(FasterRCNN):
+    """Has a part of its own behind the neck."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.gate = torch.nn.Parameter(torch.tensor(0.5))
+
+    def extract_feat(self, batch_inputs):
+        return tuple(self.gate * level for level in super().extract_feat(batch_inputs))
+
+
+@pytest.mark.parametrize('tap', ['neck', 'backbone'])
+def test_a_teacher_is_asked_by_its_own_extract_feat(tmp_path, tap):
+    model = dict(tiny.faster_rcnn(), type=Attentive)
+    teacher = pairs.save_teacher(tmp_path / 'teacher.pth', model)
+    detector = pairs.build(distilling(tiny.faster_rcnn(), teacher, dict(NECK, tap=tap))).eval()
+    levels, _ = heard(detector)
+    inputs, _ = pairs.batch(detector)
+    asked = detector.teachers[0].model
+    with torch.no_grad():
+        expected = asked.extract_feat(inputs) if tap == 'neck' else asked.backbone(inputs)
+    for (_, theirs), other in zip(levels, expected, strict=True):
+        torch.testing.assert_close(theirs, other)
+
+
+def test_a_loss_that_learns_is_built_for_images_of_one_channel(tmp_path):
+    model = tiny.faster_rcnn()
+    model['backbone']['in_channels'] = 1
+    model['data_preprocessor'] |= dict(mean=[128.0], std=[64.0], bgr_to_rgb=False)
+    teacher = pairs.save_teacher(tmp_path / 'teacher.pth', model)
+    fitnet = dict(tap='neck', loss=dict(type='luminet_det.FitNetLoss', regressor='conv'))
+    detector = pairs.build(distilling(model, teacher, fitnet))
+    assert [name for name, _ in detector.adaptors.named_parameters()]

@@ -54,3 +54,10 @@ def test_identity_costs_nothing():
 def test_the_log_says_what_differs():
     pixels = PixelMap(DetDataPreprocessor(**TORCHVISION), DetDataPreprocessor(**CAFFE))
     assert 'channels flipped, mean and std changed' in pixels.describe()
+
+
+def test_images_of_one_channel_keep_it():
+    preprocessors = [DetDataPreprocessor(mean=[mean], std=[std]) for mean, std in ((128.0, 64.0), (100.0, 50.0))]
+    image = torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)
+    own, theirs = (each(dict(inputs=[image], data_samples=None))['inputs'] for each in preprocessors)
+    torch.testing.assert_close(PixelMap(*preprocessors)(own, [(8, 8)]), theirs)

@@ -139,3 +139,26 @@ def test_the_announcement_shows_every_setting():
 def test_a_papers_letter_is_told_what_it_is_here_and_is_never_guessed_at(setting, hint):
     with pytest.raises(ValueError, match=re.escape(hint)):
         build_loss(setting | dict(type=f'luminet_det.{setting["type"]}'))
+
+
+def test_what_is_logged_of_a_term_that_has_stopped_is_zero_not_what_it_was(teacher):
+    terms = [dict(pairs.TERM, stop=2), dict(tap='roi_cls', loss=KD)]
+    detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, terms))
+    said = []
+    for _ in range(3):
+        said.append(pairs.step(detector))
+        pairs.total(detector, said[-1]).backward()
+    assert said[1]['share_luminet'] > 0
+    assert said[1]['gradient_share_luminet'] > 0
+    assert [float(said[2][f'{what}_luminet']) for what in ('loss', 'raw', 'share')] == [0, 0, 0]
+    assert said[2]['share_kd'] > 0
+
+
+def test_epochs_outside_of_a_runner_are_warned_of(monkeypatch, teacher):
+    said = []
+    monkeypatch.setattr(student, 'print_log', lambda text, **options: said.append(text))
+    for warmup in ('2 epochs', 500):
+        detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup=warmup)))
+        for _ in range(3):
+            pairs.step(detector)
+    assert ['outside of a Runner there are none' in text for text in said].count(True) == 1

@@ -320,3 +320,18 @@ def test_another_optimizer_is_refused(tmp_path, data):
     finished = runs.run(train.main, [*words, 'optim_wrapper.optimizer.type=RMSprop'], tmp_path / 'killed')
     assert finished.code == 1
     assert "optim_wrapper.optimizer.type: 'SGD' -> 'RMSprop'): resume with the one of that run" in finished.last_line
+
+
+@pytest.mark.parametrize('left_out', [['optimizer', 'param_schedulers'], ['param_schedulers'], ['optimizer', 'meta']])
+def test_a_checkpoint_of_weights_alone_is_not_gone_on_from(tmp_path, data, left_out):
+    """As best checkpoints and published ones are: schedules would begin anew without a word."""
+    config = config_of('iterations', tmp_path, data)
+    finished = runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path)
+    assert finished.code == 0, finished.text
+    checkpoint = checkpoints.load(tmp_path / 'work' / 'iter_4.pth')
+    torch.save({key: value for key, value in checkpoint.items() if key not in left_out}, tmp_path / 'weights.pth')
+    words = [config, '--work-dir', tmp_path / 'other', '--resume', tmp_path / 'weights.pth']
+    resumed = runs.run(train.main, words, tmp_path)
+    assert resumed.code == 1
+    assert f'lacks {left_out[0]}' in resumed.last_line
+    assert '--cfg-options load_from=' in resumed.last_line
