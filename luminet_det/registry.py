@@ -5,6 +5,7 @@ from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 from luminet_det import losses
@@ -15,6 +16,7 @@ MODELS = Registry('model', parent=MMENGINE_MODELS, scope='luminet_det', location
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='luminet_det', locations=DATA)
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='luminet_det', locations=DATA)
 FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, scope='luminet_det', locations=DATA)
+TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='luminet_det', locations=DATA)
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='luminet_det', locations=['luminet_det.hooks'])
 
 # Losses import torch and torchvision only and know no registry.

@@ -113,8 +113,15 @@ class DistillClassifier(Student, Classifier):
         if 'networks' in term.needs:
             for model in (self, teacher):
                 require_segments(model.network)
-        models = zip((self, teacher), parts(term), strict=True)
-        found = comparable(*(given(model.outputs(image), term, name) for model, name in models), term)
+        try:
+            outputs = [model.outputs(image) for model in (self, teacher)]
+        except ValueError as error:
+            loss = type(term.loss).__name__
+            raise ValueError(
+                f'{error} {loss} learns layers, whose shapes were tried on images of {self.image_size} px: if yours '
+                'have another size, write it as model.image_size=224.'
+            ) from error
+        found = comparable(*map(given, outputs, (term, term), parts(term)), term)
         return found if term.takes_levels or term.tap != 'features' else tuple(stages[0] for stages in found)
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:

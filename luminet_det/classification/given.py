@@ -39,11 +39,12 @@ def given(outputs: Outputs, term: Term, name: str) -> Given:
     Raises:
         ValueError: The network does not give it, or has no such stage.
     """
-    found = getattr(outputs, name)
+    # A network of one's own may give an object with logits alone.
+    found, embedding = getattr(outputs, name, None), getattr(outputs, 'embedding', None)
     if term.tap == 'logits':
         return found
     pooled = term.options.get('pooled')
-    if found is None or (term.tap == 'features' and not len(found)) or (pooled and outputs.embedding is None):
+    if found is None or (term.tap == 'features' and not len(found)) or (pooled and embedding is None):
         raise ValueError(
             f"The tap '{term.tap}' is empty: a network of student or teacher returns no {name}. Use the tap 'logits', "
             'or let the network return luminet_det.classification.models.Outputs.'
@@ -51,7 +52,7 @@ def given(outputs: Outputs, term: Term, name: str) -> Given:
     if term.tap == 'embedding':
         return found
     stages = chosen('features', 'stages', term.options['stages'], tuple(found))
-    return (*stages, outputs.embedding[:, :, None, None]) if pooled else stages
+    return (*stages, embedding[:, :, None, None]) if pooled else stages
 
 
 def require_before_relu(network: nn.Module, term: Term, name: str) -> None:

@@ -54,7 +54,16 @@ class LabelGuard:
 
 
 def outside(labels: Tensor, classes: int) -> Tensor:
-    """Which labels (B,) are none of so many classes."""
+    """Which labels (B,) are none of so many classes.
+
+    Raises:
+        ValueError: There is more than one number for an image, as MixUp and CutMix give.
+    """
+    if labels.dim() != 1:
+        raise ValueError(
+            f'labels are of shape {tuple(labels.shape)}; expected one class index for each image, (B,). Labels that '
+            'are mixed, as by MixUp or CutMix, are not supported.'
+        )
     return (labels < 0) | (labels >= classes)
 
 

@@ -13,6 +13,8 @@ from luminet_det.distillation import Teacher
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap
 
+MAPS = ('features', 'before_relu', 'boundaries')  # of `Outputs`, a level each
+
 
 class ClassifierTeacher:
     """Answers for the taps on a student's images, in the student's order of classes.
@@ -89,10 +91,9 @@ class ClassifierTeacher:
 
 def _wanted(outputs: Outputs, wanted: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:
     """The logits and the wanted parts; the rest is let go."""
+    embedding = getattr(outputs, 'embedding', None)
     return dict(
         logits=(outputs.logits,),
-        features=tuple(outputs.features) if 'features' in wanted else (),
-        before_relu=tuple(outputs.before_relu) if 'before_relu' in wanted else (),
-        boundaries=tuple(outputs.boundaries) if 'boundaries' in wanted else (),
-        embedding=(outputs.embedding,) if 'embedding' in wanted and outputs.embedding is not None else (),
+        **{name: tuple(getattr(outputs, name, ()) or ()) if name in wanted else () for name in MAPS},
+        embedding=(embedding,) if 'embedding' in wanted and embedding is not None else (),
     )

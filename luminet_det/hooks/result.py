@@ -14,8 +14,11 @@ from mmengine.runner import FlexibleRunner, Runner
 from mmengine.utils import get_git_hash
 from torch.utils.data import DataLoader
 
+from luminet_det.class_name import named_class
+from luminet_det.classification.classifier import Classifier
+from luminet_det.classification.data import LabelledImages
 from luminet_det.compat import checkpoints
-from luminet_det.registry import HOOKS
+from luminet_det.registry import DATASETS, HOOKS
 from luminet_det.unwrapped import unwrapped
 from luminet_det.whole_file import write_text
 
@@ -218,10 +221,11 @@ def _is_trained_on(runner: Runner, which: str) -> bool:
 
 
 def _images(runner: Runner, which: str) -> tuple:
-    """Type, place, split and part of a loader's labelled images; nothing of another data set."""
+    """Type, place, split and part of a loader's labelled images; of other data sets of a classifier all settings."""
     dataset = (runner.cfg.get(f'{which}_dataloader') or {}).get('dataset') or {}
-    if not str(dataset.get('type')).startswith('luminet_det.'):
-        return ()
+    kind = named_class(DATASETS, dataset.get('type'))
+    if not (isinstance(kind, type) and issubclass(kind, LabelledImages)):
+        return (str(dataset),) if dataset and isinstance(unwrapped(runner.model), Classifier) else ()
     defaults = dict(type=None, data_root=None, split='train', part='train')
     return tuple(dataset.get(key, default) for key, default in defaults.items())
 

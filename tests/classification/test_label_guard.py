@@ -109,3 +109,9 @@ def test_on_a_gpu_it_is_found_within_some_steps():
 
     with pytest.raises(ValueError, match=r'7 \(image 11\)'):
         steps()
+
+
+def test_labels_that_are_mixed_are_refused():
+    model = Classifier(ConfigDict(NETWORK))
+    with pytest.raises(ValueError, match=r'of shape \(4, 3\); expected one class index for each image.*MixUp'):
+        model(torch.randn(4, 3, 16, 16), torch.rand(4, 3), mode='loss')

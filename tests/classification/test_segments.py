@@ -115,7 +115,7 @@ def test_a_teachers_rest_runs_in_the_teachers_precision(name, dtype, half):
     class Precision:
         """What `Segments` asks of a teacher."""
 
-        def precision(self, device_type):
+        def answering(self, device_type):
             return torch.autocast(device_type, dtype=half, enabled=half != torch.float32)
 
     teacher = Precision()

@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 from mmdet.datasets.samplers import AspectRatioBatchSampler
+from mmengine.config import ConfigDict
 from mmengine.runner import FlexibleRunner
-from torch.utils.data import DataLoader, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
-from luminet_det.hooks.result import ResultHook
+from luminet_det.classification.classifier import Classifier
+from luminet_det.hooks.result import ResultHook, _is_trained_on, _tests_elsewhere
+from luminet_det.registry import DATASETS
 
 
 @pytest.fixture
@@ -79,3 +82,26 @@ def test_the_images_of_a_step_are_told_whoever_groups_them(grouped):
         train_dataloader=loader, cfg=SimpleNamespace(filename='a.py'), max_epochs=1, max_iters=3, seed=0
     )
     assert ResultHook(metric='coco/bbox_mAP')._describe(described)['batch_size'] == 2
+
+
+@DATASETS.register_module()
+class OfOnesOwn(Dataset):
+    """No `LabelledImages`: it has neither splits nor parts."""
+
+
+@pytest.mark.parametrize(
+    ('kind', 'train', 'test', 'elsewhere', 'trained_on'),
+    [
+        ('luminet_det.OfOnesOwn', dict(seed=0), dict(seed=2), True, False),
+        ('luminet_det.OfOnesOwn', dict(seed=1), dict(seed=1), False, True),
+        ('luminet_det.CIFAR100', dict(split='train'), dict(split='test'), True, False),
+        ('luminet_det.CIFAR100', dict(split='val', transforms=[]), dict(split='val', resize=3), False, True),
+    ],
+)
+def test_data_sets_of_ones_own_are_the_same_where_all_their_settings_are(kind, train, test, elsewhere, trained_on):
+    own = dict(seed=1) if kind.endswith('Own') else dict(split='val')
+    each = dict(train=train, val=own, test=test)
+    cfg = {f'{part}_dataloader': dict(dataset=dict(settings, type=kind)) for part, settings in each.items()}
+    model = Classifier(ConfigDict(type='luminet_det.resnet8', num_classes=3))
+    runner = SimpleNamespace(cfg=cfg, model=model, _test_loop=object())
+    assert (_tests_elsewhere(runner), _is_trained_on(runner, 'val')) == (elsewhere, trained_on)

@@ -33,6 +33,7 @@ def build_views(configs: Sequence | None) -> list[list[BatchTransform]]:
 
 
 def _build(config: Mapping) -> BatchTransform:
+    transforms.refuse_mixing(config)
     name = config['type']
     if name not in KINDS and name in transforms.known():
         raise KeyError(

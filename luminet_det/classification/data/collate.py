@@ -12,9 +12,9 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
     """Put samples together into one batch.
 
     Args:
-        samples: Each `dict(inputs, labels, index)` with inputs (3, H, W), or (V, 3, H, W) for V views; None
-            where an unreadable image was skipped. A batch, as a device-resident data set makes it, is returned as
-            it is.
+        samples: Each `dict(inputs, labels, index)` with inputs (3, H, W), or (V, 3, H, W) for V views, and index for
+            losses that need it; None where an unreadable image was skipped. A batch, as a device-resident data set
+            makes it, is returned as it is.
 
     Returns:
         `inputs` uint8 (V * B, 3, H, W), all B images of the first view first; `labels` and `index` int64 (B,). Where
@@ -35,8 +35,6 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
             "end in one size, e.g. dict(type='RandomResizedCrop', size=224) or Resize and CenterCrop."
         )
     batch = torch.stack(inputs, dim=inputs[0].dim() - 3)
-    return {
-        'inputs': batch.flatten(0, -4),
-        'labels': torch.tensor([int(sample['labels']) for sample in kept], dtype=torch.int64),
-        'index': torch.tensor([int(sample['index']) for sample in kept], dtype=torch.int64),
-    }
+    keys = [key for key in ('labels', 'index') if key == 'labels' or all(key in sample for sample in kept)]
+    numbers = {key: torch.tensor([int(sample[key]) for sample in kept], dtype=torch.int64) for key in keys}
+    return {'inputs': batch.flatten(0, -4), **numbers}

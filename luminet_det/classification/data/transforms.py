@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
 
+from luminet_det.registry import TRANSFORMS
+
 from .transform_settings import build, views_of
 
 MIXING = ('MixUp', 'CutMix')
@@ -53,13 +55,14 @@ def cutout_sides(size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def known() -> dict[str, Any]:
-    """The transforms of single images by their name in a config."""
+    """The transforms of single images by their name in a config, those of `luminet_det.registry.TRANSFORMS` too."""
     found = {
         name: kind
         for name, kind in vars(v2).items()
         if isinstance(kind, type) and issubclass(kind, nn.Module) and not name.startswith('_') and name not in MIXING
     }
-    return found | {'Cutout': Cutout}
+    own = {f'luminet_det.{name}': kind for name, kind in TRANSFORMS.module_dict.items()}
+    return found | {'Cutout': Cutout} | own
 
 
 def build_views(transforms: Sequence | None) -> list[v2.Compose]:
@@ -67,11 +70,16 @@ def build_views(transforms: Sequence | None) -> list[v2.Compose]:
     return [v2.Compose([_build(config) for config in view] or [nn.Identity()]) for view in views_of(transforms)]
 
 
-def _build(config: Mapping) -> nn.Module:
+def refuse_mixing(config: Mapping) -> None:
+    """Raise ValueError of a transform that mixes labels."""
     if config['type'] in MIXING:
         raise ValueError(
             f'{config["type"]} mixes the labels of a batch, which are class indices here: it is not supported.'
         )
+
+
+def _build(config: Mapping) -> nn.Module:
+    refuse_mixing(config)
     kinds = known()
     settings = dict(config)
     if isinstance(settings.get('transforms'), Sequence):

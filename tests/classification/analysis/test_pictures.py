@@ -30,7 +30,6 @@ def subjects(teacher=True, embedding=True):
         teacher='teacher: big' if teacher else None,
         classes=CLASSES,
         dataset='six',
-        indices=list(range(60)),
         batch_size=20,
         loss=LumiNetLoss(tau=2.0),
         facts={},

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from luminet_det.classification.data import CIFAR100, ImageFolder, UnreadableImage, collate_images
+from luminet_det.registry import TRANSFORMS
 from tests.classification.data import written
 
 CROP_AND_FLIP = [{'type': 'RandomCrop', 'size': 32, 'padding': 4}, {'type': 'RandomHorizontalFlip'}]
@@ -283,7 +284,25 @@ def test_transforms_of_transforms_are_built(root, around):
     assert torch.equal(flipped[0]['inputs'], plain[0]['inputs'].flip(-1))
 
 
+@pytest.mark.parametrize('resident', [False, True])
 @pytest.mark.parametrize('name', ['MixUp', 'CutMix'])
-def test_what_mixes_labels_is_refused_with_the_reason(root, name):
+def test_what_mixes_labels_is_refused_with_the_reason(root, name, resident):
     with pytest.raises(ValueError, match=f'{name} mixes the labels of a batch'):
-        CIFAR100(root, device_resident=False, transforms=[dict(type=name, num_classes=4)])
+        CIFAR100(root, device_resident=resident, transforms=[dict(type=name, num_classes=4)])
+
+
+@TRANSFORMS.register_module()
+class Inverted(torch.nn.Module):
+    def forward(self, image):
+        return 255 - image
+
+
+def test_a_transform_of_ones_own_is_named_with_its_scope(root):
+    plain, inverted = (CIFAR100(root, transforms=each) for each in (None, [dict(type='luminet_det.Inverted')]))
+    assert torch.equal(inverted[0]['inputs'], 255 - plain[0]['inputs'])
+
+
+def test_samples_without_an_index_make_a_batch_without():
+    sample = dict(inputs=torch.zeros(3, 4, 4, dtype=torch.uint8), labels=1)
+    assert set(collate_images([sample, sample])) == {'inputs', 'labels'}
+    assert collate_images([dict(sample, index=i) for i in (4, 2)])['index'].tolist() == [4, 2]
