@@ -119,7 +119,7 @@ class DistillClassifier(Student, Classifier):
             loss = type(term.loss).__name__
             raise ValueError(
                 f'{error} {loss} learns layers, whose shapes were tried on images of {self.image_size} px: if yours '
-                'have another size, write it as model.image_size=224.'
+                'have another size, write it as model.image_size.'
             ) from error
         found = comparable(*map(given, outputs, (term, term), parts(term)), term)
         return found if term.takes_levels or term.tap != 'features' else tuple(stages[0] for stages in found)

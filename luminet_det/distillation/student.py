@@ -211,9 +211,10 @@ class Student:
         for name, *_ in values:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
         shares = {f'gradient_share_{name}': share for name, share in self.gradients.read().items()}
+        heard = {name for name, *_ in values}
         # mmengine goes on showing what is not said again.
-        resting = {name for name in self.term_names if name in self._spoken} - {name for name, *_ in values}
-        self._spoken |= {name for name, *_ in values}
+        resting = [name for name in self.term_names if name in self._spoken - heard]
+        self._spoken |= heard
         silent = {f'{what}_{name}': zero for name in resting for what in ('raw', 'share', 'gradient_share')}
         return silent | entries | shares
 

@@ -96,6 +96,7 @@ class ClassificationTask(Task):
     def look_at_answers(self, model: nn.Module, batch: dict | None, lacking: str | None) -> None:
         """Whether the networks give logits, and the teachers know the images."""
         if not lacking and isinstance(model, Classifier):
+            self.report.run('pixels', lambda: recipe.check_pixels(model, batch), 'train_dataloader.dataset')
             self.report.run('logits', lambda: recipe.check_logits(model, batch), 'model.network')
         if teachers.distils(model):
             self.report.run('teacher agreement', lambda: teachers.check_answers(model, batch), 'model.teacher', lacking)

@@ -54,6 +54,21 @@ def check_logits(model: nn.Module, batch: dict) -> Iterator[Finding]:
             )
 
 
+def check_pixels(model: nn.Module, batch: dict) -> Iterator[Finding]:
+    """Whether the images of a data set of one's own are pixels of 0 to 255, as the preprocessor takes them."""
+    inputs = batch['inputs']
+    low, high = float(inputs.min()), float(inputs.max())
+    deviation = getattr(model.data_preprocessor, 'std', torch.ones(1))
+    if inputs.is_floating_point() and (low < 0 or high <= 1) and float(deviation.max()) > 1:
+        yield Finding(
+            'pixels',
+            WARN,
+            f'train_dataloader gives floats from {low:.2f} to {high:.2f}, and data_preprocessor normalises pixels of 0 '
+            'to 255 once more',
+            'train_dataloader.dataset: give uint8, without ToDtype, ToTensor and Normalize',
+        )
+
+
 def _scale(model: nn.Module) -> Iterator[Finding]:
     if not getattr(model, 'scale_is_fixed', True):
         yield Finding(

@@ -196,6 +196,22 @@ def test_a_network_that_ends_in_a_softmax_is_warned_of(tmp_path, whose):
     assert not list(recipe.check_logits(small.build(plain), small.batch()))
 
 
+@pytest.mark.parametrize(
+    ('change', 'warned'),
+    [
+        (lambda pixels: pixels, False),
+        (lambda pixels: pixels.float(), False),
+        (lambda pixels: pixels / 255, True),
+        (lambda pixels: (pixels.float() - 120) / 60, True),
+    ],
+    ids=['uint8', 'floats of 0 to 255', '0 to 1', 'normalised'],
+)
+def test_images_that_are_normalised_already_are_warned_of(change, warned):
+    batch = small.batch()
+    found = [*recipe.check_pixels(small.build(small.setting()), dict(batch, inputs=change(batch['inputs'])))]
+    assert [finding.level for finding in found] == ['WARN'] * warned
+
+
 def test_labels_are_not_needed_beside_a_term_that_fixes_the_scale(teacher):
     luminet, kd = (dict(tap='logits', loss=dict(type=f'luminet_det.{name}')) for name in ('LumiNetLoss', 'KDLoss'))
     cfg = Config(dict(train_dataloader=dict(batch_size=64)))
