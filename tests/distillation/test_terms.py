@@ -157,6 +157,7 @@ def test_what_is_logged_of_a_term_that_has_stopped_is_zero_not_what_it_was(teach
 def test_epochs_outside_of_a_runner_are_warned_of(monkeypatch, teacher):
     said = []
     monkeypatch.setattr(student, 'print_log', lambda text, **options: said.append(text))
+    monkeypatch.setattr(student, 'training_hub', lambda: None)  # that of a Runner which another test has stopped
     for warmup in ('2 epochs', 500):
         detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup=warmup)))
         for _ in range(3):
