@@ -31,3 +31,9 @@ def named_class(registry: Registry, kind: Any) -> Any:
             return scope.get(kind)
     except (KeyError, ImportError):
         return None
+
+
+def is_of(registry: Registry, setting: Mapping | None, kind: type) -> bool:
+    """Whether the class that a config's `type` stands for is of this kind."""
+    found = named_class(registry, (setting or {}).get('type'))
+    return isinstance(found, type) and issubclass(found, kind)

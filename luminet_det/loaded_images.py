@@ -68,7 +68,7 @@ class LoadedImages:
             info = dataset.get_data_info(i)
             instances = [each for each in info.get('instances', ()) if not each.get('ignore_flag')]
             # Transforms of a project's own may read images from elsewhere, and boxes of another kind.
-            if 'img_path' not in info or any(np.size(each.get('bbox', ())) != 4 for each in instances):
+            if 'img_path' not in info or any(len(each.get('bbox', ())) != 4 for each in instances):
                 return None
             paths.append(info['img_path'])
             for instance in instances:

@@ -22,7 +22,7 @@ from luminet_det import (
     training_set,
     unread_annotations,
 )
-from luminet_det.class_name import class_name, named_class
+from luminet_det.class_name import class_name, is_of
 from luminet_det.classification.data import LabelledImages
 from luminet_det.compat import (
     cpu,  # noqa: F401  (registers what --amp uses on a CPU)
@@ -154,8 +154,7 @@ def _outcome_options(args: Namespace) -> dict:
 def _hold_out(cfg: Config, share: float) -> None:
     """Validate on a part of the training set, and test at the end."""
     hooks = [hook for hook in cfg.get('custom_hooks') or [] if str(hook.get('type')).endswith('ResultHook')]
-    kind = named_class(DATASETS, cfg.train_dataloader.dataset.get('type'))
-    if not hooks or not (isinstance(kind, type) and issubclass(kind, LabelledImages)):
+    if not hooks or not is_of(DATASETS, cfg.train_dataloader.dataset, LabelledImages):
         raise ValueError(
             "--val-split is for luminet_det's classifiers: it needs a data set of luminet_det in train_dataloader and "
             "dict(type='luminet_det.ResultHook') in custom_hooks."

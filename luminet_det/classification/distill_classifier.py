@@ -121,7 +121,8 @@ class DistillClassifier(Student, Classifier):
                 f'{error} {loss} learns layers, whose shapes were tried on images of {self.image_size} px: if yours '
                 'have another size, write it as model.image_size.'
             ) from error
-        found = comparable(*map(given, outputs, (term, term), parts(term)), term)
+        maps = (given(each, term, name) for each, name in zip(outputs, parts(term), strict=True))
+        found = comparable(*maps, term)
         return found if term.takes_levels or term.tap != 'features' else tuple(stages[0] for stages in found)
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:

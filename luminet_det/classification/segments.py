@@ -52,7 +52,7 @@ class Segments:
             The maps at the end of each of them, and the logits (B, C) in the student's order of classes.
         """
         maps = []
-        with self._precision(x), batch_statistics(self._norms):
+        with self._answering(x), batch_statistics(self._norms):
             x = self._typed(x)
             for i in stages:
                 x = self.network.run_stage(i, x)
@@ -61,14 +61,14 @@ class Segments:
 
     def classify(self, x: Tensor) -> Tensor:
         """The logits (B, C), in the student's order of classes, of maps as the last stage gives them."""
-        with self._precision(x):
+        with self._answering(x):
             return self._logits(self._typed(x))
 
     def _logits(self, x: Tensor) -> Tensor:
         logits = self.network.classify(x)
         return self.classes(logits) if self.classes else logits
 
-    def _precision(self, x: Tensor):
+    def _answering(self, x: Tensor):
         return self.teacher.answering(x.device.type) if self.teacher else nullcontext()
 
     def _typed(self, x: Tensor) -> Tensor:

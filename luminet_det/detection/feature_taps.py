@@ -28,6 +28,7 @@ def feature_maps(model: nn.Module, inputs: Tensor, taps: Iterable[str] = ()) -> 
         maps['backbone'] = run_backbone(*args)
         return maps['backbone']
 
+    # Not the backbone's `forward`: one that is compiled does not look it up.
     with shadowed(model, backbone=recording) if 'backbone' in taps else nullcontext():
         maps['neck'] = model.extract_feat(inputs)
     return maps

@@ -1,6 +1,5 @@
 """Student: the mixin that makes a model listen to frozen teachers while it trains."""
 
-import logging
 from collections import Counter
 from typing import NamedTuple
 
@@ -9,14 +8,15 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from luminet_det import saved_config
 from luminet_det.dataset_config import common_classes
+from luminet_det.distillation.announcement import announcement
 from luminet_det.distillation.companions import BESIDE, Companions, evaluating
+from luminet_det.distillation.epochs import require_epochs, warn_without_runner
 from luminet_det.distillation.finite import FiniteGuard
 from luminet_det.distillation.gradients import GradientShare
 from luminet_det.distillation.mute_terms import MuteTerms
 from luminet_det.distillation.peers import read_teachers, require_rows
-from luminet_det.distillation.running import current_hub, run_info, training_hub
+from luminet_det.distillation.running import current_hub, run_info
 from luminet_det.distillation.small_batch import SmallBatch
 from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
@@ -94,7 +94,6 @@ class Student:
         self.links: list = []
         self._spoken: set[str] = set()
         self._wired_in: str | None = None
-        self._unbuilt: Exception | None = None
         self._steps = 0
         if learning := [term for term in self.terms if term.learns]:
             self._adapt([term for term in learning if hasattr(term.loss, 'adapt')])
@@ -124,33 +123,20 @@ class Student:
         # The Runner's count survives a resume; outside a Runner our own has to do.
         iteration, epoch = run_info('iter', self._steps), run_info('epoch', 0)
         self._steps += 1
-        if self._steps == 2 and training_hub() is None and any(term.by_epoch for term in self.terms):
-            print_log(
-                'A distill term counts epochs, by warmup, stop or a ramp of its loss, and outside of a Runner there '
-                'are none, so that it stays as it is in the first. Write iterations, e.g. warmup=500.',
-                logger='current',
-                level=logging.WARNING,
-            )
+        if self._steps == 2:  # one alone is a try
+            warn_without_runner(self.terms)
         weighed = ((name, term, term.weight(iteration, epoch)) for name, term in self._named_terms())
         return [(name, term, weight) for name, term, weight in weighed if weight]
 
     def start(self) -> None:
-        """Build the teachers and wire them, once, when the first training step needs them."""
+        """Build the teachers and wire them, once a run, when its first training step needs them."""
         run = current_hub().instance_name
         if self._wired_in == run and all(teacher.built for teacher in self.teachers):
             for teacher in self.teachers:
                 teacher.follow(self)
             self.guard.check()
             return
-        # mmengine's iteration-based loops count their whole run as one epoch; only their configs name max_iters.
-        source = run_info('cfg')
-        names_iterations = source is None or 'max_iters' in saved_config.settings(source, 'train_cfg')
-        by_iteration = run_info('max_epochs') == 1 and names_iterations
-        if by_iteration and any(term.by_epoch for term in self.terms):
-            raise ValueError(
-                'A distill term counts epochs, by warmup, stop or a ramp of its loss, but this run has only one epoch, '
-                'as every iteration-based run; write iterations, e.g. warmup=500, and feature_warmup=0 in FCFDLoss.'
-            )
+        require_epochs(self.terms)
         # Another run may have other classes, pixels and batches.
         self.links, self.small_batch = [], SmallBatch()
         for teacher in self.teachers:
@@ -165,9 +151,9 @@ class Student:
             raise RuntimeError(
                 'The teacher could not be built when the student was, so that what trains beside it could not be '
                 'built either. Build the student again, now that it can.'
-            ) from self._unbuilt
+            )
         self._wired_in = run
-        print_log(self._announcement(), logger='current')
+        print_log(announcement(self.teachers, self.links, self._named_terms()), logger='current')
 
     def heed(self, heard: list[Heard], losses: dict) -> dict:
         """The distillation losses of a step and what to log beside them.
@@ -196,11 +182,11 @@ class Student:
             )
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
+        heard = {name for name, *_ in values}
         if get_world_size() > 1:
             # DDP waits for a gradient of every parameter, also of those of a term that rests.
-            active = {name for name, *_ in values}
             for name, term in self._named_terms():
-                if name not in active and term.learns:
+                if name not in heard and term.learns:
                     entries[f'loss_{name}'] = zero + sum(0 * p.sum() for p in term.loss.parameters())
         for name, term, weight, loss in values:
             if torch.is_grad_enabled():
@@ -211,7 +197,6 @@ class Student:
         for name, *_ in values:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
         shares = {f'gradient_share_{name}': share for name, share in self.gradients.read().items()}
-        heard = {name for name, *_ in values}
         # mmengine goes on showing what is not said again.
         resting = [name for name in self.term_names if name in self._spoken - heard]
         self._spoken |= heard
@@ -220,15 +205,12 @@ class Student:
 
     def init_weights(self) -> None:
         """As every module's, for the student alone: what trains beside it was built with weights of its own."""
-        modules = dict(self._modules)
-        for place in BESIDE:
-            self._modules.pop(place, None)
+        modules = self._modules
+        self._modules = {name: module for name, module in modules.items() if name not in BESIDE}
         try:
             super().init_weights()
         finally:
-            # In the order they had, which is that of the optimizer's parameters.
-            self._modules.clear()
-            self._modules.update(modules)
+            self._modules = modules
 
     def train(self, mode: bool = True):
         """As every module's; the end of a stretch of training is the time to wait for what the guard has found."""
@@ -248,8 +230,7 @@ class Student:
         try:
             for place, peer in enumerate(self.teachers):
                 peer.build(self.accept, place)
-        except AWAY as error:
-            self._unbuilt = error
+        except AWAY:
             return
         self.peers = Companions([peer.model for peer in self.teachers], 'peers')
 
@@ -265,8 +246,7 @@ class Student:
             )
         try:
             teacher = self.teachers[0].architecture()
-        except AWAY as error:
-            self._unbuilt = error
+        except AWAY:
             return
         self.accept(teacher)
         # The student's own weights are drawn as they would be without these.
@@ -290,26 +270,6 @@ class Student:
         for teacher in self.__dict__.get('teachers', ()):
             teacher.follow(self)
         return self
-
-    def _announcement(self) -> str:
-        lines = ['Distillation']
-        for teacher, link in zip(self.teachers, self.links, strict=True):
-            millions = sum(p.numel() for p in teacher.model.parameters()) / 1e6
-            precision = teacher.dtype or "the student's dtype"
-            role = 'peer   ' if teacher.trainable else 'teacher'
-            lines += [
-                f'  {role}  {teacher.name} ({type(teacher.model).__name__}, {millions:.2f} M parameters)',
-                f'  weights  {teacher.checkpoint or "from scratch"}, in {precision}'
-                + f', {teacher.folded} BatchNorms folded' * bool(teacher.folded)
-                + ', compiled' * bool(teacher.compile),
-                *(f'  {line}' for line in link.describe()),
-            ]
-        for name, term in self._named_terms():
-            learned = sum(p.numel() for p in term.loss.parameters())
-            kept = sum(b.numel() for b in term.loss.buffers())
-            own = f', {learned:,} parameters of its own' * bool(learned) + f', {kept:,} numbers kept' * bool(kept)
-            lines.append(f'  term     loss_{name}: {term}{own}')
-        return '\n'.join(lines)
 
 
 def _unique_names(terms: list[Term]) -> list[str]:

@@ -102,6 +102,7 @@ class Teacher:
         self.fuse_conv_bn = fuse_conv_bn
         self.folded = 0
         self._model: nn.Module | None = None
+        self._norms: Sequence[nn.Module] = ()  # that look at the batch
 
     @classmethod
     def from_setting(cls, setting: 'str | dict') -> 'Teacher':
@@ -174,6 +175,8 @@ class Teacher:
         model = model.eval().requires_grad_(False)
         if self.fuse_conv_bn:
             self.folded = self._fold(model)
+        if self.batch_statistics:
+            self._norms = batch_norms(model)
         self._model = model
         if self.channels_last:
             self._model.to(memory_format=torch.channels_last)
@@ -234,7 +237,7 @@ class Teacher:
         """The context in which the teacher's layers run: in `dtype` and with `batch_statistics`, where set."""
         dtype = DTYPES.get(self.dtype)
         autocast = torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32) if dtype else nullcontext()
-        with autocast, batch_statistics(batch_norms(self.model) if self.batch_statistics else ()):
+        with autocast, batch_statistics(self._norms):
             yield
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':

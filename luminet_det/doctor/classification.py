@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS, Registry
+from mmengine.registry import DATASETS, MODELS
 from torch import nn
 
-from luminet_det.class_name import named_class
+from luminet_det.class_name import is_of
 from luminet_det.classification.classifier import Classifier, num_logits
 from luminet_det.classification.data import LabelledImages
 from luminet_det.doctor import images, pixels, recipe, teachers
@@ -23,7 +23,7 @@ class ClassificationTask(Task):
     @classmethod
     def serves(cls, cfg: Config) -> bool:
         dataset = cfg.train_dataloader.get('dataset')
-        return _is(MODELS, cfg.model, Classifier) or _is(DATASETS, dataset, LabelledImages)
+        return is_of(MODELS, cfg.model, Classifier) or is_of(DATASETS, dataset, LabelledImages)
 
     def look_at_data(self, loader: str) -> bool:
         return self.report.run('images', lambda: self._check_images(loader), f'{loader}.dataset')
@@ -104,9 +104,3 @@ class ClassificationTask(Task):
 
 def _classes(dataset: object) -> tuple[str, ...]:
     return tuple(getattr(dataset, 'metainfo', {}).get('classes') or ())
-
-
-def _is(registry: Registry, settings: dict | None, kind: type) -> bool:
-    """Whether a config's type is a class of this kind."""
-    found = named_class(registry, (settings or {}).get('type'))
-    return isinstance(found, type) and issubclass(found, kind)

@@ -14,7 +14,7 @@ from mmengine.runner import FlexibleRunner, Runner
 from mmengine.utils import get_git_hash
 from torch.utils.data import DataLoader
 
-from luminet_det.class_name import named_class
+from luminet_det.class_name import is_of
 from luminet_det.classification.classifier import Classifier
 from luminet_det.classification.data import LabelledImages
 from luminet_det.compat import checkpoints
@@ -223,8 +223,7 @@ def _is_trained_on(runner: Runner, which: str) -> bool:
 def _images(runner: Runner, which: str) -> tuple:
     """Type, place, split and part of a loader's labelled images; of other data sets of a classifier all settings."""
     dataset = (runner.cfg.get(f'{which}_dataloader') or {}).get('dataset') or {}
-    kind = named_class(DATASETS, dataset.get('type'))
-    if not (isinstance(kind, type) and issubclass(kind, LabelledImages)):
+    if not is_of(DATASETS, dataset, LabelledImages):
         return (str(dataset),) if dataset and isinstance(unwrapped(runner.model), Classifier) else ()
     defaults = dict(type=None, data_root=None, split='train', part='train')
     return tuple(dataset.get(key, default) for key, default in defaults.items())

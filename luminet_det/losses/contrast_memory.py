@@ -18,6 +18,8 @@ class ContrastMemory(nn.Module):
             is compared with it.
         constants: The logarithms of Z for the student's scores and for the teacher's, nan before the first batch;
             then num_negatives, tau and momentum.
+        largest_batch: How many rows of a process there is room for; 0 before the first batch.
+        met: Whether the processes have agreed on all this since the run began.
 
     Args:
         num_samples: N, the number of training images.
@@ -37,17 +39,16 @@ class ContrastMemory(nn.Module):
         self.register_buffer('embeddings', torch.empty(num_samples, 2, dim, **options).uniform_(-bound, bound))
         constants = [math.nan, math.nan, *self.settings.values()]
         self.register_buffer('constants', torch.tensor(constants, **options))
-        self.largest_batch = None
-        self._room = 0  # the same, saved with the run
+        self.largest_batch, self.met = 0, False
         self.register_load_state_dict_post_hook(_begin_again)
 
     def get_extra_state(self) -> Tensor:
         """The size of the largest batch, which is no number of the method's."""
-        return self.constants.new_tensor(self._room)
+        return self.constants.new_tensor(self.largest_batch)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take that of a checkpoint."""
-        self._room = int(state)
+        self.largest_batch = int(state)
 
     @property
     def log_z(self) -> Tensor:
@@ -63,13 +64,13 @@ class ContrastMemory(nn.Module):
 
         A resumed run may begin with an epoch's last and smallest: it has room for those before it too.
         """
-        largest = torch.tensor(max(rows, self._room), device=self.embeddings.device)
+        largest = torch.tensor(max(rows, self.largest_batch), device=self.embeddings.device)
         if _several():
             dist.broadcast(self.embeddings, 0)
             dist.all_reduce(largest, dist.ReduceOp.MAX)
         # Without any rows there is no Z yet: the next batch is the first.
-        self._room = int(largest)
-        self.largest_batch = self._room or None
+        self.largest_batch = int(largest)
+        self.met = self.largest_batch > 0
 
     def settle(self, positives: Tensor, negatives: Tensor, times: Tensor) -> None:
         """Set both Z from the first batch's scores of all processes, unless a checkpoint has brought them.
@@ -79,7 +80,7 @@ class ContrastMemory(nn.Module):
             negatives: (2, B, M).
             times: How often each of these counts (B, M).
         """
-        if self.largest_batch is None or not self.log_z.isnan().any():
+        if not self.met or not self.log_z.isnan().any():
             return
         scores = torch.cat([positives, (negatives + times.to(negatives).log()).flatten(1)], dim=1)
         rows = scores.new_tensor([positives.shape[1]])
@@ -100,7 +101,7 @@ class ContrastMemory(nn.Module):
         """
         values = anchors.flip(0).transpose(0, 1)
         if _several():
-            room = (self.largest_batch or 0) - len(index)
+            room = self.largest_batch - len(index)
             if room < 0:
                 raise ValueError(
                     f'CRDLoss in several processes: a batch of {len(index)} images after first ones of at most '
@@ -120,7 +121,7 @@ class ContrastMemory(nn.Module):
 
 def _begin_again(memory: ContrastMemory, _: object) -> None:
     """After a state was loaded: refuse one of other settings; the next batch meets the other processes anew."""
-    memory.largest_batch = None
+    memory.met = False
     saved = memory.constants[2:].tolist()
     if not all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(saved, memory.settings.values(), strict=True)):
         theirs = ', '.join(f'{name}={value:g}' for name, value in zip(memory.settings, saved, strict=True))

@@ -128,7 +128,7 @@ class CRDLoss(EmbeddingLoss):
 
     def _contrast(self, anchors: Tensor, index: Tensor, labels: Tensor) -> Tensor:
         """The unweighted loss of both anchors (2, B, dim)."""
-        first = self.memory.largest_batch is None
+        first = not self.memory.met
         if first:
             self.memory.meet(len(index))
         # The task hands over the same tensor each step.

@@ -7,6 +7,7 @@ from mmengine.logging import MMLogger
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.optim import SGD
 
+from luminet_det.distillation.announcement import announcement
 from luminet_det.losses import KDLoss, LumiNetLoss
 from luminet_det.registry import MODELS
 from tests import methods
@@ -196,7 +197,9 @@ def test_features_may_be_of_a_teacher_of_other_classes(tmp_path, compile):
     assert found['loss_rkd'] > 0
     # Classes that are not the same cannot agree.
     assert 'agreement' not in found
-    assert "classes  not the student's, and no term compares them" in model._announcement()
+    assert "classes  not the student's, and no term compares them" in announcement(
+        model.teachers, model.links, model._named_terms()
+    )
     model.teachers[0].model.network.fc.weight.data[0] = float('nan')
     with pytest.raises(FloatingPointError, match='sample 0 of the training set'):
         small.losses(model)

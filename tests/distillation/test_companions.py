@@ -12,6 +12,7 @@ from mmengine.model import ExponentialMovingAverage, MMDistributedDataParallel
 from mmengine.runner.checkpoint import load_state_dict
 
 from luminet_det.compat import checkpoints
+from luminet_det.distillation.announcement import announcement
 from luminet_det.distillation.companions import Snapshot, evaluating
 from tests import pairs, runs, tiny
 from tests.classification import small
@@ -144,7 +145,8 @@ def test_it_moves_with_the_student(detector):
 
 def test_the_announcement_counts_its_parameters(detector):
     detector.start()
-    assert f'{5 * (16 * 24 + 24):,} parameters of its own' in detector._announcement()
+    told = announcement(detector.teachers, detector.links, detector._named_terms())
+    assert f'{5 * (16 * 24 + 24):,} parameters of its own' in told
 
 
 def test_an_ensemble_cannot_be_bridged(wide_teacher):

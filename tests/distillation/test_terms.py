@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from luminet_det.distillation import student
+from luminet_det.distillation import epochs
 from luminet_det.distillation.loss_setting import build_loss
 from luminet_det.distillation.student import _unique_names
 from luminet_det.distillation.taps import chosen
@@ -62,7 +62,7 @@ def test_levels_out_of_order_are_refused_with_their_order(which):
 
 
 def test_a_ramp_in_epochs_that_a_loss_has_of_its_own_is_refused_in_a_run_that_has_only_one(monkeypatch, teacher):
-    monkeypatch.setattr(student, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
+    monkeypatch.setattr(epochs, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
     detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, pairs.TERM))
     detector.terms[0].loss.by_epoch = True
     with pytest.raises(ValueError, match='ramp of its loss, but this run has only one epoch.*feature_warmup=0'):
@@ -70,7 +70,7 @@ def test_a_ramp_in_epochs_that_a_loss_has_of_its_own_is_refused_in_a_run_that_ha
 
 
 def test_a_schedule_in_epochs_is_refused_in_a_run_that_has_only_one(monkeypatch, teacher):
-    monkeypatch.setattr(student, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
+    monkeypatch.setattr(epochs, 'run_info', lambda name, default=None: 1 if name == 'max_epochs' else default)
     detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup='2 epochs')))
     with pytest.raises(ValueError, match='only one epoch.*warmup=500'):
         pairs.step(detector)
@@ -78,7 +78,7 @@ def test_a_schedule_in_epochs_is_refused_in_a_run_that_has_only_one(monkeypatch,
 
 def test_a_run_of_one_epoch_that_names_iterations_elsewhere_has_epochs(monkeypatch, teacher):
     said = dict(max_epochs=1, cfg="max_iters = 90000\ntrain_cfg = dict(max_epochs=1, type='EpochBasedTrainLoop')\n")
-    monkeypatch.setattr(student, 'run_info', lambda name, default=None: said.get(name, default))
+    monkeypatch.setattr(epochs, 'run_info', lambda name, default=None: said.get(name, default))
     detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, stop='1 epochs')))
     assert pairs.step(detector)['loss_luminet'] > 0
     said['cfg'] = "train_cfg = dict(max_iters=90000, type='IterBasedTrainLoop')\n"
@@ -156,8 +156,8 @@ def test_what_is_logged_of_a_term_that_has_stopped_is_zero_not_what_it_was(teach
 
 def test_epochs_outside_of_a_runner_are_warned_of(monkeypatch, teacher):
     said = []
-    monkeypatch.setattr(student, 'print_log', lambda text, **options: said.append(text))
-    monkeypatch.setattr(student, 'training_hub', lambda: None)  # that of a Runner which another test has stopped
+    monkeypatch.setattr(epochs, 'print_log', lambda text, **options: said.append(text))
+    monkeypatch.setattr(epochs, 'training_hub', lambda: None)  # that of a Runner which another test has stopped
     for warmup in ('2 epochs', 500):
         detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup=warmup)))
         for _ in range(3):

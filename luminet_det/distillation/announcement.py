@@ -1,0 +1,34 @@
+"""What a run says of its distillation as it begins."""
+
+from collections.abc import Iterable, Sequence
+
+from luminet_det.distillation.teacher import Teacher
+from luminet_det.distillation.terms import Term
+
+
+def announcement(teachers: Sequence[Teacher], links: Sequence, terms: Iterable[tuple[str, Term]]) -> str:
+    """One block of lines.
+
+    Args:
+        teachers: Built.
+        links: How the student is wired to each: `describe() -> list[str]`.
+        terms: Each with its name in the log.
+    """
+    lines = ['Distillation']
+    for teacher, link in zip(teachers, links, strict=True):
+        millions = sum(p.numel() for p in teacher.model.parameters()) / 1e6
+        precision = teacher.dtype or "the student's dtype"
+        role = 'peer   ' if teacher.trainable else 'teacher'
+        lines += [
+            f'  {role}  {teacher.name} ({type(teacher.model).__name__}, {millions:.2f} M parameters)',
+            f'  weights  {teacher.checkpoint or "from scratch"}, in {precision}'
+            + f', {teacher.folded} BatchNorms folded' * bool(teacher.folded)
+            + ', compiled' * bool(teacher.compile),
+            *(f'  {line}' for line in link.describe()),
+        ]
+    for name, term in terms:
+        learned = sum(p.numel() for p in term.loss.parameters())
+        kept = sum(b.numel() for b in term.loss.buffers())
+        own = f', {learned:,} parameters of its own' * bool(learned) + f', {kept:,} numbers kept' * bool(kept)
+        lines.append(f'  term     loss_{name}: {term}{own}')
+    return '\n'.join(lines)
