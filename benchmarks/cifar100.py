@@ -1,11 +1,11 @@
 """CIFAR-100: teachers, then every method beside the plain student, over seeds; stops and resumes as you like.
 
     python -m benchmarks.cifar100 short                         resnet20 <- resnet56, hours on a CPU
-    python -m benchmarks.cifar100 full --minutes 9 --seeds 1    resnet8x4 <- resnet32x4, 240 epochs; on a GPU
+    python -m benchmarks.cifar100 full --minutes 9 --seeds 1    240 epochs; on a GPU, which --jobs 3 keeps busier
 
 `short` trains the configs of configs/cifar100_short, `full` those of configs/cifar100. A run that is done is kept, one
-that was cut short resumes within its epoch. Each leaves its result.json, and the numbers behind its log, in
-benchmarks/results/cifar100.
+that was cut short resumes within its epoch. What a run prints goes to output.txt in its work dir. Each leaves its
+result.json, and the numbers behind its log, in benchmarks/results/cifar100.
 """
 
 import argparse
@@ -13,16 +13,16 @@ import json
 import math
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.study.deadline import stopped_at
 from luminet_det import run_log
+from luminet_det.sweep.jobs import INTERRUPTED, Job, python_script, work_off
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / 'benchmarks' / 'results' / 'cifar100'
@@ -31,17 +31,17 @@ PAIRS = {
     'full': ['resnet8x4-resnet32x4', 'wrn_16_2-wrn_40_2', 'vgg8-vgg13'],
 }
 FOLDERS = {'short': 'cifar100_short', 'full': 'cifar100'}
-METHODS = ('plain', 'kd', 'dkd', 'luminet')  # of the many there are
+PLAIN = 'plain'
+METHODS = (PLAIN, 'kd', 'dkd', 'luminet')  # of the many there are
 
-SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
 LEAST = 20  # seconds left for which a run is started: what is stopped before its first step has saved nothing
-STOPPED = (128 + signal.SIGTERM, -signal.SIGTERM, -signal.SIGKILL)
 
 
 class Run(NamedTuple):
     """A config to train with a seed, and where."""
 
     config: str
+    method: str  # or 'teacher'
     seed: int
     work_dir: Path
     stem: str  # of its files in OUT
@@ -53,60 +53,84 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--pairs', nargs='+', help='student-teacher')
     parser.add_argument('--methods', nargs='+', default=METHODS, help="'plain', or what a config's name begins with")
     parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--jobs', type=int, default=1, help='runs at a time; they share cores and GPU')
     parser.add_argument('--minutes', type=float, default=math.inf, help='stop after this long; resumes next time')
     parser.add_argument('--train-args', default='', help="for every run, e.g. '--amp --cfg-options model.compile=True'")
     args = parser.parse_args(argv)
     deadline = time.monotonic() + 60 * args.minutes
     # All of them at once: a wrong name must not come to light after a teacher's hours.
-    runs = [*planned(args.protocol, args.pairs or PAIRS[args.protocol], args.methods, args.seeds)]
-    if not all(finish(run, shlex.split(args.train_args), deadline) for run in runs):
-        sys.exit('The time is up; the same command goes on from here.')
+    pairs = [planned(args.protocol, pair, args.methods, args.seeds) for pair in args.pairs or PAIRS[args.protocol]]
+    for teacher, students in pairs:
+        # Who has no teacher need not wait for it.
+        beside = [run for run in students if run.method == PLAIN][: args.jobs - 1]
+        for runs in ([teacher, *beside], students):
+            if not finish(runs, shlex.split(args.train_args), args.jobs, deadline):
+                ended = 'The time is up' if time.monotonic() >= deadline - LEAST else 'Stopped'
+                sys.exit(f'{ended}; the same command goes on from here.')
 
 
-def planned(protocol: str, pairs: list[str], methods: list[str], seeds: int) -> Iterator[Run]:
-    """Of each pair the teacher, then its students."""
+def planned(protocol: str, pair: str, methods: Sequence[str], seeds: int) -> tuple[Run, list[Run]]:
+    """The teacher of a pair and its students, seed by seed."""
 
-    def run(name: str, seed: int, folder: str) -> Run:
+    def run(method: str, name: str, seed: int, folder: str) -> Run:
         work_dir = ROOT / 'work_dirs' / folder / name
-        return Run(find(FOLDERS[protocol], name), seed, work_dir, f'{name}_{protocol}_seed{seed}')
+        return Run(find(FOLDERS[protocol], name), method, seed, work_dir, f'{name}_{protocol}_seed{seed}')
 
-    for pair in pairs:
-        student, teacher = pair.split('-')
-        # The students' configs look for their teacher's weights here.
-        yield run(teacher, 0, '' if protocol == 'full' else FOLDERS['short'])
-        for seed, method in product(range(seeds), methods):
-            yield run(student if method == 'plain' else f'{method}_{pair}', seed, f'{FOLDERS[protocol]}/seed{seed}')
+    def student_run(method: str, seed: int) -> Run:
+        return run(method, student if method == PLAIN else f'{method}_{pair}', seed, f'{FOLDERS[protocol]}/seed{seed}')
+
+    student, teacher = pair.split('-')
+    # The students' configs look for their teacher's weights here.
+    taught_by = run('teacher', teacher, 0, '' if protocol == 'full' else FOLDERS['short'])
+    return taught_by, [student_run(method, seed) for seed, method in product(range(seeds), methods)]
 
 
-def finish(run: Run, train_args: list[str], deadline: float) -> bool:
-    """Train to the end and copy the result, unless that was done; False if the time was up before.
+def finish(runs: Sequence[Run], train_args: list[str], at_once: int, deadline: float) -> bool:
+    """Train what is not trained, and copy each result; False if the time was up before all were done.
 
     Args:
-        run: What to train.
+        runs: What to train.
         train_args: Words for tools/train.py.
+        at_once: How many train at a time.
         deadline: By `time.monotonic()`.
 
     Raises:
-        SystemExit: The training failed, or what it would resume was begun with other words.
+        SystemExit: A training failed, or what it would resume was begun with other words.
     """
-    result = run.work_dir / 'result.json'
-    if not result.is_file():
-        if deadline - time.monotonic() < LEAST:
-            return False
-        claim(run.work_dir, train_args)
-        code = train(run, train_args, deadline)
-        stopped = code in STOPPED and time.monotonic() >= deadline
-        if code and not stopped:
-            sys.exit(f'{run.config} ended with exit code {code}')
-        if not result.is_file():
-            if stopped:
-                return False
-            sys.exit(f'{run.config} ended without a result.json in {run.work_dir}')
+    jobs, failed = {}, []
+    for run in runs:
+        if (run.work_dir / 'result.json').is_file():
+            keep(run)
+        else:
+            claim(run.work_dir, train_args)
+            jobs[run.stem] = run
+    if not jobs:
+        return True
+    if deadline - time.monotonic() < LEAST:
+        return False
+
+    def ended(job: Job, code: int) -> None:
+        run = jobs[job.name]
+        if code == 0 and (run.work_dir / 'result.json').is_file():
+            keep(run)
+        elif code == 0:
+            failed.append(f'{run.config} ended without a result.json in {run.work_dir}')
+        elif code not in INTERRUPTED:
+            failed.append(f'{run.config} ended with exit code {code}: {job.log}')
+
+    with stopped_at(deadline):
+        stopped = work_off([training(run, train_args) for run in jobs.values()], ended, at_once)
+    if failed:
+        sys.exit('\n'.join(failed))
+    return not stopped
+
+
+def keep(run: Run) -> None:
+    """Copy the result of a run that is trained, and the numbers behind its log where they are."""
     OUT.mkdir(parents=True, exist_ok=True)
-    shutil.copy(result, OUT / f'{run.stem}.json')
-    lines = [f'{json.dumps(entry)}\n' for entry in run_log.entries(run.work_dir)]
-    (OUT / f'{run.stem}.jsonl').write_text(''.join(lines))
-    return True
+    shutil.copy(run.work_dir / 'result.json', OUT / f'{run.stem}.json')
+    if lines := [f'{json.dumps(entry)}\n' for entry in run_log.entries(run.work_dir)]:
+        (OUT / f'{run.stem}.jsonl').write_text(''.join(lines))
 
 
 def claim(work_dir: Path, train_args: list[str]) -> None:
@@ -120,22 +144,11 @@ def claim(work_dir: Path, train_args: list[str]) -> None:
     record.write_text(json.dumps(train_args))
 
 
-def train(run: Run, train_args: list[str], deadline: float) -> int:
-    """Run tools/train.py to its end, or have it save and stop when the time is up; its exit code."""
-    command = [sys.executable, 'tools/train.py', run.config, '--resume', '--seed', str(run.seed)]
+def training(run: Run, train_args: list[str]) -> Job:
+    """What trains a run, on from where it was stopped."""
+    command = [*python_script(ROOT / 'tools' / 'train.py'), run.config, '--resume', '--seed', str(run.seed)]
     command += ['--work-dir', str(run.work_dir.relative_to(ROOT)), *train_args]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        return process.wait(None if deadline == math.inf else max(deadline - time.monotonic(), 0))
-    except subprocess.TimeoutExpired:
-        # As a scheduler does it: the run saves, and resumes within its epoch.
-        process.send_signal(signal.SIGTERM)
-    try:
-        return process.wait(SAVING)
-    except subprocess.TimeoutExpired:
-        # The next one goes on from its last checkpoint.
-        process.kill()
-        return process.wait()
+    return Job(run.stem, command, run.work_dir / 'output.txt', ROOT)
 
 
 def find(folder: str, name: str) -> str:

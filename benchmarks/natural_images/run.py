@@ -4,20 +4,17 @@ import contextlib
 import io
 import json
 import math
-import os
-import signal
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from threading import Timer
 
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from benchmarks.digits_study.scores import score
 from benchmarks.natural_images.study import PLAIN, ROOT, TEACHER, Study
+from benchmarks.study.deadline import stopped_at
 from benchmarks.study.kept import have_teacher, options, weights_digest
 from luminet_det import run_log
 from luminet_det.sweep.jobs import INTERRUPTED, Job, python_script, work_off
@@ -25,8 +22,6 @@ from luminet_det.whole_file import write_text
 
 TRAIN = python_script(ROOT / 'tools' / 'train.py')
 RESULT, ASKED = 'result.json', 'asked.json'
-SOONEST = 1  # second after which runs can be told that the time is up
-SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
 
 
 def finish(study: Study, runs: Sequence[tuple[str, int]], at_once: int = 1, deadline: float = math.inf) -> bool:
@@ -75,21 +70,6 @@ def finish(study: Study, runs: Sequence[tuple[str, int]], at_once: int = 1, dead
     if failed:
         sys.exit('\n'.join(failed))
     return not stopped
-
-
-@contextlib.contextmanager
-def stopped_at(deadline: float) -> Iterator[None]:
-    """Send this process SIGTERM when the time is up, as a scheduler does, and again to what has not saved then."""
-    left = max(deadline - time.monotonic(), SOONEST)
-    told = (os.getpid(), signal.SIGTERM)
-    timers = [Timer(seconds, os.kill, told) for seconds in (left, left + SAVING) if deadline < math.inf]
-    for timer in timers:
-        timer.start()
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
 
 
 def claim(folder: Path, asked: dict) -> None:

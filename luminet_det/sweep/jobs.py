@@ -22,11 +22,13 @@ class Job:
         name: What to call it.
         command: Its words.
         log: The file; what is there is kept.
+        folder: Where it runs, if not here.
     """
 
     name: str
     command: list[str]
     log: Path
+    folder: Path | None = None
 
 
 def work_off(
@@ -92,7 +94,13 @@ def _start(job: Job, gpu: str | None, at_once: int) -> subprocess.Popen:
         environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // at_once)))
     with job.log.open('a') as log:
         return subprocess.Popen(
-            job.command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True
+            job.command,
+            cwd=job.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
 

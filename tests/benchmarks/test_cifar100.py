@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cifar100
+from benchmarks.study import deadline
 
 REPOSITORY = Path(__file__).parents[2]
 PAIR = 'resnet20-resnet56'
-# Takes 0.01 s a step, remembers how far it came, and saves on SIGTERM, as tools/train.py does once it has begun.
+# Takes 0.01 s a step and remembers how far it came. Saves on SIGTERM and ends at once on a second one, as
+# tools/train.py does once it has begun.
 FAKE = """
-import json, signal, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 options = dict(word.split('=', 1) for word in sys.argv if '=' in word)
 work = Path(sys.argv[sys.argv.index('--work-dir') + 1])
@@ -21,7 +23,7 @@ seed = int(sys.argv[sys.argv.index('--seed') + 1])
 done = int((work / 'step').read_text()) if (work / 'step').exists() and '--resume' in sys.argv else 0
 work.mkdir(parents=True, exist_ok=True)
 told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143) if told else told.append(1))
 with (work / 'starts').open('a') as starts:
     starts.write(f'{done} ')
 with Path('order').open('a') as order:
@@ -101,7 +103,7 @@ def test_the_same_command_goes_on_until_all_is_there(folder):
 
 
 def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
-    monkeypatch.setattr(cifar100, 'SAVING', 0.2)
+    monkeypatch.setattr(deadline, 'SAVING', 0.2)
     began = time.monotonic()
     # On a busy machine a call may end before the run has come to a checkpoint.
     while not (folder / 'order').exists() or starts(folder)[-1] == 0:
@@ -169,11 +171,37 @@ def test_every_method_of_a_seed_comes_before_the_next_seed(folder):
     assert order(folder) == ['cifar100_short/resnet56', *names]
 
 
-def test_a_failing_run_ends_the_study_and_is_named(folder):
-    with pytest.raises(SystemExit, match='configs/cifar100_short/resnet20.py ended with exit code 3'):
+def test_a_failing_run_is_named_and_keeps_no_other_from_being_trained(folder):
+    with pytest.raises(SystemExit, match='configs/cifar100_short/resnet20.py ended with exit code 3: .*output.txt'):
         call('--train-args', 'fail=resnet20', methods='plain kd')
-    assert kept(folder).keys() == {'resnet56_short_seed0'}
-    assert order(folder)[-1] == 'cifar100_short/seed0/resnet20'
+    assert kept(folder).keys() == {'resnet56_short_seed0', f'kd_{PAIR}_short_seed0'}
+
+
+def test_no_student_of_a_failed_teacher_is_trained(folder):
+    with pytest.raises(SystemExit, match='resnet56.py ended with exit code 3'):
+        call('--train-args', 'fail=resnet56', methods='plain kd')
+    assert order(folder) == ['cifar100_short/resnet56']
+
+
+def test_students_that_have_no_teacher_train_beside_it_and_the_others_after_it(folder):
+    call('--jobs', '3', '--train-args', 'steps=200', methods='plain kd luminet')
+    ran = order(folder)
+    assert sorted(ran[:2]) == ['cifar100_short/resnet56', 'cifar100_short/seed0/resnet20']
+    assert sorted(ran[2:]) == [f'cifar100_short/seed0/{method}_{PAIR}' for method in ('kd', 'luminet')]
+    ends = {path.parent.name: path.stat().st_mtime for path in folder.rglob('result.json')}
+    begins = {path.parent.name: path.stat().st_mtime for path in folder.rglob('starts')}
+    assert ends['resnet56'] < begins[f'kd_{PAIR}'] < ends[f'luminet_{PAIR}']
+    assert begins[f'luminet_{PAIR}'] < ends[f'kd_{PAIR}']
+
+
+def test_a_log_that_was_kept_outlives_the_folder_that_it_was_written_in(folder):
+    call()
+    log = folder / 'results' / 'resnet56_short_seed0.jsonl'
+    before = log.read_text()
+    for path in folder.rglob('scalars.json'):
+        path.unlink()
+    call()
+    assert log.read_text() == before != ''
 
 
 def test_a_run_that_fails_while_it_is_stopped_is_no_run_whose_time_is_up(folder):

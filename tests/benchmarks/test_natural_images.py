@@ -18,6 +18,7 @@ from benchmarks.natural_images import __main__ as main_module
 from benchmarks.natural_images import run, study, table
 from benchmarks.natural_images.pretrained import PACKAGES, prepare, renamed
 from benchmarks.natural_images.study import METHODS, PLAIN, RECIPES, TEACHER, Study
+from benchmarks.study import deadline
 from benchmarks.study.kept import weights_digest
 from tests import runs, tiny
 from tools import train
@@ -87,7 +88,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / 'fake.py').write_text(FAKE)
     torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'weights.pth')
     monkeypatch.setattr(run, 'TRAIN', [sys.executable, str(tmp_path / 'fake.py')])
-    monkeypatch.setattr(run, 'SOONEST', 0.2)
+    monkeypatch.setattr(deadline, 'SOONEST', 0.2)
     monkeypatch.setattr(study, 'WORK', tmp_path / 'work')
     monkeypatch.setattr(study, 'RESULTS', tmp_path / 'results')
     write_data(tmp_path / 'data')
@@ -116,7 +117,7 @@ def test_a_long_run_is_stopped_when_the_time_is_up(folder):
 
 
 def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
-    monkeypatch.setattr(run, 'SAVING', 0.2)
+    monkeypatch.setattr(deadline, 'SAVING', 0.2)
     began = time.monotonic()
     begun = [0]
     # On a busy machine a call may end before the run has come to a checkpoint.
