@@ -19,6 +19,7 @@ OF_REGISTRY = {'type', '_scope_'}
 OF_LOADERS = ('sampler', 'batch_sampler', 'dataset', 'worker_init_fn', 'collate_fn', 'num_batch_per_epoch')
 # What mmengine hands over itself.
 BY_RUNNER = ('self', 'runner', 'dataloader', 'evaluator', 'optimizer', 'model', 'filename')
+CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')  # modes of torch.compile that capture them
 PACKAGES = dict(
     TensorboardVisBackend='tensorboard',
     WandbVisBackend='wandb',
@@ -37,8 +38,10 @@ def check(cfg: Mapping) -> None:
     only when it saves, after the first epoch.
 
     Raises:
-        ValueError: One of them has a setting that it does not take, or a package is not installed.
+        ValueError: One of them has a setting that it does not take, a package is not installed, or gradients would be
+            accumulated in CUDA graphs.
     """
+    _check_accumulation(cfg)
     for place, setting, known in _settings(cfg):
         if known is not None:
             check_keys(place, {*setting} - OF_REGISTRY, known)
@@ -49,6 +52,23 @@ def check(cfg: Mapping) -> None:
                 f'visualizer.vis_backends has {kind}, and the package {package} is not installed: pip install '
                 f'{package}, or take it out.'
             )
+
+
+def _check_accumulation(cfg: Mapping) -> None:
+    """Raise ValueError if gradients are kept over several replays of a CUDA graph, each of which writes over them.
+
+    torch stops at an error that names no setting, or goes on with the gradients of one part alone
+    (github.com/pytorch/pytorch/issues/169545 and 96693).
+    """
+    options = (cfg.get('model') or {}).get('compile')
+    graphs = isinstance(options, Mapping) and options.get('mode') in CUDA_GRAPHS
+    parts = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    if graphs and parts > 1:
+        raise ValueError(
+            f'model.compile.mode={options["mode"]!r} captures CUDA graphs, in which gradients cannot be accumulated, '
+            f'and optim_wrapper.accumulative_counts={parts}. Write model.compile=True, or accumulative_counts=1 with '
+            'a larger train_dataloader.batch_size.'
+        )
 
 
 def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:

@@ -85,3 +85,16 @@ def test_a_visualisation_whose_package_is_absent_is_named(monkeypatch):
     backends = dict(visualizer=dict(vis_backends=[dict(type='LocalVisBackend'), dict(type='WandbVisBackend')]))
     with pytest.raises(ValueError, match='has WandbVisBackend, and the package wandb is not installed: pip install'):
         run_settings.check(ConfigDict(SOUND | backends))
+
+
+@pytest.mark.parametrize('mode', ['reduce-overhead', 'max-autotune'])
+def test_gradients_are_not_accumulated_in_cuda_graphs(mode):
+    settings = dict(model=dict(compile=dict(mode=mode)), optim_wrapper=dict(accumulative_counts=2))
+    with pytest.raises(ValueError, match=f"model.compile.mode='{mode}'.*accumulative_counts=2.*model.compile=True"):
+        run_settings.check(settings)
+    run_settings.check(settings | dict(optim_wrapper=dict(accumulative_counts=1)))
+
+
+@pytest.mark.parametrize('compiled', [True, None, dict(mode='default'), dict(fullgraph=True)])
+def test_gradients_are_accumulated_where_no_cuda_graph_holds_them(compiled):
+    run_settings.check(dict(model=dict(compile=compiled), optim_wrapper=dict(accumulative_counts=2)))
