@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: quickstart test lint bench clean
+.PHONY: quickstart test test-gpu lint bench clean
 
 quickstart: $(STAMP)
 	$(BIN)/python tools/quickstart.py $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+# What only a GPU can show. The other tests run on the CPU, beside a GPU as well.
+test-gpu: $(STAMP)
+	LUMINET_DET_TEST_GPU=1 $(BIN)/python -m pytest -m gpu $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

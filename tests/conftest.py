@@ -14,6 +14,14 @@ torch.set_num_threads(1)
 torch.zeros(1, requires_grad=True).sum().backward()
 
 
+def pytest_collection_modifyitems(items):
+    """Tests on a GPU are passed over without one."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker('gpu'):
+                item.add_marker(pytest.mark.skip(reason='needs a GPU and LUMINET_DET_TEST_GPU=1'))
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind():
     """A Runner leaves its scope and its message hub to the process, and the next test would be in them."""

@@ -1,4 +1,4 @@
-"""Training and testing by the tools, each run in a process of its own that is forked, not started."""
+"""Training and testing by the tools, each run in a process of its own that is forked, not started, on the CPU."""
 
 import functools
 import gc
@@ -21,13 +21,15 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from tests import tiny
+from tests import GPU_ASKED, tiny
 
 # Once, here, instead of in every child.
 register_all_modules(init_default_scope=False)
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 TIMEOUT = 180
+# What is forked from a process that has used a GPU cannot use it.
+START = 'spawn' if GPU_ASKED else 'fork'
 
 
 @dataclass
@@ -78,7 +80,7 @@ class SignalHook(Hook):
 
 
 def run(main: Callable, argv: Sequence[str], folder: Path, **environ: str) -> Finished:
-    """Call `main(argv)` in a forked process, in `folder`: mmengine keeps too much global state for two runs in one."""
+    """Call `main(argv)` in another process, in `folder`: mmengine keeps too much global state for two runs in one."""
     child, output = start(main, argv, folder, **environ)
     late = time.monotonic() + TIMEOUT
     try:
@@ -99,7 +101,7 @@ def start(main: Callable, argv: Sequence[str], folder: Path, **environ: str) -> 
     output = folder / f'output_{len(list(folder.glob("output_*")))}.txt'
     output.touch()
     words = [str(word) for word in argv]
-    child = multiprocessing.get_context('fork').Process(target=_child, args=(main, words, folder, output, environ))
+    child = multiprocessing.get_context(START).Process(target=_child, args=(main, words, folder, output, environ))
     child.start()
     return child, output
 

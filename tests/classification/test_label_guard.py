@@ -98,7 +98,7 @@ def test_copies_watch_for_themselves():
             other.watch(torch.tensor([False, True]), torch.tensor([0, -1]), None, CLASSES)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_on_a_gpu_it_is_found_within_some_steps():
     model = Classifier(ConfigDict(NETWORK)).cuda()
     images, labels, index = torch.randn(4, 3, 16, 16), torch.tensor([0, 7, 1, 2]), torch.arange(10, 14)

@@ -144,10 +144,7 @@ def test_a_killed_run_of_each_mode_resumes_exactly(teacher, tmp_path, argv, chan
     'options',
     [
         True,
-        pytest.param(
-            dict(mode='reduce-overhead'),
-            marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='CUDA graphs need a GPU'),
-        ),
+        pytest.param(dict(mode='reduce-overhead'), marks=pytest.mark.gpu),
     ],
     ids=['compiled', 'captured'],
 )

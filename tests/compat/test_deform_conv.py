@@ -13,8 +13,7 @@ from luminet_det.compat import deform_conv, mmcv_ops
 mmcv_ops.install()
 ops = importlib.import_module('mmcv.ops')
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-DEVICES = ['cpu', pytest.param('cuda', marks=cuda)]
+DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.gpu)]
 HALF = [torch.float16, torch.bfloat16]
 # stride, padding, dilation (each y, x), groups, deformable groups
 GEOMETRIES = [

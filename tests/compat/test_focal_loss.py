@@ -11,8 +11,7 @@ from luminet_det.compat import mmcv_ops
 mmcv_ops.install()
 ops = importlib.import_module('mmcv.ops')
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-DEVICES = ['cpu', pytest.param('cuda', marks=cuda)]
+DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.gpu)]
 DTYPES = [torch.float32, torch.float64]
 HALF = [torch.float16, torch.bfloat16]
 CLASSES = 4

@@ -107,7 +107,7 @@ def test_it_follows_the_students_device(teacher):
     assert {p.device.type for p in student.teachers[0].model.parameters()} == {'meta'}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_it_follows_the_student_to_the_gpu(teacher):
     student = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher)).cuda()
     losses = pairs.step(student)

@@ -89,7 +89,7 @@ def test_a_channels_last_student_has_the_same_losses_and_gradients(distilling, k
     assert (got - expected).norm() < 1e-3 * expected.norm()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 @pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
 def test_amp_trains_on_a_gpu(distilling, kind, dtype):
     detector = pairs.build(distilling(kind)).cuda()
@@ -107,7 +107,7 @@ def test_amp_trains_on_a_gpu(distilling, kind, dtype):
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 @pytest.mark.parametrize('setting', [dict(dtype='bf16'), dict(dtype='fp16'), dict(channels_last=True)], ids=str)
 def test_the_teachers_settings_say_nearly_the_same_on_a_gpu(distilling, kind, setting):
     full = pairs.step(pairs.build(distilling(kind)).cuda())

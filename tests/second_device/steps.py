@@ -1,8 +1,9 @@
-"""Two training steps by every method, and a prediction: on the CPU, then on the device `elsewhere`, from one seed.
+"""Two training steps by every method, and a prediction: on the CPU, then on another device, from one seed.
 
-    python -m tests.second_device.steps FOLDER
+    python -m tests.second_device.steps FOLDER [DEVICE]
 
-writes `FOLDER/steps.json`: by case and device the numbers of each step, or the error.
+writes `FOLDER/steps.json`: by case and device the numbers of each step, or the error. The device is the pretended one
+`elsewhere`, unless it is named: `cuda`.
 """
 
 import json
@@ -22,7 +23,6 @@ from tests.classification import narrow, small
 from tests.detection import test_methods as detectors
 from tests.second_device import device
 
-DEVICES = ('cpu', device.NAME)
 LUMINET = [dict(tap='logits', loss=dict(type='luminet_det.LumiNetLoss'))]
 DENSE = dict(
     type='luminet_det.DistillSingleStageDetector',
@@ -43,11 +43,25 @@ AUGMENTATIONS = (
 )
 
 
-def main(folder: str) -> None:
-    device.install()
+def main(folder: str, place: str = device.NAME) -> None:
+    if place == device.NAME:
+        device.install()
+    else:
+        compare_with_the_cpu()
     folder = Path(folder)
-    found = {name: {each: attempt(case, each) for each in DEVICES} for name, case in cases(folder)}
+    found = {name: {each: attempt(case, each) for each in ('cpu', place)} for name, case in cases(folder)}
     (folder / 'steps.json').write_text(json.dumps(found))
+
+
+def compare_with_the_cpu() -> None:
+    """Have a GPU calculate as exactly as the CPU, with the CPU's random numbers."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    for name in ('rand', 'randint', 'randperm'):
+        setattr(torch, name, partial(_drawn, getattr(torch, name)))
+
+
+def _drawn(draw: Callable, *args, device: torch.device | str = 'cpu', **kwargs) -> torch.Tensor:
+    return draw(*args, **kwargs).to(device)
 
 
 def attempt(case: Callable, place: str) -> list | str:

@@ -71,6 +71,23 @@ def test_what_is_left_behind_on_the_cpu_is_an_error(found):
     assert 'takes tensors of the device' in message
 
 
+@pytest.fixture(scope='module')
+def found_on_a_gpu(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('steps')
+    finished = python('steps', folder, 'cuda')
+    assert finished.returncode == 0, finished.stderr
+    return json.loads((folder / 'steps.json').read_text())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('case', CASES)
+def test_steps_and_predictions_on_a_gpu_are_those_of_the_cpu(found_on_a_gpu, case):
+    here, there = (found_on_a_gpu[case][device] for device in ('cpu', 'cuda'))
+    assert isinstance(here, list), here
+    assert isinstance(there, list), there
+    assert there == [pytest.approx(numbers, rel=2e-3, abs=1e-5) for numbers in here]
+
+
 def test_a_classifier_killed_while_it_trains_there_ends_as_one_that_trained_here(tmp_path):
     teacher = small.save_teacher(tmp_path / 'teacher.pth')
     hook = dict(type='SignalHook', number=int(signal.SIGKILL), iteration=4)

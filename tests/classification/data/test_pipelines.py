@@ -15,9 +15,6 @@ CROP_AND_FLIP = [{'type': 'RandomCrop', 'size': 32, 'padding': 4}, {'type': 'Ran
 ERASING = {'type': 'RandomErasing', 'p': 1.0}
 
 
-GPU = torch.cuda.is_available()
-
-
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch):
     """Resident images live on the CPU unless a test says otherwise."""
@@ -238,7 +235,7 @@ def test_images_on_a_gpu_refuse_loader_processes_with_the_setting_to_change(root
     assert len(batches(dataset)) == 6
 
 
-@pytest.mark.skipif(not GPU, reason='no GPU')
+@pytest.mark.gpu
 def test_a_gpu_serves_the_batches_that_the_cpu_would(root):
     for extra, tolerated in (([], 0.0), ([{'type': 'AutoAugment', 'policy': 'cifar10'}], 0.002)):
         epochs = []
