@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import Logger
 
 import torch
+from mmengine.logging import MessageHub
 from torch import nn
 
 from luminet_det.distillation.running import current_hub
@@ -40,7 +42,7 @@ class Companions(nn.ModuleList):
         return {f'{i}.{key}': value for i, module in enumerate(self) for key, value in module.state_dict().items()}
 
     def restore(self) -> None:
-        """Take the state of the checkpoint that this run resumes, if it does, and have it saved from now on.
+        """Take the state of the checkpoint that this run goes on from, if it does, and have it saved from now on.
 
         In every step but the first of a run this does nothing.
 
@@ -69,17 +71,47 @@ def require_same(model: nn.Module, checkpoint: dict) -> None:
 
     Before an optimizer takes the checkpoint's state, which would fail on the number of its parameters.
     """
-    kept = checkpoint.get('message_hub', {}).get('runtime_info', {})
-    for place in BESIDE:
-        saved, own = kept.get(f'luminet_det.{place}'), getattr(model, place, None)
-        if saved is None and own is None:
-            continue
-        states = [module.state_dict() for module in own or ()]
-        if [_shapes(state) for state in saved or ()] != [_shapes(state) for state in states]:
+    for place, saved, own in _beside(model, checkpoint):
+        if not _fit(saved, own):
             raise RuntimeError(
                 f'The {place} in the checkpoint to resume are not those of `teacher` and `distill`; resume with the '
                 'config of that run, or start from its weights alone: load_from=<checkpoint>, without --resume.'
             )
+
+
+def bring_along(model: nn.Module, checkpoint: dict, hub: MessageHub, logger: Logger) -> None:
+    """Have what trained beside the student of a checkpoint go on from there too, where this run has the same.
+
+    Args:
+        model: The student, with the weights of the checkpoint.
+        checkpoint: What `load_from` names.
+        hub: The run's, from which `Companions.restore` takes it.
+        logger: The run's, which is told.
+    """
+    for place, saved, own in _beside(model, checkpoint):
+        if not (saved and own):
+            continue
+        if _fit(saved, own):
+            hub.update_info(f'luminet_det.{place}', saved)
+            logger.info(f'The {place} come with the weights of load_from.')
+        else:
+            logger.warning(
+                f'The {place} begin anew: those in the checkpoint of load_from are others than `teacher` and `distill` ask '
+                'for.'
+            )
+
+
+def _beside(model: nn.Module, checkpoint: dict) -> Iterator[tuple[str, list[dict] | None, Companions | None]]:
+    """Where companions may be, those of the checkpoint and the model's; nothing where neither has any."""
+    kept = checkpoint.get('message_hub', {}).get('runtime_info', {})
+    for place in BESIDE:
+        saved, own = kept.get(f'luminet_det.{place}'), getattr(model, place, None)
+        if saved is not None or own is not None:
+            yield place, saved, own
+
+
+def _fit(saved: list[dict] | None, own: Companions | None) -> bool:
+    return [_shapes(state) for state in saved or ()] == [_shapes(module.state_dict()) for module in own or ()]
 
 
 def _shapes(state: dict) -> dict:

@@ -11,7 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 
 from luminet_det import moved_run, saved_config, seen_batches
 from luminet_det.compat import checkpoints
-from luminet_det.distillation.companions import require_same
+from luminet_det.distillation.companions import bring_along, require_same
 from luminet_det.hooks.remembered import remember, remembered
 from luminet_det.registry import HOOKS
 from luminet_det.seeded_batches import RestOfEpoch, SeededBatches
@@ -66,6 +66,8 @@ class ExactResumeHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember how far into its epoch the checkpoint is, and say what it was trained by otherwise.
 
+        One that is not resumed, but named by `load_from`, brings along what trained beside its student.
+
         Raises:
             RuntimeError: It holds weights alone, or is of a run that trained other things beside the student, or by
                 another optimizer.
@@ -73,6 +75,7 @@ class ExactResumeHook(Hook):
         meta = checkpoint.get('meta', {})
         self._progress = meta.get('epoch_progress')
         if not runner._resume:
+            bring_along(unwrapped(runner.model), checkpoint, runner.message_hub, runner.logger)
             return
         _require_whole(runner, checkpoint)
         require_same(unwrapped(runner.model), checkpoint)

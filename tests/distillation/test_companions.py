@@ -244,6 +244,21 @@ def test_a_checkpoint_holds_what_a_resting_term_would_learn_and_resumes(classifi
     assert resumed.code == 0, resumed.text
 
 
+@pytest.mark.parametrize(
+    ('terms', 'told', 'calls'),
+    [([FEATURES], 'The adaptors come with the weights of load_from', 6), ([FEATURES] * 2, 'adaptors begin anew', 3)],
+)
+def test_learned_parts_come_along_with_load_from_where_they_fit(classifier_teacher, tmp_path, terms, told, calls):
+    assert short_run(tmp_path / 'first', classifier_teacher, [FEATURES], epochs=1).code == 0
+    first = tmp_path / 'first' / 'work' / 'epoch_1.pth'
+    flags = ('--cfg-options', f'load_from={first}')
+    second = short_run(tmp_path / 'second', classifier_teacher, terms, *flags, epochs=1)
+    assert second.code == 0, second.text
+    assert told in second.text
+    saved = checkpoint(tmp_path / 'second', 'epoch_1.pth')['message_hub']['runtime_info']['luminet_det.adaptors']
+    assert saved[0]['calls'] == calls
+
+
 def train_rank(rank, model):
     detector = pairs.build(model)
     wrapped = MMDistributedDataParallel(detector, broadcast_buffers=False, find_unused_parameters=False)
