@@ -95,10 +95,7 @@ def bring_along(model: nn.Module, checkpoint: dict, hub: MessageHub, logger: Log
             hub.update_info(f'luminet_det.{place}', saved)
             logger.info(f'The {place} come with the weights of load_from.')
         else:
-            logger.warning(
-                f'The {place} begin anew: those in the checkpoint of load_from are others than `teacher` and `distill` ask '
-                'for.'
-            )
+            logger.warning(f'The {place} begin anew: those of load_from are not those of `teacher` and `distill`.')
 
 
 def _beside(model: nn.Module, checkpoint: dict) -> Iterator[tuple[str, list[dict] | None, Companions | None]]:
