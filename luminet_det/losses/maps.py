@@ -112,11 +112,21 @@ class LevelsLoss(MapLoss):
 
 
 def standardized_channels(maps: Tensor) -> Tensor:
-    """Each channel less its mean over images and positions, by its deviation plus 1e-6: (N, C, H, W) as before."""
-    values = maps.shape[0] * maps.shape[2] * maps.shape[3]
-    if values < 2:
-        return maps * 0
-    centred = maps - maps.mean((0, 2, 3), keepdim=True)
+    """Each channel less its mean over images and positions, by its deviation plus 1e-6: (N, C, H, W) as before.
+
+    A channel whose deviation is at most 128 eps of its mean is constant but for rounding, and has neither value nor
+    gradient: both would be rounding divided by next to nothing. The eps is that of the precision computed in, float32
+    or float64, also for maps that came in half: values that half precision rounds to one are equal here too, and those
+    that it keeps apart differ by so much more that their gradients need no mask.
+
+    Args:
+        maps: (N, C, H, W) in full precision.
+    """
+    mean = maps.mean((0, 2, 3), keepdim=True)
+    centred = maps - mean
     # Not `std`, whose gradient is infinite for a channel that is constant.
-    variance = centred.square().sum((0, 2, 3), keepdim=True) / (values - 1)
-    return centred / (variance.clamp(min=1e-24).sqrt() + 1e-6)
+    values = maps.shape[0] * maps.shape[2] * maps.shape[3]
+    variance = centred.square().sum((0, 2, 3), keepdim=True) / max(values - 1, 1)
+    # The mean of equal values is off by several eps. To divide by infinity leaves no gradient, and no copy of the maps.
+    constant = variance <= (128 * torch.finfo(maps.dtype).eps * mean).square()
+    return centred / (variance.masked_fill(constant, torch.inf).sqrt() + 1e-6)

@@ -116,6 +116,17 @@ def test_standardised_its_weight_goes_with_neither_width_nor_magnitude(scale, of
     torch.testing.assert_close(value(other), value(teacher), rtol=1e-3, atol=0)
 
 
+def test_standardised_a_constant_channel_of_the_teacher_is_zero():
+    student, teacher = ([level.float() for level in levels(4, seed=seed)] for seed in (0, 5))
+    loss = adapted(student, teacher, identity=True, standardize=True).float()
+    values = []
+    for constant in (0.3, 0.0):
+        for level in teacher:
+            level[:, 1] = constant
+        values.append(loss(student, teacher, boxes=BOXES, priors=priors()))
+    assert torch.equal(*values)
+
+
 def test_all_levels_have_one_maximum():
     # This box fits an anchor of the coarse level exactly; alone, the fine level would have positions of its own.
     truth = [priors()[1][1, 2, 1].unsqueeze(0)]

@@ -53,6 +53,52 @@ def test_a_constant_channel_a_single_value_and_no_image_give_finite_gradients(sh
     assert torch.isfinite(student.grad).all()
 
 
+def beside_others(channel, dtype):
+    """A student's maps (4, 3, 2, 2) of which the first channel has these values, and a teacher's."""
+    student = torch.cat([channel.double().view(4, 1, 2, 2), maps(4, 2, 2, 2)], dim=1)
+    return student.to(dtype).requires_grad_(), maps(4, 3, 2, 2, seed=1).to(dtype)
+
+
+@pytest.mark.parametrize(
+    ('channel', 'dtype'),
+    [
+        (torch.full((16,), 0.3), torch.float32),
+        (torch.full((16,), 0.3), torch.float64),
+        (0.3 + 1e-7 * maps(16), torch.float32),
+        (torch.zeros(16), torch.float32),
+        (torch.tensor([1.0, 1.001] * 8), torch.bfloat16),
+        (torch.tensor([0.3, 0.3001] * 8), torch.float16),
+    ],
+)
+def test_a_channel_that_is_constant_but_for_rounding_has_neither_value_nor_gradient(channel, dtype):
+    student, teacher = beside_others(channel, dtype)
+    value = PKDLoss()(student, teacher)
+    gradient = torch.autograd.grad(value, student)[0]
+    assert gradient[:, 0].abs().max() == 0
+    # The others are compared as they are without it; the teacher's channel is compared with 0.
+    rest = PKDLoss()(student[:, 1:], teacher[:, 1:])
+    assert value.item() == pytest.approx((2 * rest.item() + 6 / 2 * 15 / 16) / 3, rel=1e-5)
+    torch.testing.assert_close(gradient, 2 / 3 * torch.autograd.grad(rest, student)[0])
+
+
+@pytest.mark.parametrize(
+    ('channel', 'dtype'),
+    [
+        (torch.tensor([1.0, 1.0 + 2**-7] * 8), torch.bfloat16),
+        (torch.tensor([1.0] * 15 + [1.0 + 2**-10]), torch.float16),
+        (1 + 1e-4 * maps(16), torch.float32),
+        (1e-4 * maps(16), torch.float32),
+    ],
+)
+def test_a_channel_of_small_deviation_counts_if_its_precision_tells_its_values_apart(channel, dtype):
+    student, teacher = beside_others(channel, dtype)
+    value = PKDLoss()(student, teacher)
+    exact = student.detach().double()
+    exact[:, 0] = 1e4 * (exact[:, 0] - exact[:, 0].mean())
+    assert value.item() == pytest.approx(PKDLoss()(exact, teacher.double()).item(), rel=2e-2)
+    assert 0 < torch.autograd.grad(value, student)[0].norm() < 1e4
+
+
 @pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
 def test_half_precision_is_compared_in_float32(half):
     student, teacher = (100 * maps(2, 3, 8, 8, seed=i).to(half) for i in (0, 1))
