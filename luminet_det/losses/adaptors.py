@@ -1,8 +1,8 @@
 """Adaptors: the learned layers of the losses that fit each of the student's maps to the teacher's."""
 
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
+from .bridges import bias_alone
 from .maps import Levels, LevelsLoss
 
 
@@ -99,9 +99,12 @@ def of_one_stride(*sizes: tuple[int, int]) -> bool:
 
 
 class Norm(nn.BatchNorm2d):
-    """BatchNorm that takes its running statistics where a channel has but one value, which has no variance."""
+    """BatchNorm that in training leaves its bias alone of a channel's one value, which is its own mean.
+
+    Not what the running statistics make of it: each process has its own, of which only the first's are saved.
+    """
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.numel() > maps.shape[1]:
-            return super().forward(maps)
-        return batch_norm(maps, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        if self.training and maps.numel() <= maps.shape[1]:
+            return bias_alone(self, maps)
+        return super().forward(maps)

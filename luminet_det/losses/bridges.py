@@ -22,8 +22,13 @@ class BatchStatistics(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.numel() <= maps.shape[1]:
-            return 0 * maps * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+            return bias_alone(self, maps)
         return batch_norm(maps, None, None, self.weight, self.bias, training=True)
+
+
+def bias_alone(norm: nn.Module, maps: Tensor) -> Tensor:
+    """What a norm leaves of one value a channel, which is its own mean: its bias, attached to all that a norm is."""
+    return 0 * maps * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
 
 
 def bridge(source: Tensor, target: Tensor) -> nn.Sequential:

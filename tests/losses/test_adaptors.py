@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from luminet_det.losses.adaptors import AdaptorLoss
+from luminet_det.losses.adaptors import AdaptorLoss, Norm
 from luminet_det.losses.fgfi import FGFILoss
 from luminet_det.losses.fitnet import FitNetLoss
 from luminet_det.losses.ofd import OFDLoss
@@ -158,6 +158,24 @@ def test_one_image_of_one_pixel_gives_a_finite_value_and_gradient(name):
     assert all(level.grad.isfinite().all() for level in student)
     assert all(parameter.grad.isfinite().all() for parameter in loss.parameters())
     assert all(buffer.isfinite().all() for buffer in loss.buffers())
+
+
+@pytest.mark.parametrize('number', [1, 0])
+def test_a_norm_in_training_leaves_its_bias_alone_of_one_value_a_channel(number):
+    norm, level = Norm(3), maps(number, 3, 1, 1, dtype=torch.float32).requires_grad_()
+    # Of its running statistics each process has its own, and a checkpoint the first one's: a resumed run has others.
+    for seed, values in enumerate((norm.weight.data, norm.bias.data, norm.running_mean)):
+        values.copy_(maps(3, seed=seed))
+    buffers = [buffer.clone() for buffer in norm.buffers()]
+    found = norm(level)
+    found.sum().backward()
+    assert torch.equal(found, norm.bias.view(1, 3, 1, 1).expand(number, 3, 1, 1))
+    assert [p.grad.tolist() for p in (norm.weight, norm.bias)] == [[0] * 3, [number] * 3]
+    assert torch.equal(level.grad, torch.zeros_like(level))
+    assert all(torch.equal(*pair) for pair in zip(buffers, norm.buffers(), strict=True))
+    other = norm.eval()(level)
+    torch.testing.assert_close(other, nn.BatchNorm2d.forward(norm, level))
+    assert number == 0 or not torch.equal(other, found)
 
 
 @every_loss
