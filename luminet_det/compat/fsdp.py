@@ -52,13 +52,16 @@ class ShardedStrategy(FSDPStrategy):
     def optim_state_dict(self) -> dict:
         """The whole optimizer state on the first process, numbered as `torch.optim.Optimizer` numbers it."""
         state = super().optim_state_dict()
-        return _renamed(state, {name: i for i, name in enumerate(self._names())}) if is_main_process() else state
+        if not is_main_process():
+            return state
+        numbered = _renamed(state, {name: i for i, name in enumerate(self._names())})
+        return _beside(self.optim_wrapper.state_dict()) | numbered
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """Take this process's shard of a whole optimizer state."""
         named = _renamed(state_dict, dict(enumerate(self._names())))
         shard = FSDP.optim_state_dict_to_load(self.model, self.optim_wrapper.optimizer, named)
-        self.optim_wrapper.load_state_dict(shard)
+        self.optim_wrapper.load_state_dict(_beside(state_dict) | shard)
 
     def _wrap_model(self, model: nn.Module) -> nn.Module:
         # Of this package's `Companions`, whose keys no state_dict has.
@@ -77,7 +80,9 @@ class ShardedStrategy(FSDPStrategy):
         """Names of the parameters in the optimizer's order."""
         prefix = '_fsdp_wrapped_module.'
         names = {parameter: name.replace(prefix, '') for name, parameter in self.model.named_parameters()}
-        return [names[parameter] for group in self.optim_wrapper.param_groups for parameter in group['params']]
+        # The wrapper's own `param_groups` have one more, without parameters of the model.
+        groups = self.optim_wrapper.optimizer.param_groups
+        return [names[parameter] for group in groups for parameter in group['params']]
 
 
 def shard(cfg: Config) -> None:
@@ -94,6 +99,11 @@ def shard(cfg: Config) -> None:
         )
     cfg.runner_type = 'FlexibleRunner'
     cfg.strategy = dict(cfg.get('strategy') or {}, type='ShardedStrategy')
+
+
+def _beside(state: dict[str, Any]) -> dict[str, Any]:
+    """What an OptimWrapper adds to its optimizer's state: the base settings of `paramwise_cfg`, the loss scale."""
+    return {key: value for key, value in state.items() if key not in ('state', 'param_groups')}
 
 
 def _renamed(state: dict[str, Any], names: dict) -> dict[str, dict[Any, Tensor] | list[dict]]:

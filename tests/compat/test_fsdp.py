@@ -109,6 +109,19 @@ def test_each_kind_of_run_resumes_exactly_from_the_others_checkpoint(trained, be
     assert close(losses(resumed), {i: expected[i] for i in (3, 4)})
 
 
+@pytest.mark.parametrize('after', ['--fsdp', ''])
+def test_learning_rates_of_single_layers_are_saved_and_resumed(trained, after):
+    """mmengine keeps the rate of all others beside the optimizer's, in a group without parameters of the model."""
+    layers = dict(custom_keys={'backbone': dict(lr_mult=0.1)}, norm_decay_mult=0.0)
+    settings = {'optim_wrapper.paramwise_cfg': layers}
+    whole = trained('layers', '--fsdp', **settings)
+    start = whole / 'work' / 'iter_2.pth'
+    resumed = trained(f'layers then {after}', *[after] * bool(after), resume=start, **settings)
+    for name in ('loss', 'lr', 'base_lr'):
+        found, expected = (runs.scalars(folder / 'work', name) for folder in (resumed, whole))
+        assert close(found, {i: expected[i] for i in (3, 4)}), name
+
+
 def test_an_interrupted_run_saves_its_shards_together_and_goes_on(trained):
     signal = dict(type='SignalHook', number=15, iteration=1, rank=1)
     stopped = trained('stopped', '--fsdp', hook=signal, code=128 + 15)
@@ -129,13 +142,13 @@ def test_a_checkpoint_that_is_saved_again_for_its_score_counts_the_same_iteratio
 @pytest.mark.parametrize(
     ('launcher', 'hooks', 'message'),
     [
-        ('none', [], r'start it by tools/dist_train\.sh or slurm_train\.sh'),
-        ('slurm', [dict(type='EMAHook')], 'EMAHook averages whole weights'),
+        ('none', {}, r'start it by tools/dist_train\.sh or slurm_train\.sh'),
+        ('slurm', dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook averages whole weights'),
     ],
 )
 def test_what_cannot_be_sharded_says_so(data, tmp_path, monkeypatch, launcher, hooks, message):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    config = runs.tiny_config(tmp_path / 'tiny.py', data, custom_hooks=hooks)
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, **hooks)
     args = train.parser().parse_args([str(config), '--fsdp', '--launcher', launcher])
     monkeypatch.setenv('LOCAL_RANK', '0')
     with pytest.raises(ValueError, match=message):
