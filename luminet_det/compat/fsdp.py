@@ -13,6 +13,7 @@ from torch.distributed.fsdp import FullOptimStateDictConfig, FullStateDictConfig
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 
 from luminet_det.class_name import class_name
+from luminet_det.configured_hooks import configured_hooks
 
 
 @STRATEGIES.register_module()
@@ -93,7 +94,7 @@ def shard(cfg: Config) -> None:
     """
     if cfg.launcher == 'none':
         raise ValueError('--fsdp shards over several processes: start it by tools/dist_train.sh or slurm_train.sh.')
-    if any(class_name(hook) == 'EMAHook' for hook in cfg.get('custom_hooks') or ()):
+    if any(class_name(hook) == 'EMAHook' for hook in configured_hooks(cfg).values()):
         raise ValueError(
             'EMAHook averages whole weights, of which --fsdp leaves each process a part: drop one of them.'
         )

@@ -144,6 +144,7 @@ def test_a_checkpoint_that_is_saved_again_for_its_score_counts_the_same_iteratio
     [
         ('none', {}, r'start it by tools/dist_train\.sh or slurm_train\.sh'),
         ('slurm', dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook averages whole weights'),
+        ('slurm', {'default_hooks.ema': dict(type='EMAHook')}, 'EMAHook averages whole weights'),
     ],
 )
 def test_what_cannot_be_sharded_says_so(data, tmp_path, monkeypatch, launcher, hooks, message):
