@@ -1,5 +1,6 @@
 """InterruptHook: Ctrl-C ends a run with a checkpoint and the command that resumes it."""
 
+import math
 import os
 import shlex
 import signal
@@ -38,7 +39,8 @@ class InterruptHook(Hook):
     Args:
         command: The command line that resumes the run. Default: this process's own, with `--resume`.
         interval: With several processes, they agree every so many iterations whether any of them was told to
-            stop. A launcher that kills after a grace period, torchrun after 30 s, must wait for that.
+            stop, rounded up to whole steps if gradients accumulate: every 16 with `accumulative_counts=8`. A
+            launcher that kills after a grace period, torchrun after 30 s, must wait for that.
         patience: Seconds in which a second signal counts as the first one again; launchers pass the terminal's
             on to processes that have it already.
     """
@@ -72,9 +74,10 @@ class InterruptHook(Hook):
     ) -> None:
         """Stop if told to, unless the gradients of an accumulating step would be lost."""
         self.trained = True
-        together = get_world_size() > 1
-        if together and not self.every_n_train_iters(runner, self.interval):
-            return
+        if get_world_size() > 1:
+            accumulated = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+            if not self.every_n_train_iters(runner, math.ceil(self.interval / accumulated) * accumulated):
+                return
         number = self._agreed()
         if number and (isinstance(runner.optim_wrapper, OptimWrapperDict) or runner.optim_wrapper.should_update()):
             self._stop(runner, number, runner.iter + 1)

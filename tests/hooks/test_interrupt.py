@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 
 from luminet_det.hooks import InterruptHook
 from luminet_det.hooks.interrupt import resume_command
@@ -215,14 +217,43 @@ def _wait(handler):
     time.sleep(60)
 
 
+def several_processes(hook, monkeypatch, accumulative_counts=1):
+    """A function that ends an iteration, counted from 0, of one of two processes that were told to stop."""
+    monkeypatch.setattr('luminet_det.hooks.interrupt.get_world_size', lambda: 2)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=0.1), accumulative_counts=accumulative_counts)
+
+    def end(iteration):
+        wrapper.update_params(weight.sum())
+        hook.after_train_iter(SimpleNamespace(iter=iteration, optim_wrapper=wrapper), iteration)
+
+    return end
+
+
 def test_several_processes_agree_only_every_interval(interrupting, monkeypatch):
     asked = []
-    monkeypatch.setattr('luminet_det.hooks.interrupt.get_world_size', lambda: 2)
+    end = several_processes(interrupting, monkeypatch)
     monkeypatch.setattr(interrupting, '_agreed', lambda: asked.append(1) or 0)
     interrupting.interval = 5
     for iteration in range(10):
-        interrupting.after_train_iter(type('Runner', (), dict(iter=iteration)), iteration)
+        end(iteration)
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ('interval', 'accumulative_counts', 'stopped'), [(10, 1, 10), (10, 4, 12), (10, 8, 16), (5, 16, 16), (12, 4, 12)]
+)
+def test_several_processes_that_accumulate_stop_after_the_first_whole_step_of_an_interval(
+    interrupting, monkeypatch, interval, accumulative_counts, stopped
+):
+    stops = []
+    end = several_processes(interrupting, monkeypatch, accumulative_counts)
+    monkeypatch.setattr(interrupting, '_agreed', lambda: signal.SIGTERM)
+    monkeypatch.setattr(interrupting, '_stop', lambda runner, number, iteration: stops.append(iteration))
+    interrupting.interval = interval
+    for iteration in range(2 * stopped):
+        end(iteration)
+    assert stops == [stopped, 2 * stopped]
 
 
 @pytest.mark.parametrize(
