@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, Hook, ParamSchedulerHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from luminet_det.registry import HOOKS
 from luminet_det.whole_file import write_text
 
 RECORD = 'last_validation'  # beside mmengine's last_checkpoint
+FOLLOWED = 'followed_validation'  # in the message hub, which checkpoints hold
 
 
 @HOOKS.register_module()
@@ -19,6 +20,9 @@ class MissedValidationHook(Hook):
     mmengine saves first and validates then, and goes on with training when it resumes: the validation of a run that was
     killed in between would be missing for good, and with it the score of the run if it was the last one. The iteration
     of the last validation stands in `<work_dir>/last_validation`. `tools/train.py` always adds the hook.
+
+    With a schedule that follows the scores, as `ReduceOnPlateauLR`, a resumed checkpoint is validated again, since its
+    schedule is from before; unless it was saved once more during its validation, as that of a best score is.
     """
 
     # After the hooks that count what is validated, as ResultHook, have taken up the resumed run.
@@ -34,18 +38,29 @@ class MissedValidationHook(Hook):
         if last > runner.iter and is_main_process():
             # A new run, or one that went back: what it is to validate again is not done.
             _write(runner)
+        followed = runner.message_hub.get_info(FOLLOWED, 0) == runner.iter
         # The first process decides for all: others may have a work dir of their own.
-        missed = [_is_due(runner) and last < runner.iter]
-        broadcast_object_list(missed)
-        if missed[0]:
-            runner.logger.info(f'{runner.work_dir} has no validation of the resumed checkpoint, so that comes first.')
+        reason = [_reason(runner, last < runner.iter, followed) if _is_due(runner) else '']
+        broadcast_object_list(reason)
+        if reason[0]:
+            runner.logger.info(f'{reason[0]}, so that comes first.')
             for hook in runner.hooks:
                 # With the checkpoint named here mmengine saves it once more, with the best score so far.
                 if isinstance(hook, CheckpointHook):
                     hook.last_ckpt = runner.message_hub.get_info('last_ckpt')
+            hooks = runner.hooks
+            if followed:
+                # Schedules that have this score would take it for one more.
+                runner._hooks = [hook for hook in hooks if not isinstance(hook, ParamSchedulerHook)]
             runner.val_loop.run()
+            runner._hooks = hooks
             runner.model.train()
             runner.message_hub.update_info('loop_stage', 'train')
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Note the iteration for what is saved from here on: schedules come before those hooks that save."""
+        if self._training:
+            runner.message_hub.update_info(FOLLOWED, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note the iteration."""
@@ -69,6 +84,22 @@ def _is_due(runner: Runner) -> bool:
     else:
         done, total = runner.iter, loop.max_iters
     return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == total)
+
+
+def _reason(runner: Runner, missing: bool, followed: bool) -> str:
+    """Why to validate a checkpoint that is due for it; empty if nothing calls for it."""
+    if missing:
+        return f'{runner.work_dir} has no validation of the resumed checkpoint'
+    if followed or not _follows_scores(runner):
+        return ''
+    return 'A schedule follows the scores and was saved before the validation of the resumed checkpoint'
+
+
+def _follows_scores(runner: Runner) -> bool:
+    """Whether a schedule takes the score of each validation, as `ReduceOnPlateauLR` does."""
+    schedules = runner.param_schedulers or []
+    of_each = schedules.values() if isinstance(schedules, dict) else [schedules]
+    return any(getattr(schedule, 'need_val_args', False) for some in of_each for schedule in some)
 
 
 def _read(runner: Runner) -> int:

@@ -1,10 +1,12 @@
 """MissedValidationHook: no validation is lost to a kill."""
 
+import json
 import os
 import signal
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import HOOKS
@@ -15,6 +17,7 @@ from luminet_det.sweep.point import validations
 from tests import runs
 from tools import train
 
+METRIC = 'coco/bbox_mAP'
 TOLD = 'has no validation of the resumed checkpoint'
 
 
@@ -67,6 +70,48 @@ def test_what_is_validated_is_not_validated_again(tmp_path, data):
     config = runs.config_file(tmp_path / 'each.py', cfg)
     assert TOLD not in resume(tmp_path, train_and_kill(tmp_path, config, 5, val=False))
     assert steps(tmp_path / 'work') == [1, 2]
+
+
+# Of each validation but the first it thinks nothing, so that the learning rate drops after each.
+PLATEAU = {
+    'param_scheduler': [
+        dict(type='ReduceOnPlateauLR', monitor=METRIC, rule='greater', patience=0, threshold=9, threshold_rule='abs')
+    ],
+    'train_cfg.val_interval': 1,
+    'model.test_cfg.rcnn.score_thr': 0.0,
+    'default_hooks.result': dict(type='luminet_det.ResultHook', metric=METRIC),
+}
+
+
+def is_as(found, expected):
+    """Whether two runs have the same learning rates, losses and validations, each of the latter once."""
+    names = ('lr', 'loss', METRIC)
+    equal = [runs.scalars(found, name) == runs.scalars(expected, name) != {} for name in names]
+    history, whole = (json.loads((folder / 'result.json').read_text())['history'] for folder in (found, expected))
+    return all(equal) and history == whole
+
+
+def test_a_learning_rate_that_follows_the_scores_drops_in_the_same_epoch_after_a_resume(tmp_path, data, uninterrupted):
+    settings = dict(max_epochs=3, checkpoint_interval=1) | PLATEAU
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, **settings)
+    assert 'follows the scores' in resume(tmp_path, train_and_kill(tmp_path, config, 9, val=False))
+    assert is_as(tmp_path / 'work', uninterrupted(**settings))
+    assert len(set(runs.scalars(tmp_path / 'work', 'lr').values())) == 2
+
+
+@pytest.mark.parametrize('noted', [True, False], ids=['noted', 'not noted'])
+def test_a_score_that_is_in_the_checkpoint_is_followed_once(tmp_path, data, uninterrupted, noted):
+    """A best score has its checkpoint saved again."""
+    best = {'default_hooks.checkpoint.save_best': METRIC, 'train_cfg.val_begin': 2}
+    settings = dict(max_epochs=3, checkpoint_interval=1) | PLATEAU | best
+    config = runs.tiny_config(tmp_path / 'tiny.py', data, **settings)
+    killed = train_and_kill(tmp_path, config, 9, val=False)
+    work = tmp_path / 'work'
+    assert torch.load(work / 'epoch_2.pth')['param_schedulers'][0]['best'] is not None
+    if not noted:
+        (work / RECORD).unlink()
+    resume(tmp_path, killed)
+    assert is_as(work, uninterrupted(**settings))
 
 
 def test_a_signal_in_a_validation_leaves_none_to_be_made(tmp_path, data):
