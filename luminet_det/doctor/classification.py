@@ -36,7 +36,7 @@ class ClassificationTask(Task):
             yield from images.check_reading(loader, self.cfg[loader], dataset)
         else:
             kind = type(dataset).__name__
-            yield Finding('images', WARN, f'{loader}: {kind} is no LabelledImages, and its images were not looked at')
+            yield Finding('images', WARN, f'{loader}: {kind} is not a LabelledImages, so its images were not checked')
 
     def lacking_images(self, *loaders: str) -> str | None:
         if lacking := self.lacking(*loaders):

@@ -31,7 +31,7 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
     """
     path = Path(annotation_path(settings))
     if '://' in str(settings.get('data_root')) or '://' in str(settings.get('ann_file')):
-        yield Finding('annotations', WARN, f'{place}: {path} lies on a server and was not looked at')
+        yield Finding('annotations', WARN, f'{place}: {path} is on a server and was not checked')
         return
     if not path.is_file():
         raise Unusable(
@@ -43,7 +43,9 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise Unusable(f'{place}: {path} is no JSON: {error}', f'Write it anew, or change {place}.ann_file.') from error
+        raise Unusable(
+            f'{place}: {path} is not valid JSON: {error}', f'Write it again, or change {place}.ann_file.'
+        ) from error
     if not _is_coco(settings):
         yield Finding('annotations', OK, f'{path} is JSON')
         return
@@ -99,13 +101,15 @@ def check_images(place: str, dataset: Any) -> Iterator[Finding]:
     for source in sources(dataset):
         loaded = LoadedImages.of(source)
         if loaded is None:
-            yield Finding('images', WARN, f'{place}: {type(source).__name__} keeps no list that could be looked at')
+            yield Finding(
+                'images', WARN, f'{place}: {type(source).__name__} keeps no list of images that could be checked'
+            )
             continue
         faults = loaded.faults(len(source.metainfo.get('classes') or ()))
         for fault in faults:
             yield Finding('images', FAIL if fault.fatal else WARN, f'{place}: {fault.what}', fault.change)
         if not faults:
-            where = '' if loaded.local else ', on a server and not looked at'
+            where = '' if loaded.local else ', on a server and not checked'
             yield Finding('images', OK, f'{place}: {len(loaded.paths)} images, {len(loaded.boxes)} boxes{where}')
 
 
@@ -127,7 +131,7 @@ def check_evaluator(cfg: Config) -> Iterator[Finding]:
             yield Finding(
                 'evaluator',
                 WARN,
-                f'scores are taken against {path}, while the images are those of {", ".join(sorted(read))}',
+                f'scores are computed against {path}, but the images are those of {", ".join(sorted(read))}',
                 'val_evaluator.ann_file',
             )
             return

@@ -30,7 +30,7 @@ class DetectionTask(Task):
         for place, settings in config_sources(self.cfg[loader].get('dataset'), f'{loader}.dataset'):
             sound &= run('annotations', lambda p=place, s=settings: data.check_file(p, s), f'{place}.ann_file')
             sound &= run('images', lambda p=place, s=settings: data.check_folder(p, s), f'{place}.data_prefix')
-        lacking = None if sound else f'the files of {loader} are not sound'
+        lacking = None if sound else f'the files of {loader} have faults'
 
         def check() -> Iterator[Finding]:
             with annotation_file.watched() as files:

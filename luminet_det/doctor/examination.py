@@ -89,7 +89,10 @@ class _Examination:
             taught = run('teacher weights', lambda: teachers.check_weights(self.model), 'model.teacher')
             lacking = no_train or (None if taught else 'a teacher could not be built')
             learnable &= run(
-                'teacher', lambda: teachers.check_wiring(self.model), 'model.teacher, or what that names', lacking
+                'teacher',
+                lambda: teachers.check_wiring(self.model),
+                'model.teacher, or the files that it names',
+                lacking,
             )
         run(
             'pixels',

@@ -71,7 +71,7 @@ class Report:
             Whether it was run and nothing failed.
         """
         if lacking:
-            self.add(Finding(name, SKIP, f'not looked at, for {lacking}'))
+            self.add(Finding(name, SKIP, f'skipped: {lacking}'))
             return False
         before = len(self.findings)
         try:

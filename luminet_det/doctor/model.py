@@ -79,7 +79,7 @@ def _of_another_batch(rate: float, cfg: Config) -> Finding | None:
     return Finding(
         'optimizer',
         WARN,
-        f'learning rate {rate:g} is for {meant} images an iteration, and here are {images}{on}',
+        f'learning rate {rate:g} is meant for {meant} images per iteration, but there are {images}{on}',
         f'{advice}set optim_wrapper.optimizer.lr = {rate * images / meant:.3g}',
     )
 
@@ -98,7 +98,7 @@ def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iter
         yield Finding('student weights', OK, 'initialised')
         return
     if '://' not in start and not Path(start).is_file():
-        raise Unusable(f'there is no file {start}, from which training is to start', 'load_from')
+        raise Unusable(f'there is no file {start}, which training should start from', 'load_from')
     try:
         load_strictly(model, checkpoints.load(start, map_location='cpu'), source=start)
     except Misfit as error:
@@ -108,7 +108,9 @@ def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iter
         if not error.outputs_alone:
             yield Finding('student weights', WARN, f'only a part of load_from fits. {error}', 'load_from')
             return
-        yield Finding('student weights', OK, f'initialised, then from {start} all but layers with other outputs')
+        yield Finding(
+            'student weights', OK, f'initialised, then from {start}, except layers with another number of outputs'
+        )
         return
     yield Finding('student weights', OK, f'initialised, then from {start}')
 
@@ -117,7 +119,7 @@ def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -
     """Whether the student's heads have as many classes as the data."""
     setting = f'{place}.dataset.metainfo = dict(classes=(...))'
     if not classes or isinstance(classes, str):
-        raise Unusable(f'metainfo of the data set names no tuple of classes: {classes!r}', setting)
+        raise Unusable(f'metainfo of the data set has no tuple of class names: {classes!r}', setting)
     if repeated := sorted({name for name in classes if list(classes).count(name) > 1}):
         raise Unusable(f'metainfo names {", ".join(repeated)} more than once', setting)
     heads = {

@@ -30,7 +30,7 @@ def check(model: nn.Module, settings: dict, device: torch.device) -> Iterator[Fi
         except Exception as error:
             yield Finding('ops', FAIL, f'{name} does not work on {device.type}: {error}', _advice(name))
     if untried:
-        yield Finding('ops', WARN, f'not tried by themselves: {", ".join(untried)}; the step below runs them')
+        yield Finding('ops', WARN, f'not tested one by one: {", ".join(untried)}; the step below runs them')
     if worked or not wanted:
         yield Finding('ops', OK, f'{", ".join(worked) or "none needed"}')
 
@@ -46,7 +46,7 @@ def _nms_types(settings: object) -> set[str]:
 
 
 def _advice(name: str) -> str:
-    return f'Take another layer than {name} in `model`, or install a compiled mmcv that fits this torch.'
+    return f'Use another layer than {name} in `model`, or install a compiled mmcv that fits this torch.'
 
 
 def _boxes(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -85,7 +85,7 @@ def check(preprocessor: nn.Module, found: Statistics) -> Iterator[Finding]:
         f'the model expects {_listed(own_mean)} and {_listed(own_deviation)}'
     )
     if centred and (own_deviation == 1).all():
-        yield Finding('pixels', OK, f'{text}: centred alone, as weights from Caffe expect')
+        yield Finding('pixels', OK, f'{text}: centred only, as weights from Caffe expect')
     elif (own_mean == 0).all() and (own_deviation == 255).all():
         yield Finding('pixels', OK, f'{text}: from 0 to 1, as some weights expect')
     elif shift.max() > FAR_MEAN or ratio.max() > FAR_RATIO or ratio.min() < 1 / FAR_RATIO:

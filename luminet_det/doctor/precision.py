@@ -23,7 +23,7 @@ def check(cfg: Config, teachers: list, device: torch.device) -> Iterator[Finding
         yield Finding(
             'precision',
             FAIL,
-            'AmpOptimWrapper does not run on a CPU, and no GPU is to be seen here',
+            'AmpOptimWrapper does not run on a CPU, and no GPU is visible here',
             "optim_wrapper.type = 'CpuAmpOptimWrapper', or run this where the GPUs are",
         )
         wanted.pop('optim_wrapper', None)

@@ -32,7 +32,7 @@ def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
     yield from traps
     if not traps:
         heard = f', {len(logits)} terms on the logits' if len(logits) > 1 else ''
-        yield Finding('recipe', OK, f'cross-entropy weighs {model.ce_weight:g}{heard}; {size} images a batch')
+        yield Finding('recipe', OK, f'cross-entropy has weight {model.ce_weight:g}{heard}; {size} images per batch')
 
 
 def check_logits(model: nn.Module, batch: dict) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def _scale(model: nn.Module) -> Iterator[Finding]:
             'recipe',
             WARN,
             "ce_weight is 0, and LumiNetLoss sees neither scale nor offset of a class's logits: nothing fixes them, "
-            'and the largest logit need not be that of the class',
+            'so the largest logit may not be that of the right class',
             'model.ce_weight = 1.0 or 2.0, as published',
         )
 
@@ -99,7 +99,8 @@ def _last_batch(size: int, images: int, loader: dict) -> Iterator[Finding]:
         yield Finding(
             'recipe',
             WARN,
-            f'{images} images in batches of {size} leave one over: BatchNorm and LumiNetLoss take statistics of it',
+            f'{images} images in batches of {size} leave a single image: BatchNorm and LumiNetLoss take statistics '
+            'of it',
             'train_dataloader.drop_last = True',
         )
 

@@ -84,7 +84,7 @@ class Task(ABC):
             yield Finding('shared images', OK, 'training and validation share none')
             return
         some = '; '.join(shared[:3]) + ('; ...' if len(shared) > 3 else '')
-        found = f'{len(shared)} of {len(val)} images of validation are trained on as well: {some}'
+        found = f'{len(shared)} of {len(val)} validation images are also in the training set: {some}'
         if len(shared) <= self.tolerated * len(val):
             yield Finding('shared images', OK, f'{found} (too few to move a score)')
             return

@@ -71,13 +71,13 @@ def check_answers(model: nn.Module, batch: dict) -> Iterator[Finding]:
         with torch.no_grad():
             logits = link.answer(data['inputs'][:number], ('logits',)).logits
         right, guess = int((logits.argmax(1) == labels).sum()), 1 / logits.shape[1]
-        found = f'{_shown(teacher.name)} gives {right} of {number} training images their class'
+        found = f'{_shown(teacher.name)} classifies {right} of {number} training images correctly'
         # Two standard deviations above a guess: a teacher that has learned these classes is far beyond.
         if right <= number * guess + 2 * math.sqrt(number * guess * (1 - guess)):
             yield Finding(
                 'teacher agreement',
                 WARN,
-                f'{found}, and a guess would give it to {number * guess:.1f} of them',
+                f'{found}, and guessing would get {number * guess:.1f} right',
                 'model.teacher.checkpoint, if that was not trained; model.teacher.classes, the names in the order '
                 "of its logits; data_preprocessor in the teacher's config",
             )

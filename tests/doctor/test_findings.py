@@ -32,7 +32,7 @@ def test_an_interrupt_is_not_a_finding():
 def test_what_cannot_be_looked_at_is_said_and_is_no_failure():
     report = Report()
     assert not report.run('step', lambda: iter(()), '', lacking='there is no model')
-    assert (report.findings[0].level, report.findings[0].found) == (SKIP, 'not looked at, for there is no model')
+    assert (report.findings[0].level, report.findings[0].found) == (SKIP, 'skipped: there is no model')
     assert report.healthy
 
 

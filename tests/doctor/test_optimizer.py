@@ -42,7 +42,7 @@ def test_a_learning_rate_for_as_many_images_is_right(settings):
 def test_one_for_more_images_is_warned_of_with_the_rate_that_fits():
     level, told, change = found(enable=False, base_batch_size=16)
     assert level == 'WARN'
-    assert told == 'learning rate 0.02 is for 16 images an iteration, and here are 2, in one process'
+    assert told == 'learning rate 0.02 is meant for 16 images per iteration, but there are 2, in one process'
     assert change == 'train with --auto-scale-lr, or set optim_wrapper.optimizer.lr = 0.0025'
     assert found(gpus=4, base_batch_size=16)[1].endswith('here are 8 on 4 GPUs')
 

@@ -63,7 +63,7 @@ def test_a_plain_run_is_looked_at_from_versions_to_memory(tmp_path, config):
     assert list(found) == CHECKS
     assert levels(found, 'FAIL', 'SKIP') == set()
     assert levels(found, 'WARN') == {'shared images'}
-    assert found['shared images'][0]['found'].startswith('8 of 8 images of validation are trained on as well')
+    assert found['shared images'][0]['found'].startswith('8 of 8 validation images are also in the training set')
     assert found['ops'][0]['found'] == 'RoIAlign, nms'
     assert 'loss_rpn_cls' in found['step'][0]['found']
 
@@ -183,7 +183,7 @@ def test_what_training_starts_from_is_opened(tmp_path, config, trained):
         tmp_path / 'classes.pth',
     )
     level, text = said(tmp_path / 'classes.pth')
-    assert (level, text.endswith('all but layers with other outputs')) == ('OK', True)
+    assert (level, text.endswith('except layers with another number of outputs')) == ('OK', True)
 
 
 @pytest.mark.parametrize('hook', ['NumClassCheckHook', 'mmdet.NumClassCheckHook', 'luminet_det.ResultHook', 'EMAHook'])

@@ -83,7 +83,7 @@ OPTIONS = {
     'no split': (['train_dataloader.dataset.split=val'], 'images', 'FAIL', "split='val' of CIFAR-100", 'train_data'),
     'no labels': (['model.ce_weight=0'], 'recipe', 'WARN', 'neither scale nor offset', 'model.ce_weight = 1.0'),
     'few rows': (['train_dataloader.batch_size=8'], 'recipe', 'WARN', 'by 27%', 'train_dataloader.batch_size = 64'),
-    'one over': (['train_dataloader.batch_size=63'], 'recipe', 'WARN', 'leave one over', 'drop_last = True'),
+    'one over': (['train_dataloader.batch_size=63'], 'recipe', 'WARN', 'leave a single image', 'drop_last = True'),
     'swapped': (['model.data_preprocessor.bgr_to_rgb=True'], 'recipe', 'WARN', 'swaps red and blue', 'leave out bgr'),
     'best': (
         ['default_hooks.checkpoint.save_best=accuracy/top3'],
@@ -114,7 +114,8 @@ def test_images_that_are_validated_and_trained_on_are_counted(tmp_path):
     arrays = dict(train_images=images, test_images=np.concatenate([written.images(22, seed=1), images[:2]]))
     (finding,) = findings(tmp_path, write(tmp_path, small.setting(), arrays))['shared images']
     assert (finding['level'], finding['change'].split(':')[0]) == ('WARN', 'val_dataloader.dataset')
-    assert finding['found'] == '2 of 24 images of validation are trained on as well: image 22 of test; image 23 of test'
+    shared = '2 of 24 validation images are also in the training set: image 22 of test; image 23 of test'
+    assert finding['found'] == shared
 
 
 def test_as_few_shared_images_as_cifar_has_are_no_warning(tmp_path):
@@ -123,7 +124,7 @@ def test_as_few_shared_images_as_cifar_has_are_no_warning(tmp_path):
     arrays['train_images'] = np.concatenate([written.images(63, seed=2), images[:1]])
     (finding,) = findings(tmp_path, write(tmp_path, small.setting(), arrays))['shared images']
     assert finding['level'] == 'OK'
-    assert finding['found'].startswith('1 of 400 images of validation are trained on as well: image 0 of test')
+    assert finding['found'].startswith('1 of 400 validation images are also in the training set: image 0 of test')
 
 
 def test_folders_are_compared_by_file_and_class_by_class(tmp_path):
@@ -138,7 +139,7 @@ def test_folders_are_compared_by_file_and_class_by_class(tmp_path):
     cfg.val_dataloader.dataset = cfg.train_dataloader.dataset
     found = findings(tmp_path, runs.config_file(tmp_path / 'c.py', cfg))
     assert levels(found, 'WARN', 'FAIL', 'SKIP') == {'shared images'}
-    assert found['shared images'][0]['found'].startswith('24 of 24 images of validation are trained on as well: /')
+    assert found['shared images'][0]['found'].startswith('24 of 24 validation images are also in the training set: /')
 
 
 def test_a_data_set_of_ones_own_takes_its_step_all_the_same(tmp_path):
@@ -148,7 +149,7 @@ def test_a_data_set_of_ones_own_takes_its_step_all_the_same(tmp_path):
     found = findings(tmp_path, runs.config_file(tmp_path / 'c.py', cfg))
     assert levels(found, 'FAIL') == set()
     assert levels(found, 'SKIP') == {'shared images', 'pixels'}
-    assert 'OwnImages is no LabelledImages' in found['images'][0]['found']
+    assert 'OwnImages is not a LabelledImages' in found['images'][0]['found']
     assert found['step'][0]['level'] == 'OK'
 
 
@@ -166,11 +167,11 @@ def test_a_teacher_that_only_guesses_is_told_from_one_that_knows(teacher):
     logits = model.links[0].answer(model.data_preprocessor(batch, False)['inputs'], ('logits',)).logits
     batch['labels'] = logits.argmax(1)
     (finding,) = teachers.check_answers(model, batch)
-    assert (finding.level, 'gives 64 of 64 training images their class' in finding.found) == ('OK', True)
+    assert (finding.level, 'classifies 64 of 64 training images correctly' in finding.found) == ('OK', True)
     batch['labels'] = (batch['labels'] + 1) % 4
     (finding,) = teachers.check_answers(model, batch)
     assert (finding.level, 'model.teacher.classes' in finding.change) == ('WARN', True)
-    assert 'gives 0 of 64 training images their class, and a guess would give it to 16.0 of them' in finding.found
+    assert 'classifies 0 of 64 training images correctly, and guessing would get 16.0 right' in finding.found
 
 
 @MODELS.register_module()
