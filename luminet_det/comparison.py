@@ -113,7 +113,7 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
         ],
     ]
     unit = f'{metric} x 100' if scale == POINTS else metric
-    head = ['', 'seeds', f'{unit}, last', 'best', 'to the student alone', 'gap closed']
+    head = ['', 'seeds', f'{unit}, last', 'best', 'vs student alone', 'gap closed']
     told = [verdict([taught[seed] - alone[seed] for seed in common]), *_other_images(runs)]
     return '\n\n'.join([table(head, rows), *told])
 

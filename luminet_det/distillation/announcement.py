@@ -29,6 +29,6 @@ def announcement(teachers: Sequence[Teacher], links: Sequence, terms: Iterable[t
     for name, term in terms:
         learned = sum(p.numel() for p in term.loss.parameters())
         kept = sum(b.numel() for b in term.loss.buffers())
-        own = f', {learned:,} parameters of its own' * bool(learned) + f', {kept:,} numbers kept' * bool(kept)
+        own = f', {learned:,} additional parameters' * bool(learned) + f', {kept:,} numbers stored' * bool(kept)
         lines.append(f'  term     loss_{name}: {term}{own}')
     return '\n'.join(lines)

@@ -146,7 +146,7 @@ def test_it_moves_with_the_student(detector):
 def test_the_announcement_counts_its_parameters(detector):
     detector.start()
     told = announcement(detector.teachers, detector.links, detector._named_terms())
-    assert f'{5 * (16 * 24 + 24):,} parameters of its own' in told
+    assert f'{5 * (16 * 24 + 24):,} additional parameters' in told
 
 
 def test_an_ensemble_cannot_be_bridged(wide_teacher):

@@ -40,7 +40,7 @@ def test_the_table_has_the_paired_difference_and_how_much_of_the_gap_is_closed(w
     taught = [work(f'taught{seed}', seed, ap, **teacher) for seed, ap in ((2, 0.32), (0, 0.31), (1, 0.39))]
     text = compare(plain, taught)
     assert cells(text) == [
-        ['', 'seeds', f'{AP} x 100, last', 'best', 'to the student alone', 'gap closed'],
+        ['', 'seeds', f'{AP} x 100, last', 'best', 'vs student alone', 'gap closed'],
         ['teacher', '', '48.00', '', '', ''],
         ['student alone', '3', '24.00 ± 5.29', '25.00 ± 5.29', '', ''],
         ['distilled', '3', '34.00 ± 4.36', '35.00 ± 4.36', '+10.00 (+7.52 to +12.48)', '42%'],
