@@ -29,8 +29,8 @@ def _digits() -> list[str]:
 def _photographs() -> list[list[str]]:
     recipe, rows = study.RECIPES['finetune'], []
     titles = {
-        '': f"[photographs]({PHOTOGRAPHS}), 4 epochs from ImageNet's weights",
-        'second-teacher': 'the same by another teacher, FGFI on standardised maps',
+        '': f'[photographs]({PHOTOGRAPHS}), 4 epochs from ImageNet weights',
+        'second-teacher': 'photographs, second teacher; FGFI on standardised maps',
     }
     found = table.runs(recipe)
     for series, title in titles.items():

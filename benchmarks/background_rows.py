@@ -44,8 +44,8 @@ def by_rows() -> str:
         lines.append([f'{rows}, weight {weight}', counted(kd), counted(luminet), difference(luminet, kd)])
     gains = [difference(settings[method, 'all'], settings[method, 'foreground']) for method in METHODS]
     leads = [lead(settings['luminet', rows], settings['kd', rows]) for rows in ('all', 'foreground')]
-    lines.append(['all less foreground', *gains, paired_difference(*leads)])
-    return table(['rows', *METHODS.values(), 'LumiNet to KD'], lines)
+    lines.append(['all minus foreground', *gains, paired_difference(*leads)])
+    return table(['rows', *METHODS.values(), 'LumiNet vs KD'], lines)
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ def classifiers() -> str:
     for run in runs:
         measured.setdefault(run.name.method, []).append(run.accuracy('last'))
     header = ['published top-1, resnet8x4 ← resnet32x4', 'measured top-1, short protocol, resnet20 ← resnet56']
-    header.append('measured top-1, the shoot-out, resnet8 ← resnet20')
+    header.append('measured top-1, shoot-out, resnet8 ← resnet20')
     cost = costs('classifiers')
     cells = {
         name: [published.get(_row(method), '-'), spread(measured.get(name, [])), SHOOTOUT.score(name)]
@@ -33,7 +33,7 @@ def classifiers() -> str:
 def detectors() -> str:
     """The table of detectors: the published R18 <- R101 on COCO, and the shoot-out on the quickstart's digits."""
     published = {row.method: str(row.figures[0]) for row in coco.AP}
-    header = ['published AP, COCO, R18 ← R101', f"measured AP, the quickstart's digits, {said(DETECTORS.seeds())}"]
+    header = ['published AP, COCO, R18 ← R101', f'measured AP, quickstart digits, {said(DETECTORS.seeds())}']
     cells = {name: [published.get(_row(method), '-'), DETECTORS.score(name)] for name, method in DETECTION.items()}
     return _table(DETECTION, costs('detectors'), header, cells, with_published=False)
 
@@ -47,8 +47,8 @@ def order_of_steps(cost: Mapping) -> str:
     slower = _titles(name for name in found if medians[name] > allowed(name)[1])
     faster = _titles(name for name in found if medians[name] < allowed(name)[0])
     return (
-        f'Steps in the published order: {published}. Here: {ours} (≈: their quartiles overlap). Slower relative to KD '
-        f'than published, half a millisecond either way allowed for: {slower}; faster: {faster}.'
+        f'Published order of step times: {published}. Here: {ours} (≈: quartiles overlap). Slower relative to KD '
+        f'than published, allowing for half a millisecond either way: {slower}. Faster: {faster}.'
     )
 
 
@@ -71,8 +71,8 @@ def _titles(names: Iterable[str]) -> str:
 
 
 def _table(methods: Mapping, cost: dict, header: list[str], cells: dict, with_published: bool) -> str:
-    columns = ['method', 'taps', 'parameters of its own', 'step / KD']
-    columns += ['published step / KD'] * with_published + ['memory / KD', *header, 'choose it when']
+    columns = ['method', 'taps', 'additional parameters', 'step / KD']
+    columns += ['published step / KD'] * with_published + ['memory / KD', *header, 'when to choose it']
     lines = [f'| {" | ".join(columns)} |', f'|---|---|{"---:|" * (len(columns) - 3)}---|']
     for name, method in methods.items():
         row = [f'[{method.title}]({method.page})', method.taps, *_costs(cost.get(name))]
@@ -87,7 +87,7 @@ def _costs(found: dict | None) -> list[str]:
         return [NOT_RUN] * 3
     low, high = found['over_kd']['quartiles']
     time = f'{found["over_kd"]["median"]:.2f} ({low:.2f} to {high:.2f})'
-    own = f'{found["parameters"]:,}' + (f' and {found["remembered"]:,} kept' if found['remembered'] else '')
+    own = f'{found["parameters"]:,}' + (f' and {found["remembered"]:,} stored' if found['remembered'] else '')
     return [own, time, f'{found["memory_over_kd"]:.2f}']
 
 

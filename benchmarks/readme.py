@@ -44,7 +44,7 @@ STUDENTS = dict(
     mask='Mask R-CNN',
     cascade='Cascade R-CNN',
     retinanet='RetinaNet',
-    stock_retinanet='RetinaNet as mmdet has it, R18 ← R50, 2 images of 256 px',
+    stock_retinanet="mmdet's stock RetinaNet, R18 ← R50, 2 images of 256 px",
 )
 IN_SHORT = ('kd', 'dkd', 'lskd', 'luminet', 'fgfi', 'fgfi_luminet')  # README's: those with five seeds
 OTHER_WAYS = dict(
@@ -52,7 +52,7 @@ OTHER_WAYS = dict(
 )
 
 CLASSIFIER_ROWS = {
-    'default': 'as the config stands',
+    'default': 'the config unchanged',
     'contiguous': '`channels_last=False`',
     'loader processes': '`device_resident=False`, two loader processes',
     'norms kept': '`teacher=dict(..., fuse_conv_bn=False)`',
@@ -70,13 +70,13 @@ CLASSIFIER_ROWS = {
 # By file, on what it was measured.
 MODES = {
     'step_cost': 'a CPU with bf16 instructions',
-    'step_cost_no_bf16': 'a CPU without them',
+    'step_cost_no_bf16': 'a CPU without bf16 instructions',
 }
 # Here too; a GPU's file says it itself.
 SPEED = {
     'classification_speed_threads2': 'a CPU without bf16 instructions, both cores for torch',
-    'classification_speed': 'the same, one thread',
-    'classification_speed_bf16': 'a CPU with them, one thread, norms kept',
+    'classification_speed': 'a CPU without bf16 instructions, one thread',
+    'classification_speed_bf16': 'a CPU with bf16 instructions, one thread, norms not folded',
     'classification_speed_cuda': None,
 }
 
@@ -136,7 +136,7 @@ def modes() -> str:
     found = [_result(name)['threads']['1']['modes'] for name in MODES]
     names = dict.fromkeys(name for modes in reversed(found) for name in modes)
     lines = [
-        f'| to the same step without it: time, 1 thread | {" | ".join(MODES.values())} | peak memory |',
+        f'| time relative to the same step without it, 1 thread | {" | ".join(MODES.values())} | peak memory |',
         f'|---|{"---:|" * (len(MODES) + 1)}',
     ]
     for name in names:
@@ -168,8 +168,8 @@ def classification_speed() -> str:
     steps = {
         'LumiNet / KD': ratios('step', 'luminet_over_kd'),
         "LumiNet / (plain step + teacher's forward)": ratios('step', 'luminet_over_student_and_teacher'),
-        "the teacher's forward / with its norms kept": ratios('step', 'fused_over_kept_norms'),
-        "the Runner's step / the bare one": ratios('runner', 'over_step'),
+        "the teacher's forward / without folded norms": ratios('step', 'fused_over_kept_norms'),
+        "the Runner's step / a bare step": ratios('runner', 'over_step'),
     }
     speed = lines('a LumiNet epoch', 'images per second / the plain loop', ways)
     return '\n'.join([*speed, '', *lines('a step', 'ratio', steps)])
@@ -181,7 +181,7 @@ def cifar100_short() -> str:
     for run in runs:
         last.setdefault((run.name.student, run.name.method), {})[run['seed']] = run.accuracy('last')
     alone = last['resnet20', 'plain']
-    lines = ['| top-1 after the last epoch | mean ± sd | to the student alone, by seed | to KD, by seed |']
+    lines = ['| top-1 after the last epoch | mean ± sd | vs student alone, by seed | vs KD, by seed |']
     lines += ['|---|---:|---:|---:|', f'| teacher, ResNet-56 | {spread([*last["resnet56", "plain"].values()])} | | |']
     for method, title in METHODS.items():
         found = last['resnet20', method]
@@ -242,7 +242,7 @@ TABLES = {
     'roi study foreground': roi_study.foreground,
     'shootout': DETECTORS.results,
     'shootout search': DETECTORS.search,
-    'shootout in short': partial(DETECTORS.results, *IN_SHORT, without=('weight times', 'to LumiNet')),
+    'shootout in short': partial(DETECTORS.results, *IN_SHORT, without=('weight factor', 'vs LumiNet')),
     'classifier shootout': CLASSIFIERS.results,
     'classifier shootout search': CLASSIFIERS.search,
 }

@@ -31,7 +31,7 @@ def filled(text: str) -> str:
 
 
 def axes(result: dict) -> str:
-    names = dict(images='images a step', rois='RoIs an image')
+    names = dict(images='images per step', rois='RoIs per image')
     rows = [
         (
             f'{names[axis]}: {point[axis]}',
@@ -57,7 +57,14 @@ def classes(result: dict) -> str:
         for point in result['classes']
     ]
     return _table(
-        ('classes', 'rows x classes', 'step / 80 classes', 'LumiNetLoss / step', 'its peak / (rows x classes)'), rows
+        (
+            'classes',
+            'rows x classes',
+            'step / 80 classes',
+            'LumiNetLoss / step',
+            'LumiNetLoss peak memory / (rows x classes)',
+        ),
+        rows,
     )
 
 
@@ -73,7 +80,7 @@ def small_batches(result: dict) -> str:
     rows = [
         (point['rows'], f'{100 * point["deviation_error"]:.0f}%', point['cosine']) for point in result['small_batches']
     ]
-    return _table(('rows', 'error of a deviation', 'cosine of the gradient to that of 4,096 rows'), rows)
+    return _table(('rows', 'error of a standard deviation', 'cosine between the gradient and that of 4,096 rows'), rows)
 
 
 def flops(result: dict) -> str:
@@ -85,7 +92,7 @@ def flops(result: dict) -> str:
         ('teacher, forward', f'{coco["teacher_forward"] / 1e9:.0f}'),
         ('distilling / plain', f'{(plain + coco["teacher_forward"]) / plain:.2f}'),
     ]
-    return _table(('GFLOP an image', ''), rows)
+    return _table(('GFLOP per image', ''), rows)
 
 
 def cost(result: dict) -> str:
@@ -96,7 +103,7 @@ def cost(result: dict) -> str:
         (gpu, peak, *(f'{total / (peak * 1e12 * part) / 3600:.0f}' for part in UTILISATIONS))
         for gpu, peak in TERAFLOPS.items()
     ]
-    return _table(('GPU', 'peak, TFLOP/s', *(f'hours at {100 * part:.0f}% of it' for part in UTILISATIONS)), rows)
+    return _table(('GPU', 'peak, TFLOP/s', *(f'hours at {100 * part:.0f}% of peak' for part in UTILISATIONS)), rows)
 
 
 def weights(result: dict) -> str:

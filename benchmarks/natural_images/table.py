@@ -19,7 +19,7 @@ TITLES = dict(
     reviewkd='ReviewKD',
     reviewkd_luminet='ReviewKD + LumiNet',
     fgfi_luminet='FGFI + LumiNet',
-    fgfi_standardized_luminet='FGFI, standardised, + LumiNet',
+    fgfi_standardized_luminet='standardised FGFI + LumiNet',
 )
 
 
@@ -36,14 +36,14 @@ def from_scratch() -> str:
 def natural_images(recipe: Recipe) -> str:
     """Means over seeds after the last epoch, and by seed the difference to the student alone."""
     if not (lengths := runs(recipe)):
-        return f'Nothing has been trained. All of it: `{recipe.command}`, again until it ends.'
+        return f'Nothing has been trained yet. To train everything, repeat `{recipe.command}` until it finishes.'
     parts = [_table(recipe, *which, lengths[which]) for which in sorted(lengths)]
     missing = [
         _command(recipe, epochs)
         for (epochs, series), found in lengths.items()
         if not series and not found.keys() >= TITLES.keys()
     ]
-    parts += [f'What was not run: `{command}`, again until it ends.' for command in missing]
+    parts += [f'To run what is missing, repeat `{command}` until it finishes.' for command in missing]
     return '\n\n'.join(parts)
 
 
@@ -70,8 +70,14 @@ def ap(run: dict) -> float:
 
 def _table(recipe: Recipe, epochs: int, series: str, found: Mapping[str, Mapping[int, dict]]) -> str:
     teacher_title, student_title = recipe.titles
-    head = [f'{epochs} epochs' + (f', {series}' if series else ''), 'AP', 'AP50', 'AP75', 'AP, difficult boxes ignored']
-    head += [f'AP to {student_title} alone, by seed', 'to KD, by seed', 'gap closed']
+    head = [
+        f'{epochs} epochs' + (f', {series.replace("-", " ")}' if series else ''),
+        'AP',
+        'AP50',
+        'AP75',
+        'AP, difficult boxes ignored',
+    ]
+    head += [f'AP vs {student_title} alone, by seed', 'vs KD, by seed', 'gap closed']
     rows = []
     for method, title in TITLES.items():
         of_seed = found.get(method, {})

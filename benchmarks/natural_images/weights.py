@@ -1,4 +1,4 @@
-"""What FGFI's weight is worth beside LumiNet on the quickstart's digits, on maps as they are and standardised."""
+"""What FGFI's weight is worth beside LumiNet on the quickstart's digits, on raw maps and on standardised ones."""
 
 import json
 
@@ -8,7 +8,7 @@ from luminet_det.published.spread import paired_difference, spread
 
 WEIGHT = 'model.distill.0.loss.loss_weight'
 CHOSEN_BY = 0  # the seed of the weights
-SWEEPS = dict(as_they_are='as they are', standardized='standardised')
+SWEEPS = dict(as_they_are='raw', standardized='standardised')
 
 
 def weights() -> str:
@@ -31,7 +31,7 @@ def seeds() -> str:
         for name in SWEEPS
     }
     own = runs['standardized']
-    head = ["teacher's maps", *(f'seed {seed}' for seed in sorted(own)), 'mean', 'standardised to these, by seed']
+    head = ["teacher's maps", *(f'seed {seed}' for seed in sorted(own)), 'mean', 'standardised minus raw, by seed']
     rows = []
     for name, of_seed in runs.items():
         values = [of_seed[seed] for seed in sorted(own)]

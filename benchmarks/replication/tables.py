@@ -28,4 +28,4 @@ def _compared(methods: tuple[str, ...], others: tuple[str, ...]) -> str:
         cells += [''] * (len(others) - len(cells))
         closed = gap_closed(setting, settings['plain']) if method != 'plain' else ''
         lines.append([TITLES[method], str(len(values(setting))), spread_of(setting), *cells, closed])
-    return table(['', 'seeds', 'AP', *(f'to {TITLES[other]}' for other in others), 'gap closed'], lines)
+    return table(['', 'seeds', 'AP', *(f'vs {TITLES[other]}' for other in others), 'gap closed'], lines)

@@ -61,7 +61,7 @@ def question(name: str) -> str:
         against = difference(setting, base) if setting != base else ''
         closed = gap_closed(setting, plain) if setting != plain else ''
         lines.append([said(setting), str(len(values(setting))), spread_of(setting), against, closed])
-    return table(['', 'seeds', 'AP', 'to LumiNet, tau 1, weight 4', 'gap closed'], lines)
+    return table(['', 'seeds', 'AP', 'vs LumiNet, tau 1, weight 4', 'gap closed'], lines)
 
 
 def parts() -> str:
@@ -80,17 +80,17 @@ def parts() -> str:
         ]
         for setting in steps
     ]
-    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'to `scale`', 'gap closed'], lines)
+    return table(['', 'seeds', 'AP', 'vs student alone', 'vs KD', 'vs `scale`', 'gap closed'], lines)
 
 
 def gradients() -> str:
     """Where the gradients by the logits are."""
     columns = {
-        'share_foreground_rows': 'rows of the foreground',
-        'share_foreground': 'of the gradient on them',
+        'share_foreground_rows': 'foreground rows',
+        'share_foreground': 'gradient on foreground rows',
         'share_rows': 'effective rows',
         'share_offset': 'offset',
-        'share_offset_of_labels': 'offset of cross-entropy',
+        'share_offset_of_labels': 'offset, cross-entropy',
     }
     lines = []
     for setting, title in zip(WATCHED, (KD, BASE, KD_FOREGROUND, FOREGROUND), strict=True):
@@ -106,8 +106,8 @@ def foreground() -> str:
         cells = [counted(kd), counted(base), difference(base, kd)]
         lines.append([kd.term.get('rois', 'all'), *cells])
         leads.append(lead(base, kd))
-    lines.append(['all less foreground', '', '', paired_difference(*leads)])
-    return table(['rows', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
+    lines.append(['all minus foreground', '', '', paired_difference(*leads)])
+    return table(['rows', 'KD', 'LumiNet', 'LumiNet vs KD'], lines)
 
 
 def rows() -> str:
@@ -142,7 +142,7 @@ def tries() -> str:
             text = f'{values(setting, split=TUNE)[SEARCHED]:.1f}' if has_run(setting) else NOT_RUN
             cells.append(f'**{text}**' if setting == best[method] else text)
         lines.append([TITLES[method], str(tau), *cells])
-    return table(['AP to choose by', 'tau', *(f'{rows}, weight {weight:g}' for rows, weight in columns)], lines)
+    return table(['AP on the tuning set', 'tau', *(f'{rows}, weight {weight:g}' for rows, weight in columns)], lines)
 
 
 def place(setting: Setting) -> tuple[int, str, float]:
@@ -170,7 +170,7 @@ def methods() -> str:
                 gap_closed(setting, PLAIN, fresh=True),
             ]
         )
-    return table(['', 'seeds', 'AP', 'to the student alone', 'to KD', 'gap closed'], lines)
+    return table(['', 'seeds', 'AP', 'vs student alone', 'vs KD', 'gap closed'], lines)
 
 
 def beside_ap() -> str:
@@ -194,8 +194,8 @@ def beside_ap_compared() -> str:
     for setting in chosen.values():
         cells = [difference(setting, other, of, fresh=True) if setting != other else '' for of, other in compared]
         lines.append([said(setting), *cells])
-    names = {PLAIN: 'the student alone', kd: 'KD'}
-    return table(['', *(f'{metric} to {names[other]}' for metric, other in compared)], lines)
+    names = {PLAIN: 'student alone', kd: 'KD'}
+    return table(['', *(f'{metric} vs {names[other]}' for metric, other in compared)], lines)
 
 
 def few() -> str:
@@ -211,7 +211,7 @@ def few() -> str:
                 *(difference(setting, QUESTIONS['few'][0], of) for of in (_of_few, _of_others)),
             ]
         )
-    header = ['', 'seeds', 'AP of 7, 8, 9', 'AP of the others', '7, 8, 9 to the student alone', 'others to it']
+    header = ['', 'seeds', 'AP of 7, 8, 9', 'AP of the others', '7, 8, 9 vs student alone', 'others vs student alone']
     return table(header, lines)
 
 
@@ -221,7 +221,7 @@ def batches() -> str:
     for batch in (2, 4, 8, 16):
         of = [replace(setting, batch=batch) for setting in (PLAIN, KD, BASE)]
         lines.append([str(batch), *(counted(setting) for setting in of), difference(of[2], of[1])])
-    return table(['images in a step', 'student alone', 'KD', 'LumiNet', 'LumiNet to KD'], lines)
+    return table(['images per step', 'student alone', 'KD', 'LumiNet', 'LumiNet vs KD'], lines)
 
 
 def lengths() -> str:
@@ -232,7 +232,7 @@ def lengths() -> str:
         cells = [counted(setting), counted(longer), *([difference(longer, plain)] if setting != PLAIN else [''])]
         lines.append([said(setting), *cells, difference(longer, kd) if setting not in (PLAIN, KD_FOREGROUND) else ''])
     steps = [f'{STEPS * length} steps' for length in (1, LONGER)]
-    return table(['', *steps, 'then to the student alone', 'then to KD'], lines)
+    return table(['', *steps, f'{steps[1]}: vs student alone', f'{steps[1]}: vs KD'], lines)
 
 
 def lengths_calibration() -> str:
@@ -245,7 +245,8 @@ def lengths_calibration() -> str:
         cells += [difference(longer, other, of) if longer not in (plain, other) else '' for other in (plain, kd)]
         lines.append([said(setting), *cells])
     steps = [f'{of}, {STEPS * length} steps' for length in (1, LONGER)]
-    return table(['', *steps, 'then D-ECE', f'then {of} to the student alone', 'to KD'], lines)
+    longest = f'{STEPS * LONGER} steps'
+    return table(['', *steps, f'D-ECE, {longest}', f'{of}, {longest}: vs student alone', 'vs KD'], lines)
 
 
 def teachers() -> str:
@@ -258,8 +259,8 @@ def teachers() -> str:
         to_kd = difference(better, kd) if setting != KD_FOREGROUND else ''
         cells = [counted(usual) if values(usual) else '', counted(better), by_teacher, difference(better, plain), to_kd]
         lines.append([said(setting), *cells, gap_closed(better, plain)])
-    header = ['', *(f'taught by {STEPS * length} steps' for length in (1, LONGER)), 'the second to the first']
-    shown = table([*header, 'to the student alone', 'to KD', 'gap closed'], lines)
+    header = ['', *(f'teacher of {STEPS * length} steps' for length in (1, LONGER)), 'second minus first']
+    shown = table([*header, 'vs student alone', 'vs KD', 'gap closed'], lines)
     taught = [[replace(of, length=LONGER, teacher_length=n) for of in BY_A_BETTER_TEACHER] for n in (1, LONGER)]
     scores = [teachers_of(*settings) for settings in taught]
     return f'{shown}\n\nStudent alone: {counted(plain)}. Teachers: {" and ".join(scores)}.'

@@ -68,9 +68,9 @@ class Shootout:
                 self.price(name),
             ]
             lines.append((fmean(common) if common else 0, [title, *cells]))
-        to = ['to its student alone', *(f'to {self.titles[reference]}' for reference in REFERENCES)]
+        to = ['vs its student alone', *(f'vs {self.titles[reference]}' for reference in REFERENCES)]
         columns = [self.scored, f'{self.scored}, {said(seeds)}'] if uneven else [self.scored]
-        header = ['', 'weight times', 'seeds', *columns, *to, 'gap closed', 'step / KD']
+        header = ['', 'weight factor', 'seeds', *columns, *to, 'gap closed', 'step / KD']
         if unknown := set(without) - set(header):
             raise ValueError(f'no column {sorted(unknown)[0]!r}; there are {", ".join(header[1:])}')
         shown = [column not in without for column in header]
@@ -93,8 +93,8 @@ class Shootout:
                 text = f'{values(setting, split=TUNE)[SEARCHED]:.1f}' if has_run(setting) else NOT_RUN
                 cells[self.tries(name).index(setting)] = f'**{text}**' if setting == self.best(name) else text
             lines.append([title, *cells.values()])
-        header = [f'weight times {FACTORS[place]:g}' for place in columns]
-        return table([f'{self.scored} to choose by', *header], lines)
+        header = [f'weight factor {FACTORS[place]:g}' for place in columns]
+        return table([f'{self.scored} on the tuning set', *header], lines)
 
     def searched(self, name: str) -> tuple[list[Setting], list[Setting]]:
         """A method's tries, and which have still to run.

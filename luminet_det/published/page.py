@@ -23,26 +23,30 @@ from luminet_det.published.short_tables import short_tables
 
 COMMAND = 'python tools/results.py --write'
 MARKS = """\
-Top-1 accuracy in percent. Published / measured; "not run" has its command below, "no config" has none here. The
-literature quotes the best epoch on the test set, so that is what stands beside it here; the last epoch is given too.
-Measured: mean ± sample sd over n seeds.
+Top-1 accuracy in percent, published / measured. For "not run" the command is below; "no config" means that there is
+none here. The literature quotes the best epoch on the test set, so the best epoch is shown next to it; the last epoch
+is given too. Measured: mean ± sample sd over n seeds.
 
-Marks of published numbers: none, read in the source named; [R], recalled and to be checked before it is quoted; [I],
-the number is in the source, its column is our reading; ?, there is a number in the source, and it could not be read;
--, nothing published."""
+Marks of published numbers:
+
+- none: read in the source named.
+- [R]: recalled, to be checked before it is quoted.
+- [I]: the number is in the source, its column is our reading.
+- `?`: there is a number in the source, but it could not be read.
+- `-`: nothing published."""
 TRANSFER_COMMAND = (
     'python tools/linear_probe.py CONFIG CHECKPOINT --data tiny-imagenet --out benchmarks/results/transfer/<name>.json'
 )
 TRANSFER_COUNTS = """\
 Measured, from the files in `../transfer`: top-1, mean ± sample sd over the seeds of the linear layer, or over the means
-of n networks where more than one was probed. A probe counts here if its config is in configs/cifar100, and it had all
-images, at 32 pixels, no option of its own and the usual settings of the tool; what training its weights had is not in
-its file."""
+of n networks if more than one was probed. A probe counts here if its config is in configs/cifar100, and it used all
+images, at 32 pixels, with no additional options and the tool's default settings. How its weights were trained is not
+recorded in its file."""
 
 ABLATIONS = """\
-The paper does not say of which pair its figures 4b and 4c are; the settings of this one are published. A run counts if
-it differs from those of table 1 in nothing but the batch size (the learning rate stays), or in nothing but tau and an
-alpha of 8.25 times that. Why, and how the ensemble is made: configs/cifar100/ablations."""
+The paper does not say which pair its figures 4b and 4c are for; the settings of this one are published. A run counts if
+it differs from those of table 1 only in the batch size (the learning rate stays), or only in tau and an alpha of 8.25
+times tau. configs/cifar100/ablations says why, and how the ensemble is made."""
 
 
 def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
@@ -67,25 +71,26 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
         accuracies(cifar, cifar100.OTHER_ARCHITECTURE),
         "## CIFAR-100, pairs beyond the paper's",
         accuracies(cifar, cifar100.BEYOND_THE_PAPER),
-        'A run counts here if its config is in configs/cifar100, and it had all 50,000 training images, 240 epochs, '
-        'batches of 64 and no option of its own.',
+        'A run counts here if its config is in configs/cifar100, and it used all 50,000 training images, 240 epochs, '
+        'batches of 64 and no additional options.',
         'Where the published numbers were read:',
         sources(cifar100.TOP1),
         '## The rows that have configs',
         rows_of_our_own(cifar),
         '## The other methods that have configs',
-        'Their configs have a folder each. Those of MLLD count with the epochs of their settings, up to 960.',
+        'Each has its own folder of configs. Those of MLLD count with the epochs of their settings, up to 960.',
         rows_of_other_methods(cifar),
         '## Teacher assistants (TAKD)',
-        'A command trains teacher, assistant and student one after another; the papers tell neither their '
-        'assistants nor their settings, so those in configs/cifar100/takd are our choice.',
+        'One command trains teacher, assistant and student in turn. The papers state neither their assistants nor '
+        'their settings, so those in configs/cifar100/takd are our choice.',
         chains(cifar),
         '## CIFAR-100 with strong augmentation (table 5)',
-        'The paper names AutoAugment and says neither whether an image gives one view or two nor for how many epochs. '
-        "MLLD's code has RandAugment and Cutout in a second view.",
+        'The paper names AutoAugment, but says neither whether it uses one view or two nor for how many epochs. '
+        "MLLD's code applies RandAugment and Cutout in a second view.",
         strong_augmentation(cifar),
         '## Vision transformer (table 6)',
-        'The settings behind the published row are not published. A run counts with all images and 240 epochs or more.',
+        'The settings behind the published row are not published. A run counts if it used all images and 240 epochs or '
+        'more.',
         vit(cifar),
         f'Published: {_source(cifar100.VIT)}.',
         '## Linear probe on other data (figure 4a)',
@@ -106,7 +111,7 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
         ensemble(cifar),
         f'Published: {_source(cifar100.ENSEMBLE)}.',
         '## ImageNet (table 2)',
-        'A run counts with all images and 100 epochs.',
+        'A run counts if it used all images and 100 epochs.',
         f'### {resnet}',
         imagenet_pair(image, resnet),
         sources(rows18),
@@ -121,9 +126,9 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
     if short := short_tables(runs):
         parts += [
             '## Short protocols',
-            'Runs that stand beside no published number: fewer images or epochs, options of their own, other pairs. '
-            '"to plain" is the mean difference to the plain student of the same seed, from three seeds on with its '
-            '95% interval (t).',
+            'Runs without a published counterpart: fewer images or epochs, additional options, other pairs. "vs plain" '
+            'is the mean difference from the plain student of the same seed, with its 95% interval (t) from three '
+            'seeds on.',
             short,
         ]
     return '\n\n'.join(parts) + '\n'

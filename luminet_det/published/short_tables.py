@@ -116,7 +116,7 @@ def _order(item: tuple[str, list[Run]]) -> tuple[int, str]:
 
 def _table(groups: Mapping[str, list[Run]], plain: Sequence[Run]) -> str:
     kinds = [kind for kind in KINDS if any(run.accuracy(kind) is not None for of in groups.values() for run in of)]
-    head = ['', 'n', *(title for kind in kinds for title in (KINDS[kind], 'to plain')), 'selected on']
+    head = ['', 'n', *(title for kind in kinds for title in (KINDS[kind], 'vs plain')), 'selected on']
     lines = []
     for row, group in groups.items():
         cells = []

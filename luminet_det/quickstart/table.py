@@ -39,7 +39,7 @@ def format_table(runs: dict[str, list[dict]]) -> str:
             )
         )
     seeds = len(runs['student'])
-    note = f'Validation AP, one teacher, {seeds} {"seed" if seeds == 1 else "seeds"} a student'
+    note = f'Validation AP, one teacher, {seeds} {"seed" if seeds == 1 else "seeds"} per student'
     note += '.' if seeds == 1 else ' (mean ± sample sd).'
     return '\n'.join([table(HEADER, rows), '', note, verdict(runs)])
 

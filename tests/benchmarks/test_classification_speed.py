@@ -222,8 +222,8 @@ def test_a_gpu_has_a_column_of_its_own(tmp_path, monkeypatch):
         f'images per second / the plain loop: {readme.SPEED["classification_speed"]}',
         'NVIDIA H200, resnet8x4 ← resnet32x4 |',
     ]
-    assert rows[1] == '| as the config stands | 1.50 (1.50 to 1.50) | 3.00 (3.00 to 3.00) |'
+    assert rows[1] == '| the config unchanged | 1.50 (1.50 to 1.50) | 3.00 (3.00 to 3.00) |'
     assert rows[2].endswith('`--amp` | - | 9.00 (9.00 to 9.00) |')
     assert rows[3] == ''
-    assert rows[-1] == "| the Runner's step / the bare one | 1.20 (1.10 to 1.30) | 1.20 (1.10 to 1.30) |"
+    assert rows[-1] == "| the Runner's step / a bare step | 1.20 (1.10 to 1.30) | 1.20 (1.10 to 1.30) |"
     assert len(rows) == 7

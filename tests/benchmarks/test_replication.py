@@ -29,6 +29,6 @@ def test_a_kept_result_is_of_what_the_study_chose(path):
 def test_each_is_compared_with_those_before_it():
     header, _, *lines = tables.of_all().splitlines()
     rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
-    assert header.count(' to ') == 4
+    assert header.count(' vs ') == 4
     for place, cells in enumerate(rows):
         assert [bool(cell) for cell in cells[3:7]] == [i < place for i in range(4)]

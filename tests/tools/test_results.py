@@ -271,7 +271,7 @@ def test_short_runs_are_grouped_by_protocol_and_compared_by_seed(folder, capsys)
     write(folder, 'resnet56', 60.0, 59.0, **SHORT)
     text = page(folder, capsys)
     table = rows(text, 'resnet20 ← resnet56: CIFAR-100, configs/cifar100, 10,000 images, 48 epochs, batch 64')
-    assert table[''] == ['n', 'last epoch', 'to plain', 'best epoch', 'to plain', 'selected on']
+    assert table[''] == ['n', 'last epoch', 'vs plain', 'best epoch', 'vs plain', 'selected on']
     assert table['teacher'] == ['1', '59.00', '-', '60.00', '-', 'test set']
     assert table['plain'] == ['3', '55.00 ± 1.00', '-', '56.00 ± 1.00', '-', 'test set']
     # Differences 1, 2, 3: mean 2, half width 4.3027 / sqrt(3).
