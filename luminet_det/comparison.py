@@ -14,7 +14,8 @@ from luminet_det.published.markdown import table
 from luminet_det.published.spread import FEWEST, gap_closed, interval, paired_difference, spread
 from luminet_det.sweep.point import RESULT, validations
 
-POINTS = 100  # AP is logged as a fraction
+POINTS = 100
+FRACTIONS, PERCENT = ('coco/', 'pascal_voc/'), 'accuracy/'  # how metrics are logged
 IMAGES = ('dataset', 'train_images', 'selected_on')  # of a result
 
 
@@ -82,7 +83,7 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
     runs = {'student alone': [*map(Trained.read, plain)], 'distilled': [*map(Trained.read, distilled)]}
     metric = _common_metric(runs, metric)
     every = [run for found in runs.values() for run in found]
-    scale = POINTS if all(abs(_score(run.last, metric)) <= 1 for run in every) else 1
+    scale = POINTS if _is_fraction(metric, [_score(run.last, metric) for run in every]) else 1
     last, best = (
         {name: {run.seed: scale * _score(getattr(run, which), metric) for run in found} for name, found in runs.items()}
         for which in ('last', 'best')
@@ -143,6 +144,13 @@ def _common_metric(runs: Mapping[str, Sequence[Trained]], metric: str | None) ->
         if metric not in run.last and not (metric in measured and _detected_nothing(run.last)):
             raise ValueError(f'{run.folder} has no {metric}; there are: {", ".join(run.last)}.')
     return metric
+
+
+def _is_fraction(metric: str, scores: Sequence[float]) -> bool:
+    """Whether a metric is 1 at most; of one that is not known by its name the scores tell."""
+    if metric.startswith(FRACTIONS):
+        return True
+    return not metric.startswith(PERCENT) and all(abs(score) <= 1 for score in scores)
 
 
 def _detected_nothing(scores: Mapping[str, float]) -> bool:

@@ -131,6 +131,21 @@ def test_a_classifier_is_compared_on_the_test_set_in_its_own_units(work):
     assert cells(compare(folders[:1], folders[:1]))[2][:4] == ['student alone', '1', '42.00', '43.00']
 
 
+@pytest.mark.parametrize(
+    ('metric', 'scores', 'shown'),
+    [
+        ('accuracy/top1', (0.7, 0.9), ['0.70', '0.90']),
+        ('coco/bbox_mAP', (0.7, 0.9), ['70.00', '90.00']),
+        ('pascal_voc/mAP', (0.7, 0.9), ['70.00', '90.00']),
+        ('other/score', (0.7, 0.9), ['70.00', '90.00']),
+        ('other/score', (0.7, 9.0), ['0.70', '9.00']),
+    ],
+)
+def test_accuracies_are_in_percent_however_low_and_aps_are_fractions(work, metric, scores, shown):
+    plain, taught = (work(name, 0, score, metric=metric) for name, score in zip(('a', 'b'), scores, strict=True))
+    assert [row[2] for row in cells(compare([plain], [taught]))[2:]] == shown
+
+
 def test_runs_of_the_tools_are_compared(tmp_path, data, capsys):
     teacher = pairs.save_teacher(tmp_path / 'teacher.pth', tiny.faster_rcnn(base_channels=16))
     for name, model in (('plain', tiny.faster_rcnn()), ('taught', pairs.distilling(tiny.faster_rcnn(), teacher))):
