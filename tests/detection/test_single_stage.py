@@ -347,9 +347,12 @@ def softmax(**widths):
 def test_the_surest_rows_of_a_softmax_are_those_of_the_highest_probability():
     labels = torch.full((1, 2), 1)
     call = DenseRows((torch.zeros(1, 2, 1, 2),), labels, num_columns=2, num_classes=1)
-    teacher = torch.tensor([[[5.0, 8.0], [3.0, 0.0]]])
+    # The first row has the higher logit, and is a surer background than the second is a class.
+    teacher = torch.tensor([[[5.0, 9.0], [3.0, 0.0]]])
     assert call.rows(1, teacher).tolist() == [1]
-    assert replace(call, num_columns=1).rows(1, teacher[..., :1]).tolist() == [0]
+    # Where each class is asked by itself the logit decides, whatever the others are.
+    teacher = torch.tensor([[[5.0, 5.0], [3.0, 0.0]]])
+    assert replace(call, num_classes=2).rows(1, teacher).tolist() == [0]
 
 
 def test_a_head_with_a_softmax_distils_with_its_background_column(tmp_path):

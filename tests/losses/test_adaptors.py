@@ -1,5 +1,6 @@
 """What every loss with learned adaptors of its own promises."""
 
+import copy
 from functools import partial
 
 import pytest
@@ -246,11 +247,15 @@ def test_maps_of_other_images_are_refused_with_their_shapes(name):
         loss(student, [level[:1] for level in teacher], **needs)
 
 
-@every_loss
-def test_it_learns_in_training_alone(name):
+@pytest.mark.parametrize('name', ['fitnet', 'ofd'])
+def test_its_running_statistics_move_in_training_alone(name):
     loss, student, teacher, needs = adapted(name)
-    loss(student, teacher, **needs)
-    before = {key: value.clone() for key, value in loss.state_dict().items()}
-    loss.eval()
-    loss(student, teacher, **needs)
-    assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
+    states = [copy.deepcopy(loss.state_dict())]
+    for training in (True, False):
+        loss.train(training)(student, teacher, **needs)
+        states.append(copy.deepcopy(loss.state_dict()))
+    start, trained, evaluated = states
+    statistics = [key for key in start if 'running' in key]
+    assert len(statistics) == 2 * len(SHAPES)
+    assert not any(torch.equal(start[key], trained[key]) for key in statistics)
+    assert all(torch.equal(trained[key], value) for key, value in evaluated.items())
