@@ -10,6 +10,7 @@ from mmengine import hub
 from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 
+from luminet_det.detection.roi_taps import assigned_deltas
 from luminet_det.losses import KDLoss
 from tests import pairs, tiny
 
@@ -487,6 +488,11 @@ def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_and_a_teacher_th
     assert pairs.step(pairs.build(pairs.distilling(plain, equal, fcfd)))['loss_fcfddet'] > 0
     with pytest.raises(ValueError, match="stand for a softmax, those of the teacher's for sigmoids"):
         pairs.step(pairs.build(pairs.distilling(tiny.faster_rcnn(), equal)))
+
+
+def test_the_deltas_of_a_row_are_those_of_its_class():
+    of_three_classes = torch.arange(24.0).view(2, 12)
+    assert assigned_deltas(of_three_classes, torch.tensor([2, 0])).tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
 
 
 def test_boxes_are_compared_where_classes_have_other_columns(tmp_path):

@@ -133,6 +133,22 @@ def test_the_schedule_holds_for_all_networks():
     assert ramped['peer1_loss_ce'] == whole['peer1_loss_ce']
 
 
+def test_a_peers_cross_entropy_has_the_weight_of_its_own_config():
+    whole, half = (small.losses(classifier(peer(ce_weight=weight))) for weight in (1.0, 0.5))
+    assert half['peer1_loss_ce'].item() == pytest.approx(whole['peer1_loss_ce'].item() / 2)
+    assert half['loss_ce'] == whole['loss_ce']
+
+
+def test_a_peer_sees_the_pixels_that_it_would_see_alone():
+    model = classifier(peer(mean=[0.0] * 3, std=[255.0] * 3))
+    seen, data = [], small.batch()
+    model.peers[0].network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    small.losses(model, data)
+    own, of_student = (each.data_preprocessor(dict(data), True)['inputs'] for each in (model.peers[0], model))
+    torch.testing.assert_close(seen[0], own)
+    assert not torch.allclose(own, of_student)
+
+
 def test_without_terms_the_networks_train_each_by_itself():
     model = small.build(small.distilling([peer()], []))
     found = small.losses(model)
@@ -157,6 +173,18 @@ def test_detectors_are_compared_on_the_students_rois():
         assert torch.equal(torch.as_tensor(found[name]), torch.as_tensor(value)), name
     pairs.total(model, found).backward()
     assert all(p.grad is not None for p in model.peers.parameters())
+
+
+def test_a_peer_detector_sees_the_pixels_that_it_would_see_alone():
+    config = tiny.faster_rcnn()
+    config['data_preprocessor'] |= dict(mean=[0.0] * 3, std=[255.0] * 3)
+    model = pairs.build(pairs.distilling(tiny.faster_rcnn(), dict(config=config, trainable=True), ON_ROIS))
+    seen = []
+    model.peers[0].backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    pairs.step(model)
+    own, of_student = (pairs.batch(each)[0] for each in (model.peers[0], model))
+    torch.testing.assert_close(seen[0], own)
+    assert not torch.allclose(own, of_student)
 
 
 def test_a_peers_classes_are_those_of_the_training_set():

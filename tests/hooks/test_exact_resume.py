@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from luminet_det.compat import checkpoints
+from luminet_det.hooks import ExactResumeHook
 from luminet_det.seeded_batches import SeededBatches
 from luminet_det.seeds import words
 from luminet_det.seen_batches import Seen
@@ -219,9 +221,9 @@ def test_the_batches_are_the_same_whichever_process_loads_them(tmp_path, data, s
 def test_a_config_without_a_seed_resumes_with_the_one_it_drew(tmp_path, data):
     config = config_of('iterations, a worker', tmp_path, data, seed=None)
     killed = kill(train.main, config, tmp_path / 'killed')
+    np.random.seed(7)  # Forked runs draw their seed from here: the next one would draw the killed one's.
     after = losses(train.main, killed, tmp_path / 'killed', '--resume')
     seed = torch.load(tmp_path / 'killed' / 'work' / 'iter_4.pth')['meta']['seed']
-    np.random.seed(7)  # Forked runs draw their seed from here: the next one would draw the killed one's.
     assert losses(train.main, config, tmp_path / 'whole', '--seed', seed) == after
 
 
@@ -255,6 +257,22 @@ def test_every_purpose_rank_and_iteration_has_its_own_seed():
     assert len({tuple(words(*key)) for key in keys}) == len(keys)
 
 
+def test_each_process_draws_for_itself(monkeypatch):
+    drawn = []
+    for rank in (0, 1):
+        monkeypatch.setattr('luminet_det.hooks.exact_resume.get_rank', lambda rank=rank: rank)
+        ExactResumeHook().before_train_iter(SimpleNamespace(seed=3, iter=5), 0)
+        drawn.append(torch.rand(()).item())
+    assert drawn[0] != drawn[1]
+
+
+def test_before_a_validation_every_buffer_is_the_first_processs(monkeypatch):
+    sent, model = [], torch.nn.BatchNorm1d(2)
+    monkeypatch.setattr('luminet_det.hooks.exact_resume.broadcast', sent.append)
+    ExactResumeHook().before_val_epoch(SimpleNamespace(model=model))
+    assert [id(buffer) for buffer in sent] == [id(buffer) for buffer in model.buffers()]
+
+
 def test_a_batch_depends_on_its_iteration_alone():
     def draw():
         while True:
@@ -277,8 +295,6 @@ def test_a_batch_depends_on_its_iteration_alone():
 
 def test_it_costs_next_to_nothing():
     from timeit import repeat
-
-    from luminet_det.hooks import ExactResumeHook
 
     class Seeded:
         seed = 3

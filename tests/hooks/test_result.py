@@ -4,8 +4,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmengine.config import ConfigDict
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.runner import FlexibleRunner
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
@@ -32,22 +34,70 @@ def finished(tmp_path, monkeypatch):
     return finish
 
 
+@pytest.fixture
+def runner(tmp_path):
+    """A runner that is about to train."""
+    info = {}
+    hub = SimpleNamespace(get_info=info.get, update_info=info.__setitem__)
+    settings = dict(val_loop=None, _test_loop=None, cfg={})
+    return SimpleNamespace(work_dir=str(tmp_path), message_hub=hub, epoch=0, iter=0, **settings)
+
+
 def test_a_validation_without_a_detection_has_no_score_and_does_not_end_the_run(finished):
     found = finished({}, {'coco/bbox_mAP': 0.2}, {'coco/bbox_mAP': 0.1}, {})
     assert (found['best']['epoch'], found['last']['epoch']) == (2, 3)
 
 
-def test_a_new_run_does_not_take_up_what_another_has_left_in_its_folder(tmp_path):
+def test_a_new_run_does_not_take_up_what_another_has_left_in_its_folder(runner, tmp_path):
     (tmp_path / 'history.json').write_text(json.dumps([dict(epoch=1, iteration=391) | {'accuracy/top1': 90.0}]))
-    info = {}
-    hub = SimpleNamespace(get_info=info.get, update_info=info.__setitem__)
-    runner = SimpleNamespace(work_dir=str(tmp_path), message_hub=hub, iter=0, val_loop=None, _test_loop=None, cfg={})
     ResultHook(metric='accuracy/top1').before_train(runner)
     # Stopped before its first validation, and resumed.
     runner.iter = 500
     resumed = ResultHook(metric='accuracy/top1')
     resumed.before_train(runner)
     assert resumed._history == []
+
+
+def test_a_resumed_run_forgets_what_was_measured_after_its_checkpoint(runner, tmp_path):
+    history = [{'epoch': epoch, 'iteration': 10 * epoch, 'accuracy/top1': 40.0} for epoch in (1, 2)]
+    (tmp_path / 'history.json').write_text(json.dumps(history))
+    runner.iter = 10
+    resumed = ResultHook(metric='accuracy/top1')
+    resumed.before_train(runner)
+    assert resumed._history == history[:1]
+
+
+def test_a_validation_that_is_made_again_replaces_the_one_before(runner):
+    hook = ResultHook(metric='accuracy/top1')
+    hook.before_train(runner)
+    runner.epoch, runner.iter = 1, 10
+    for score in (40.0, 50.0):
+        hook.after_val_epoch(runner, {'accuracy/top1': score})
+    assert hook._history == [{'epoch': 1, 'iteration': 10, 'accuracy/top1': 50.0}]
+
+
+def weights_in_tests(folder, model, in_test, *hooks):
+    """The weight that each test of a run finds `in_test`, whose best checkpoint holds a 7, and the one after them."""
+    best = {'weight': torch.full((1, 1), 7.0), 'bias': torch.zeros(1)}
+    torch.save(dict(state_dict=best), folder / 'best.pth')
+    saver = CheckpointHook()
+    saver.best_ckpt_path = str(folder / 'best.pth')
+    loop = SimpleNamespace(run=in_test.weight.item)
+    runner = SimpleNamespace(model=model, hooks=[saver, *hooks], _test_loop=loop)
+    return ResultHook._test(runner), in_test.weight.item()
+
+
+def test_best_and_last_weights_are_tested_and_the_last_are_back_after_that(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    last = model.weight.item()
+    assert weights_in_tests(tmp_path, model, model) == (dict(best=7.0, last=last), last)
+
+
+def test_so_they_are_in_the_average_that_is_swapped_in_before_a_test(tmp_path):
+    model, average, ema = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1), EMAHook()
+    ema.ema_model = SimpleNamespace(module=average)
+    last = average.weight.item()
+    assert weights_in_tests(tmp_path, model, average, ema) == (dict(best=7.0, last=last), last)
 
 
 def test_a_sharded_run_that_could_not_test_its_best_weights_is_refused_before_it_trains(tmp_path):

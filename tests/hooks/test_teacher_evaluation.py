@@ -1,11 +1,13 @@
 """TeacherEvaluationHook: the teacher's score is in the log before the first step, and the gap after validations."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
+from torch.utils.data import DataLoader, Dataset
 
 from luminet_det.hooks.teacher_evaluation import TeacherEvaluationHook, _Classes
 from tests import pairs, ranks, runs, tiny
@@ -148,6 +150,30 @@ def test_detections_are_counted_as_the_student_counts_its_classes():
     classes = _Classes(('cat', 'dog', 'cow'), ('dog', 'cat'))
     assert classes.of_student(InstanceData(labels=torch.tensor([0, 2, 1]))).labels.tolist() == [1, 0]
     assert _Classes(None, ('dog', 'cat')).of_student(InstanceData(labels=torch.tensor([1]))).labels.tolist() == [1]
+
+
+class OneImage(Dataset):
+    metainfo = {}
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, i):
+        return i
+
+
+class Silent(torch.nn.Module):
+    def val_step(self, batch):
+        return []
+
+
+def test_to_evaluate_a_teacher_moves_no_random_number_of_the_students():
+    evaluator = SimpleNamespace(process=lambda **_: None, evaluate=lambda size: {'score': size}, metrics=[])
+    loop = SimpleNamespace(dataloader=DataLoader(OneImage()), evaluator=evaluator)
+    teacher = SimpleNamespace(model=Silent(), classes=None, name='it', follow=lambda student: None)
+    before = torch.get_rng_state()
+    assert TeacherEvaluationHook._evaluate(SimpleNamespace(val_loop=loop), None, teacher) == {'score': 1.0}
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_teacher_of_other_classes_is_left_out_with_a_warning(tmp_path, data, trained_teacher):

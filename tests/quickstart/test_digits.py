@@ -49,6 +49,13 @@ def test_scenes_are_drawn_from_the_scans_of_their_own_split(tmp_path, monkeypatc
     assert len(labels) == len(train) + len(val), 'two scans are the same'
 
 
+def test_scenes_of_the_two_splits_are_drawn_from_other_random_numbers(tmp_path, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(digits, 'draw_scenes', lambda count, scans, seed: seeds.append(tuple(seed)) or iter(()))
+    digits.prepare_digits(tmp_path, train=1, val=1)
+    assert len(set(seeds)) == 2
+
+
 def test_the_same_seed_draws_the_same_bytes(root, tmp_path):
     digits.prepare_digits(tmp_path, train=60, val=40)
     assert all_bytes(tmp_path) == all_bytes(root)
@@ -106,6 +113,11 @@ def test_digits_overlap_at_most_slightly(root):
         for boxes in by_scene.values():
             pairs = [(one, other) for i, one in enumerate(boxes) for other in boxes[:i]]
             assert all(digits._overlap(*pair) <= digits.MAX_OVERLAP for pair in pairs)
+
+
+def test_an_overlap_is_a_share_of_the_smaller_box():
+    assert digits._overlap([0, 0, 10, 10], [5, 5, 20, 20]) == 0.25
+    assert digits._overlap([2, 2, 4, 4], [0, 0, 10, 10]) == 1
 
 
 def test_every_class_is_about_as_frequent(root):

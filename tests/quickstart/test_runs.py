@@ -77,6 +77,17 @@ def test_a_run_killed_during_its_last_evaluation_is_evaluated(run, training):
     assert (run.work_dir / 'of the first start').exists(), 'it was started over'
 
 
+def test_an_evaluation_on_the_way_is_not_that_of_the_end(run, training):
+    training.stop = 100
+    with pytest.raises(InterruptedError):
+        finish(run, training)
+    (log,) = run.work_dir.glob('*/vis_data/scalars.json')
+    log.write_text(f'{log.read_text()}\n{json.dumps({"coco/bbox_mAP": 0.9, "step": 100})}')
+    training.stop = None
+    assert finish(run, training)['AP'] == 0.25
+    assert (run.work_dir / 'iter_100.pth').exists(), 'it was started over'
+
+
 def test_a_run_that_detects_nothing_has_an_ap_of_0_and_is_reused(run, training):
     training.detects = False
     assert [finish(run, training)[score] for score in ('AP', 'AP50')] == [0.0, 0.0]

@@ -104,6 +104,18 @@ def test_only_seeds_that_both_have_are_compared(work):
         compare(plain[:1], taught[1:])
 
 
+def test_the_gap_that_is_closed_is_that_of_the_seeds_that_both_have(work):
+    plain = [work(f'plain{seed}', seed, ap) for seed, ap in ((0, 0.1), (1, 0.2))]
+    taught = [work(f'taught{seed}', seed, ap, **{f'teacher/{AP}': 0.4}) for seed, ap in ((1, 0.25), (5, 0.9))]
+    assert cells(compare(plain, taught))[3][-1] == '25%'
+
+
+def test_of_several_teachers_the_best_is_the_measure(work):
+    plain = [work(f'plain{seed}', seed, 0.2) for seed in range(2)]
+    taught = [work(f'taught{seed}', seed, 0.3, **{f'teacher/{AP}': ap}) for seed, ap in enumerate((0.4, 0.6))]
+    assert cells(compare(plain, taught))[1][2] == '60.00'
+
+
 def test_what_cannot_be_compared_is_named(work, tmp_path):
     plain = work('plain', 0, 0.2)
     with pytest.raises(ValueError, match='again, plain .student alone. have one seed'):

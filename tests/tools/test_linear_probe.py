@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from functools import partial
 
 import pytest
@@ -138,6 +139,21 @@ def test_seeds_differ_and_each_is_repeatable():
     assert first == again
     layers = [fit(*hard, 3, [0.1], 1, 16, seed).weight for seed in (0, 1)]
     assert not torch.equal(*layers)
+
+
+def test_each_seed_holds_out_images_of_its_own(monkeypatch):
+    module, held_out = sys.modules[probe.__module__], []
+    draw = module.stratified
+
+    def noted(*args, part, **settings):
+        rows = draw(*args, part=part, **settings)
+        if part == 'held-out':
+            held_out.append(set(rows.tolist()))
+        return rows
+
+    monkeypatch.setattr(module, 'stratified', noted)
+    probe(clouds(), clouds(seed=1), 3, Protocol((0.1, 1.0), epochs=1), seeds=2)
+    assert held_out[0] != held_out[1]
 
 
 def test_a_second_run_takes_the_embeddings_of_the_first(config, checkpoint, folder, tmp_path, capsys):

@@ -102,6 +102,13 @@ def test_mean_and_spread_of_each_pixel_are_those_of_single_images(config):
         assert deviation.mean() < 3
 
 
+def test_jitter_changes_each_image_in_an_order_of_its_own():
+    torch.manual_seed(0)
+    jitter = batched('ColorJitter', brightness=[2, 2], contrast=[0.5, 0.5])
+    found = jitter(picture(8, 8).expand(64, -1, -1, -1))
+    assert len({row.numpy().tobytes() for row in found}) == 2
+
+
 def test_images_of_a_batch_draw_for_themselves():
     torch.manual_seed(0)
     for config in AUGMENTATIONS:
