@@ -203,7 +203,7 @@ def _has_trained(runner: Runner) -> bool:
 def _require_gpu(cfg: Config) -> None:
     if class_name(cfg.optim_wrapper) != 'CpuAmpOptimWrapper':
         raise ValueError(
-            f'optim_wrapper.type={cfg.optim_wrapper.type!r} needs a GPU, and none is to be seen here. Write '
+            f'optim_wrapper.type={cfg.optim_wrapper.type!r} needs a GPU, and none is visible here. Write '
             "optim_wrapper.type='OptimWrapper' and take out loss_scale and dtype beside it, or give --amp, which takes "
             'bfloat16 on a CPU.'
         )

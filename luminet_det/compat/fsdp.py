@@ -98,6 +98,9 @@ def shard(cfg: Config) -> None:
         raise ValueError(
             'EMAHook averages whole weights, of which --fsdp leaves each process a part: drop one of them.'
         )
+    if class_name(cfg.optim_wrapper) == 'AmpOptimWrapper':
+        # Else each process would look for overflow in its own shard, and skip steps that the others take.
+        cfg.optim_wrapper.use_fsdp = True
     cfg.runner_type = 'FlexibleRunner'
     cfg.strategy = dict(cfg.get('strategy') or {}, type='ShardedStrategy')
 

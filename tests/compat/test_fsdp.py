@@ -154,3 +154,15 @@ def test_what_cannot_be_sharded_says_so(data, tmp_path, monkeypatch, launcher, h
     monkeypatch.setenv('LOCAL_RANK', '0')
     with pytest.raises(ValueError, match=message):
         train.configure(args)
+
+
+def test_on_a_gpu_processes_agree_on_an_overflow_of_their_shards(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    config = runs.tiny_config(tmp_path / 'tiny.py', data)
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    words = [str(config), '--launcher', 'slurm', '--work-dir', str(tmp_path)]
+    sharded, whole = (
+        train.configure(train.parser().parse_args([*words, *flags])) for flags in (['--amp', '--fsdp'], ['--amp'])
+    )
+    assert sharded.optim_wrapper.use_fsdp
+    assert 'use_fsdp' not in whole.optim_wrapper
