@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.registry import HOOKS, LOOPS, MODELS, PARAM_SCHEDULERS
+from mmengine.registry import HOOKS, LOOPS, METRICS, MODELS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from luminet_det.class_name import class_name, named_class
@@ -18,7 +19,20 @@ OF_REGISTRY = {'type', '_scope_'}
 # What `Runner.build_dataloader` takes beside torch's own settings.
 OF_LOADERS = ('sampler', 'batch_sampler', 'dataset', 'worker_init_fn', 'collate_fn', 'num_batch_per_epoch')
 # What mmengine hands over itself.
-BY_RUNNER = ('self', 'runner', 'dataloader', 'evaluator', 'optimizer', 'model', 'filename')
+BY_RUNNER = ('self', 'runner', 'dataloader', 'evaluator', 'optimizer', 'model', 'filename', 'params', 'parameters')
+# What `DefaultOptimWrapperConstructor` reads; it passes over others without a word.
+OF_CONSTRUCTOR = ('optimizer', 'constructor', 'paramwise_cfg')
+DEFAULT_CONSTRUCTOR = 'DefaultOptimWrapperConstructor'
+PARAMWISE = (
+    'custom_keys',
+    'bias_lr_mult',
+    'bias_decay_mult',
+    'norm_decay_mult',
+    'flat_decay_mult',
+    'dwconv_decay_mult',
+    'dcn_offset_lr_mult',
+    'bypass_duplicate',
+)
 CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')  # modes of torch.compile that capture them
 PACKAGES = dict(
     TensorboardVisBackend='tensorboard',
@@ -32,10 +46,10 @@ PACKAGES = dict(
 
 
 def check(cfg: Mapping) -> None:
-    """Look at loops, schedulers, hooks, loaders and visualisation.
+    """Look at loops, schedulers, hooks, loaders, evaluators, optimizer and visualisation.
 
     Left alone, mmengine stops at a Python error without the config's line; at a mistyped setting of the CheckpointHook
-    only when it saves, after the first epoch.
+    only when it saves, after the first epoch; at one of `paramwise_cfg` not at all.
 
     Raises:
         ValueError: One of them has a setting that it does not take, a package is not installed, or gradients would be
@@ -89,6 +103,33 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
         if isinstance(setting, Mapping) and (hook := named_class(HOOKS, setting.get('type'))):
             known = _known(hook, _handed_on(hook, setting))
             yield place, setting, known and [*known, 'priority']
+    for part in ('val', 'test'):
+        evaluator = cfg.get(f'{part}_evaluator')
+        several = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+        for i, setting in enumerate(several):
+            place = f'{part}_evaluator' + f'.{i}' * (several is evaluator)
+            if isinstance(setting, Mapping):
+                yield place, setting, _known(named_class(METRICS, setting.get('type')))
+    yield from _of_optimizer(cfg.get('optim_wrapper') or {})
+
+
+def _of_optimizer(wrapper: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
+    """As `_settings`, of mmengine's own way to make an optimizer; others read what they like."""
+    if wrapper.get('constructor', DEFAULT_CONSTRUCTOR) != DEFAULT_CONSTRUCTOR:
+        return
+    known = _known(named_class(OPTIM_WRAPPERS, wrapper.get('type', 'OptimWrapper')))
+    yield 'optim_wrapper', wrapper, known and [*known, *OF_CONSTRUCTOR]
+    optimizer = wrapper.get('optimizer') or {}
+    of_groups = _known(named_class(OPTIMIZERS, optimizer.get('type')))
+    yield 'optim_wrapper.optimizer', optimizer, of_groups
+    clip = wrapper.get('clip_grad') or {}
+    clipping = clip_grad_value_ if clip.get('type') == 'value' else clip_grad_norm_
+    yield 'optim_wrapper.clip_grad', clip, _by_config(settings_of(clipping))
+    paramwise = wrapper.get('paramwise_cfg') or {}
+    yield 'optim_wrapper.paramwise_cfg', paramwise, PARAMWISE
+    for name, setting in (paramwise.get('custom_keys') or {}).items():
+        place = f'optim_wrapper.paramwise_cfg.custom_keys.{name}'
+        yield place, setting, of_groups and ['lr_mult', 'decay_mult', *of_groups]
 
 
 def _handed_on(hook: type, setting: Mapping) -> Callable | None:
@@ -109,5 +150,9 @@ def _known(made: Any, further: Callable | None = None) -> list[str] | None:
     for taking in (*own, *([further] if further else [])):
         names += settings_of(taking)
         if not takes_any(taking):
-            return [name for name in dict.fromkeys(names) if name not in BY_RUNNER]
+            return _by_config(names)
     return None
+
+
+def _by_config(names: list[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name not in BY_RUNNER]

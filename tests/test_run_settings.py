@@ -1,4 +1,4 @@
-"""Settings of loops, schedulers, hooks and loaders: a mistyped one is named with its place and the nearest."""
+"""Settings beside model and data: a mistyped one is named with its place and the nearest."""
 
 import pytest
 from mmdet.utils import register_all_modules
@@ -35,6 +35,16 @@ SOUND = dict(
         hook('SomeoneElsesHook', whatever=1),
     ],
     train_dataloader=dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler'), dataset=dict()),
+    val_evaluator=dict(type='CocoMetric', ann_file='val.json', prefix='mine'),
+    test_evaluator=[dict(type='CocoMetric', metric='bbox'), dict(type='SomeoneElsesMetric', whatever=1)],
+    optim_wrapper=dict(
+        type='AmpOptimWrapper',
+        loss_scale='dynamic',
+        accumulative_counts=2,
+        clip_grad=dict(type='value', clip_value=1.0),
+        optimizer=dict(type='SGD', lr=0.1, momentum=0.9),
+        paramwise_cfg=dict(norm_decay_mult=0.0, custom_keys=dict(backbone=dict(lr_mult=0.1, momentum=0.8))),
+    ),
     visualizer=dict(vis_backends=[dict(type='LocalVisBackend')]),
 )
 
@@ -64,11 +74,39 @@ def test_sound_settings_pass():
             r"custom_hooks\.0 has no setting 'momentm'.*'momentum'",
         ),
         (dict(custom_hooks=[hook('luminet_det.ResultHook', metrics='x')]), r"custom_hooks\.0 has no .*'metric'"),
+        (dict(val_evaluator=dict(type='CocoMetric', annfile='v')), "val_evaluator has no .*'annfile'.*'ann_file'"),
+        (
+            dict(test_evaluator=[dict(type='CocoMetric', eval_mode='area')]),
+            r"test_evaluator\.0 has no setting 'eval_mode'",
+        ),
+        (dict(optim_wrapper=dict(accumulative_count=2)), "optim_wrapper has no .*'accumulative_counts'"),
+        (
+            dict(optim_wrapper=dict(optimizer=dict(type='AdamW', lrr=1))),
+            r"optim_wrapper\.optimizer has no setting 'lrr'. Did you mean 'lr'",
+        ),
+        (dict(optim_wrapper=dict(clip_grad=dict(max_norms=1))), r"optim_wrapper\.clip_grad has no .*'max_norm'"),
+        (
+            dict(optim_wrapper=dict(paramwise_cfg=dict(norm_decay_mul=0))),
+            r"optim_wrapper\.paramwise_cfg has no .*'norm_decay_mult'",
+        ),
+        (
+            dict(
+                optim_wrapper=dict(
+                    optimizer=dict(type='SGD'), paramwise_cfg=dict(custom_keys=dict(neck=dict(lr_mul=1)))
+                )
+            ),
+            r"custom_keys\.neck has no setting 'lr_mul'. Did you mean 'lr_mult'",
+        ),
     ],
 )
 def test_a_mistyped_setting_is_named_with_its_place(changes, message):
     with pytest.raises(ValueError, match=message):
         run_settings.check(ConfigDict(SOUND | changes))
+
+
+def test_what_a_constructor_of_its_own_reads_is_its_own():
+    own = dict(constructor='LayerDecayOptimizerConstructor', paramwise_cfg=dict(num_layers=6), optimizers=dict())
+    run_settings.check(ConfigDict(SOUND | dict(optim_wrapper=own)))
 
 
 def test_what_may_be_set_is_listed_once_and_without_what_the_runner_hands_over():
