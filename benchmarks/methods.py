@@ -70,7 +70,7 @@ DETECTION = {
     ),
     'fgd': Method('FGD', DETECTORS, '`neck`, `backbone`', 'Small objects next to large ones.', ''),
     'mgd': Method('MGD', DETECTORS, '`neck`, `backbone`', 'As FGD, with one weight, which mattered a lot here.', ''),
-    'reviewkd': Method('ReviewKD', DETECTORS, '`neck`', 'The best published on COCO; below KD here.'),
+    'reviewkd': Method('ReviewKD', DETECTORS, '`neck`, `backbone`', 'The best published on COCO; below KD here.'),
     'reviewkd_dkd': Method('ReviewKD + DKD', DETECTORS, '`neck`, `roi_cls`', 'The highest published pair of terms.'),
     'reviewkd_luminet': Method('ReviewKD + LumiNet', DETECTORS, '`neck`, `roi_cls`', 'Maps and logits together.', ''),
     'fgfi_luminet': Method(
