@@ -69,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         out,
         [found.scenes[i] for i in chosen],
         {name: [boxes[i] for i in chosen] for name, boxes in found.found.items()},
-        f'Of {len(found.scenes)} images {won} of the largest gains of the distilled student on the {found.other}, '
-        f'{level} without a difference and {lost} of its largest losses. Beside each the right boxes less the wrong '
-        f'ones, {found.other} → distilled, of those with a score of {args.score:g} and above.',
+        f'Chosen from {len(found.scenes)} images: {won} with the largest gains of the distilled student over the '
+        f'{found.other}, {level} without a difference, {lost} with its largest losses. Beside each image: right boxes '
+        f'minus wrong ones, {found.other} → distilled, counting boxes with a score of {args.score:g} or more.',
         [f'{before[i].balance:+d} → {after[i].balance:+d}' for i in chosen],
     )
     print(f'picture  {out}')

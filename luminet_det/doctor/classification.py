@@ -43,7 +43,7 @@ class ClassificationTask(Task):
             return lacking
         datasets = [self.datasets[loader] for loader in loaders]
         if own := [type(dataset).__name__ for dataset in datasets if not isinstance(dataset, LabelledImages)]:
-            return f'{own[0]} does not show its images'
+            return f'{own[0]} is not a LabelledImages'
         if len({images.in_memory(dataset) for dataset in datasets}) > 1:
             return 'one set is in memory, the other in files'
         return None

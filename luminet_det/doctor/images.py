@@ -85,7 +85,7 @@ def check_reading(place: str, loader: dict, images: LabelledImages) -> Iterator[
             f'{place}: {len(broken)} of {len(read) + len(broken)} files that were opened cannot be read: {names}'
             + ('; ...' if len(broken) > SHOWN else ''),
             'Copy these files again'
-            + (f", or set {place}.dataset.on_error='skip'." if stops else '; they are left out.'),
+            + (f", or set {place}.dataset.on_error='skip'." if stops else '. Until then they are left out.'),
         )
     if images.resident and images.resident.device.type == 'cuda' and loader.get('num_workers'):
         raise Unusable(

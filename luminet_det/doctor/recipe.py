@@ -87,8 +87,8 @@ def _rows(size: int, luminet: list) -> Iterator[Finding]:
         yield Finding(
             'recipe',
             WARN,
-            f'LumiNetLoss standardises each class over the {size} images of a batch, where its deviation {off}; '
-            f'published are {ENOUGH_ROWS}',
+            f'LumiNetLoss standardises each class over a batch of {size}, where the standard deviation {off}; the '
+            f'published runs have batches of {ENOUGH_ROWS}',
             f'train_dataloader.batch_size = {ENOUGH_ROWS}, or with several processes sync=True in the loss',
         )
 
@@ -99,8 +99,8 @@ def _last_batch(size: int, images: int, loader: dict) -> Iterator[Finding]:
         yield Finding(
             'recipe',
             WARN,
-            f'{images} images in batches of {size} leave a single image: BatchNorm and LumiNetLoss take statistics '
-            'of it',
+            f'{images} images in batches of {size} leave a single image in the last batch: BatchNorm and LumiNetLoss '
+            'take statistics of it alone',
             'train_dataloader.drop_last = True',
         )
 

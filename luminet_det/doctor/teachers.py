@@ -40,11 +40,8 @@ def check_weights(model: nn.Module) -> Iterator[Finding]:
     for teacher in model.teachers:
         teacher.build(model.accept)
         millions = sum(p.numel() for p in teacher.model.parameters()) / 1e6
-        yield Finding(
-            'teacher weights',
-            OK,
-            f'{teacher.checkpoint or "a start from scratch"} fits {_shown(teacher.name)}, {millions:.2f} M parameters',
-        )
+        fits = f'{teacher.checkpoint} fits' if teacher.checkpoint else 'from scratch:'
+        yield Finding('teacher weights', OK, f'{fits} {_shown(teacher.name)}, {millions:.2f} M parameters')
 
 
 def check_wiring(model: nn.Module) -> Iterator[Finding]:

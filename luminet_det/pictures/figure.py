@@ -23,8 +23,8 @@ FINEST = 3 * WIDTH * DPI  # pixels of an image's longer side that are drawn; a c
 HEIGHTS = (1.0, 6.0)  # of a row, whatever the image's shape
 LETTERS = 11  # of the title, an inch
 LEGEND = (
-    'Green: the class is right and IoU >= 0.5. Red: it is not, or the object has a surer box. Grey: on an object that '
-    'does not count.'
+    'Green: right (class correct, IoU >= 0.5). Red: wrong, or the object has a box with a higher score. Grey: on an '
+    'object that does not count.'
 )
 
 

@@ -24,8 +24,8 @@ from luminet_det.published.short_tables import short_tables
 COMMAND = 'python tools/results.py --write'
 MARKS = """\
 Top-1 accuracy in percent, published / measured. For "not run" the command is below; "no config" means that there is
-none here. The literature quotes the best epoch on the test set, so the best epoch is shown next to it; the last epoch
-is given too. Measured: mean ± sample sd over n seeds.
+none here. The literature quotes the best epoch on the test set, so our best epoch is shown next to the published
+figure; our last epoch is given too. Measured: mean ± sample sd over n seeds.
 
 Marks of published numbers:
 
@@ -95,8 +95,8 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
         f'Published: {_source(cifar100.VIT)}.',
         '## Linear probe on other data (figure 4a)',
         f'{cifar100.TRANSFER_PAIR} on CIFAR-100, frozen, then a linear layer on images of 32 pixels. No optimiser is '
-        f'published. To run, with the last column for CONFIG CHECKPOINT, and stl10 for the other data: '
-        f'`{TRANSFER_COMMAND}`.',
+        f'published. To run a row, put its last column in place of CONFIG CHECKPOINT, and for STL-10 write stl10 in '
+        f'place of tiny-imagenet: `{TRANSFER_COMMAND}`.',
         transfer(probes),
         *_about(probes),
         '## Ablations (figure 4, b to d)',

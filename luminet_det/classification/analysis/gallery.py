@@ -68,8 +68,8 @@ def gallery(subjects: Subjects, classes: Mapping[int, str], seed: int = 0) -> It
         yield Picture(
             'correlations',
             'Correlation of the classes, against the teacher',
-            'For each two classes, how much the correlation of their logits over the images differs from the '
-            "teacher's. Dark is alike. The mean is over pairs of different classes. A student that has learnt which "
+            'For each pair of classes, how much the correlation of their logits over the images differs from the '
+            "teacher's. Dark means alike. The mean is over pairs of different classes. A student that has learnt which "
             'classes belong together has a low mean, whatever the scale of its logits.',
             lambda: pictures.draw_correlations(students, networks[subjects.teacher]),
         )
@@ -78,17 +78,17 @@ def gallery(subjects: Subjects, classes: Mapping[int, str], seed: int = 0) -> It
     yield Picture(
         'class_scores',
         'Intra-class distribution',
-        'Fig. 2 of the LumiNet paper. Above, the mean logits of the images of a class (row). Below, the mean of a '
-        "class's logit down its column, over all images, and its standard deviation. Classes differ in both, whatever "
-        'the image shows: this is what perception takes away.',
+        'Fig. 2 of the LumiNet paper. Upper panel: the mean logits of all images of a class (row). Lower panel: the '
+        "mean of each class's logit over all images, with its standard deviation. Classes differ in both, whatever the "
+        'image shows: this is what perception removes.',
         lambda: pictures.draw_class_scores(networks, classes),
     )
     yield Picture(
         'intra_class',
         'A class over the images, before and after perception',
         f'Boxes are quartiles with the median, whiskers reach from the 1st to the 99th percentile of {count} images. '
-        'Before perception, classes and networks have scales of their own; after it, only the shape of a distribution '
-        'is left to differ.',
+        'Before perception, classes and networks differ in scale; after it, only the shapes of the distributions still '
+        'differ.',
         lambda: pictures.draw_intra_class(networks, classes, eps),
     )
     yield Picture(
@@ -113,13 +113,13 @@ def _embeddings(networks: Mapping, classes: Mapping[int, str], seed: int) -> Pic
     title = 'Embeddings by t-SNE'
     given = {name: answers for name, answers in networks.items() if answers.embedding is not None}
     text = (
-        f'What the last linear layer sees, of at most {PER_CLASS} images of each of {len(classes)} classes. Islands of '
-        'one colour are classes that the network tells apart; distances between islands and their sizes mean little. '
-        'The silhouette is of the embedding itself, not of the plane.'
+        f'The input of the last linear layer, for at most {PER_CLASS} images of each of {len(classes)} classes. '
+        'Islands of one colour are classes that the network separates; distances between islands and their sizes mean '
+        'little. The silhouette is measured in the embedding itself, not in the plane.'
     )
     if lacking := [name for name in networks if name not in given]:
         text += (
-            f' Left out: {", ".join(lacking)}, for an ensemble, or a network that returns logits alone, has no '
+            f' Left out: {", ".join(lacking)}, because an ensemble, or a network that returns only logits, has no '
             'embedding.'
         )
     return Picture(
