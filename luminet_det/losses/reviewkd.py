@@ -24,7 +24,7 @@ class ReviewKDLoss(LevelsLoss):
 
     Sizes are those of the maps at hand, and may change from batch to batch. The learned layers follow autocast; the
     comparison is in float32. Each process takes the BatchNorms' statistics of its own images; where a channel has but
-    one value, they are the running ones.
+    one value, the norm gives its bias alone.
 
     Source: Chen et al., "Distilling Knowledge via Knowledge Review", CVPR 2021, arXiv 2104.09044, and the authors' code
     for what the paper leaves open: `mid_channels`, the initialisation and the weights of the pooled sizes. That code
