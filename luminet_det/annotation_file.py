@@ -50,7 +50,7 @@ def faults(content: Any) -> list[Fault]:
 
 @contextmanager
 def watched() -> Iterator[dict[str, 'Contents']]:
-    """Within the context, the files that mmdet's COCO data sets read leave their `Contents` under their path.
+    """Within the context, the files that mmdet's COCO datasets read leave their `Contents` under their path.
 
     So a file of some hundred megabytes is not read twice. A fatal fault raises ValueError.
     """

@@ -21,7 +21,7 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
     only shows wrong names then.
 
     Args:
-        dataset: A data set or a wrapper of some.
+        dataset: A dataset or a wrapper of some.
         categories: Names of the categories of files that have been read already, by path.
 
     Raises:
@@ -38,7 +38,7 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
             )
         known = (categories or {}).get(source.ann_file) if _order_of(type(source)) is _as_listed else None
         if known is None:
-            # Of a data set that numbers them otherwise its own table tells.
+            # Of a dataset that numbers them otherwise its own table tells.
             place, listed = source.cat2label, mmengine.load(source.ann_file)['categories']
             known = [each['name'] for each in sorted(listed, key=lambda each: place.get(each['id'], len(listed)))]
         if finding := misfit(wanted, known):
@@ -48,7 +48,7 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
 def check_trained(names: Sequence[str], dataset: Mapping) -> None:
     """Compare the class names that come with a checkpoint with the COCO file that its config trains on.
 
-    Names that are the data set's own, as COCO's, are not looked at, nor is a file that is not there, nor one that a
+    Names that are the dataset's own, as COCO's, are not looked at, nor is a file that is not there, nor one that a
     class of another's numbers in an order of its own.
 
     Args:
@@ -76,7 +76,7 @@ def check_trained(names: Sequence[str], dataset: Mapping) -> None:
 
 
 def _order_of(kind: type | None) -> Callable[[Sequence[Mapping]], Sequence[Mapping]] | None:
-    """How a class of data sets orders a file's categories to number its labels; None if that is its own affair."""
+    """How a class of datasets orders a file's categories to number its labels; None if that is its own affair."""
     from mmdet.datasets import CocoDataset, Objects365V1Dataset, Objects365V2Dataset
 
     orders = {CocoDataset: _as_listed, Objects365V1Dataset: _by_id, Objects365V2Dataset: _by_id}

@@ -147,7 +147,7 @@ def _check_hooks(cfg: Config) -> None:
 
 
 def _check_scopes(cfg: Config) -> None:
-    """Raise ValueError if a network, data set, metric or hook of luminet_det is named as one of another scope."""
+    """Raise ValueError if a network, dataset, metric or hook of luminet_det is named as one of another scope."""
     from luminet_det.registry import DATASETS, HOOKS, METRICS, MODELS
 
     scope, model = cfg.get('default_scope'), cfg.get('model')

@@ -1,4 +1,4 @@
-"""The data sets that a config names."""
+"""The datasets that a config names."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from luminet_det.class_name import named_class
 
 
 def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
-    """The configs of data sets that read files, inside any wrappers, and where they stand."""
+    """The configs of datasets that read files, inside any wrappers, and where they stand."""
     if not isinstance(dataset, Mapping):
         return
     if 'dataset' in dataset:
@@ -23,12 +23,12 @@ def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
 
 
 def annotation_path(dataset: Mapping) -> str:
-    """Where the annotation file of a data set without wrappers is, or its folder if it names none."""
+    """Where the annotation file of a dataset without wrappers is, or its folder if it names none."""
     return os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
 def common_classes(metainfo: Any) -> tuple[str, ...] | None:
-    """The classes of a data set's `metainfo`, of which mmdet's ConcatDataset has a list where its parts' differ.
+    """The classes of a dataset's `metainfo`, of which mmdet's ConcatDataset has a list where its parts' differ.
 
     Raises:
         ValueError: The parts name different classes.
@@ -43,12 +43,12 @@ def common_classes(metainfo: Any) -> tuple[str, ...] | None:
 
 
 def dataset_class(dataset: Mapping) -> Any:
-    """The class that a data set's config names, or is; None of an unknown one."""
+    """The class that a dataset's config names, or is; None of an unknown one."""
     return named_class(DATASETS, dataset.get('type'))
 
 
 def class_names(dataset: Mapping) -> list[str]:
-    """The classes of the config, or else those that the data set's own class brings along."""
+    """The classes of the config, or else those that the dataset's own class brings along."""
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
         classes = getattr(dataset_class(dataset), 'METAINFO', {}).get('classes', ())

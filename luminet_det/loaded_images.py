@@ -1,4 +1,4 @@
-"""What a data set is about to serve: images that are not there, boxes that no loss can take."""
+"""What a dataset is about to serve: images that are not there, boxes that no loss can take."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from luminet_det.annotation_file import SHOWN, Fault
 
 
 def sources(dataset: Any) -> Iterator[Any]:
-    """The data sets that read files, inside any wrappers."""
+    """The datasets that read files, inside any wrappers."""
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     if inner == [None]:
         yield dataset
@@ -22,7 +22,7 @@ def sources(dataset: Any) -> Iterator[Any]:
 
 
 def transforms(dataset: Any) -> Iterator[Any]:
-    """All transforms in the pipelines of a data set and of those inside it, also those inside other transforms."""
+    """All transforms in the pipelines of a dataset and of those inside it, also those inside other transforms."""
     waiting, known = [dataset], set()
     while waiting:
         part = waiting.pop()
@@ -38,7 +38,7 @@ def transforms(dataset: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class LoadedImages:
-    """The images of one data set after its filters, and the boxes in them that are not to be ignored.
+    """The images of one dataset after its filters, and the boxes in them that are not to be ignored.
 
     Attributes:
         paths: File of each image.
@@ -58,7 +58,7 @@ class LoadedImages:
 
     @classmethod
     def of(cls, dataset: Any) -> 'LoadedImages | None':
-        """Those of a data set without wrappers; None if it is not of mmdet's kind, or without files or boxes."""
+        """Those of a dataset without wrappers; None if it is not of mmdet's kind, or without files or boxes."""
         from mmdet.datasets import BaseDetDataset, BaseVideoDataset
 
         if not isinstance(dataset, BaseDetDataset) or isinstance(dataset, BaseVideoDataset):
@@ -101,7 +101,7 @@ class LoadedImages:
             found.append(Fault(f'{what}: {_some(named)}', 'Correct or remove them.', fatal=self.training))
         if foreign.any():
             what = f'{int(foreign.sum())} boxes have a label beyond the {num_classes} classes of metainfo'
-            found.append(Fault(what, 'Correct metainfo=dict(classes=...) of the data set.', fatal=True))
+            found.append(Fault(what, 'Correct metainfo=dict(classes=...) of the dataset.', fatal=True))
         return found
 
     def missing(self) -> list[str]:

@@ -90,7 +90,7 @@ def images_are_kept(loader: DataLoader) -> bool:
 
 
 def _in_turn(loader: Any) -> bool:
-    """Whether the loader's processes have their batches in turn, and its data set can be told of it."""
+    """Whether the loader's processes have their batches in turn, and its dataset can be told of it."""
     return isinstance(loader, DataLoader) and getattr(loader, 'in_order', True) and hasattr(loader.dataset, '__dict__')
 
 
@@ -111,12 +111,12 @@ def _without(wrapper: Callable, function: Callable | None) -> Callable | None:
 
 
 class Fetch:
-    """Stands in for a data set's `__getitems__`, which torch asks for whole batches.
+    """Stands in for a dataset's `__getitems__`, which torch asks for whole batches.
 
     Args:
         seen: None is returned for the run's batches before.
         seed: Called with the iteration of a batch before it is read.
-        dataset: The data set.
+        dataset: The dataset.
         first: Iteration of the first batch that this process loads.
         step: Of every so many batches it loads one.
     """

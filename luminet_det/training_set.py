@@ -1,4 +1,4 @@
-"""The data sets of a run: an empty or a faulty one ends it, before the first step, with an error that says why."""
+"""The datasets of a run: an empty or a faulty one ends it, before the first step, with an error that says why."""
 
 import json
 import logging
@@ -21,9 +21,9 @@ from luminet_det.validated_classes import ValidatedClasses
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse data sets that would end training somewhere on the way, or spoil it.
+    """Have `runner` refuse datasets that would end training somewhere on the way, or spoil it.
 
-    Refused are an empty data set, or one that `drop_last` leaves no batch of; images that are not there; a COCO file
+    Refused are an empty dataset, or one that `drop_last` leaves no batch of; images that are not there; a COCO file
     that mmdet cannot read or that lists a category twice; boxes that no loss can take; other classes in validation than
     in training; and, if the run distils, class names that do not fit the annotation file. Such names in plain training
     and boxes that mmdet leaves out are warned of.
@@ -78,7 +78,7 @@ def _report(place: str, faults: Mapping[str, list[Fault]], cause: Exception | No
     """Warn of the faults of each file, or raise ValueError if one of them is fatal."""
     for path, of_file in faults.items():
         if fatal := [f'{fault.what}. {fault.change}' for fault in of_file if fault.fatal]:
-            raise ValueError(f'The data set of {place}, {path}: ' + '\n'.join(fatal)) from cause
+            raise ValueError(f'The dataset of {place}, {path}: ' + '\n'.join(fatal)) from cause
         for fault in of_file:
             print_log(f'{place}, {path}: {fault.what}. {fault.change}', logger='current', level=logging.WARNING)
 
@@ -92,8 +92,8 @@ def _distils(runner: Runner) -> bool:
 
 
 def explanation(place: str, dataloader: Any) -> str:
-    """Why the data set of a loader's config is empty; `place` is the loader's name there."""
-    lines = [f'The data set of {place} is empty: no image is left after loading and filtering.']
+    """Why the dataset of a loader's config is empty; `place` is the loader's name there."""
+    lines = [f'The dataset of {place} is empty: no image is left after loading and filtering.']
     if isinstance(dataloader, Mapping):
         for where, dataset in config_sources(dataloader.get('dataset'), f'{place}.dataset'):
             lines += _facts(where, dataset)

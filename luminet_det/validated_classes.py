@@ -27,13 +27,13 @@ class Difference(NamedTuple):
 
 
 class ValidatedClasses:
-    """Compares the data sets of a run as they are built, the training set first."""
+    """Compares the datasets of a run as they are built, the training set first."""
 
     def __init__(self) -> None:
         self.trained: Sequence[str] | None = None
 
     def see(self, place: str, dataset: Any) -> None:
-        """Look at a data set.
+        """Look at a dataset.
 
         Args:
             place: Its loader, as `val_dataloader`.
@@ -53,7 +53,7 @@ class ValidatedClasses:
 
 
 def names(dataset: Any) -> tuple[str, ...] | None:
-    """The classes of a data set; None if it names none, or its parts name different ones."""
+    """The classes of a dataset; None if it names none, or its parts name different ones."""
     with suppress(ValueError):
         classes = common_classes(getattr(dataset, 'metainfo', None))
         return None if classes is None else tuple(classes)

@@ -19,7 +19,7 @@ from tests.classification_configs import PUBLISHED, ROOT, every, of_folder, pars
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """A small data set in the layout of each folder's."""
+    """A small dataset in the layout of each folder's."""
     root = tmp_path_factory.mktemp('data')
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)

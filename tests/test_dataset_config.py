@@ -1,4 +1,4 @@
-"""The classes of data sets, of which some have a list of metainfo."""
+"""The classes of datasets, of which some have a list of metainfo."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is looked at of a data set, and what cannot be: images in an archive, phrases instead of classes."""
+"""What is looked at of a dataset, and what cannot be: images in an archive, phrases instead of classes."""
 
 import zipfile
 

@@ -1,4 +1,4 @@
-"""An empty data set: what is said of its place, its file, its classes and its filters."""
+"""An empty dataset: what is said of its place, its file, its classes and its filters."""
 
 import json
 from copy import deepcopy
@@ -100,7 +100,7 @@ def test_the_data_set_that_is_empty_is_named(build, cfg, name):
     cfg.test_dataloader.batch_size = 2
     with pytest.raises(ValueError, match=rf'lists no images: change {name}\.dataset\.ann_file\.$') as caught:
         build(without(cfg[name], 'images', 'annotations'), seed=0)
-    assert str(caught.value).startswith(f'The data set of {name} is empty')
+    assert str(caught.value).startswith(f'The dataset of {name} is empty')
 
 
 def test_a_loader_that_is_not_in_the_config_gets_none_of_its_names(build, loader):
@@ -161,7 +161,7 @@ def test_images_that_are_not_there_are_named(build, cfg, tmp_path, name):
         (tmp_path / 'data' / 'images' / f'{number:03d}.png').unlink()
     with pytest.raises(ValueError, match=r'2 of 8 images are not there: .*images/001.png; .*006.png\.') as caught:
         build(cfg[name], seed=0)
-    assert str(caught.value).startswith(f'The data set of {name}, {tmp_path}/data/annotations.json')
+    assert str(caught.value).startswith(f'The dataset of {name}, {tmp_path}/data/annotations.json')
     assert 'Correct data_root or data_prefix' in str(caught.value)
 
 

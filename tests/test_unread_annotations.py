@@ -56,7 +56,7 @@ def test_an_evaluators_file_that_is_not_there(data, tmp_path):
         (lambda path: dict(train_dataloader=dict(dataset=dict(ann_file=path))), 'train_dataloader.dataset.ann_file'),
         (lambda path: dict(val_evaluator=dict(ann_file=path)), 'val_evaluator.ann_file'),
     ],
-    ids=['data set', 'evaluator'],
+    ids=['dataset', 'evaluator'],
 )
 def test_a_file_that_is_cut_short(data, cut, tmp_path, changes, line):
     text = last_line(train.main, data, tmp_path, **changes(str(cut)))

@@ -1,4 +1,4 @@
-"""VOC-format data through mmdet's own data set: the configs belong together, train distilling and are evaluated."""
+"""VOC-format data through mmdet's own dataset: the configs belong together, train distilling and are evaluated."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""A data set, a detector and a run small enough to train in a test: about 0.1 s a step on one core."""
+"""A dataset, a detector and a run small enough to train in a test: about 0.1 s a step on one core."""
 
 import json
 from collections.abc import Sequence

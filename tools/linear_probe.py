@@ -1,4 +1,4 @@
-"""Linear probe: train a new linear layer on a frozen network's embeddings of another data set, and test it.
+"""Linear probe: train a new linear layer on a frozen network's embeddings of another dataset, and test it.
 
     python tools/linear_probe.py configs/cifar100/wrn_16_2.py work_dirs/wrn_16_2/epoch_240.pth --data tiny-imagenet
     python tools/linear_probe.py configs/cifar100/wrn_16_2.py work_dirs/wrn_16_2/epoch_240.pth --data stl10
@@ -41,9 +41,9 @@ def parser() -> ArgumentParser:
     made.add_argument(
         '--data',
         help='tiny-imagenet, stl10, cifar10, cifar100, or an image folder with train/ and test/ (or val/); without it, '
-        'the two data sets of the config: probe=dict(train=dict(type=...), test=dict(type=...))',
+        'the two datasets of the config: probe=dict(train=dict(type=...), test=dict(type=...))',
     )
-    made.add_argument('--data-root', help='folder of a data set that is named (default: its place in data/)')
+    made.add_argument('--data-root', help='folder of a dataset that is named (default: its place in data/)')
     made.add_argument('--resize', type=int, help='size of all images (default: that of the training of the config)')
     made.add_argument(
         '--on-error', choices=('stop', 'skip'), help='at an unreadable image: stop (default), or leave it out, named'
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         classifier = load_trained(cfg, args.checkpoint).model.to(device)
         resize = args.resize or training_size(cfg)
         if args.data and any(key.startswith('probe.') for key in args.cfg_options or {}):
-            raise ValueError(f'--data {args.data} names the data sets, and so do the options probe....: leave one out.')
+            raise ValueError(f'--data {args.data} names the datasets, and so do the options probe....: leave one out.')
         data = target(cfg, args.data, args.data_root, resize, args.on_error)
         cache = EmbeddingCache(None if args.no_cache else args.cache)
         parts: list[Embedded] = []

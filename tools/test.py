@@ -113,7 +113,7 @@ def _augment(cfg: Config) -> None:
         cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(nms=nms, max_per_img=100))
     datasets = [dataset for _, dataset in config_sources(cfg.test_dataloader.dataset, '')]
     if not all('pipeline' in dataset for dataset in datasets):
-        raise ValueError('--tta is for detectors: the data set of test_dataloader has no pipeline.')
+        raise ValueError('--tta is for detectors: the dataset of test_dataloader has no pipeline.')
     if 'tta_pipeline' not in cfg:
         keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]

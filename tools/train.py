@@ -156,7 +156,7 @@ def _hold_out(cfg: Config, share: float) -> None:
     hooks = [hook for hook in cfg.get('custom_hooks') or [] if str(hook.get('type')).endswith('ResultHook')]
     if not hooks or not is_of(DATASETS, cfg.train_dataloader.dataset, LabelledImages):
         raise ValueError(
-            "--val-split is for luminet_det's classifiers: it needs a data set of luminet_det in train_dataloader and "
+            "--val-split is for luminet_det's classifiers: it needs a dataset of luminet_det in train_dataloader and "
             "dict(type='luminet_det.ResultHook') in custom_hooks."
         )
     if not cfg.get('val_dataloader') or not cfg.get('test_dataloader'):
@@ -179,7 +179,7 @@ def _hold_out(cfg: Config, share: float) -> None:
         raise ValueError(
             f'--val-split holds out images of split={split!r}, and would test on all of these: set '
             'test_dataloader.dataset.split to another one. Without a test set leave --val-split out, and hold images '
-            f'out by train_dataloader.dataset.val_fraction={share:g} and, in the data sets of val and test, the same '
+            f'out by train_dataloader.dataset.val_fraction={share:g} and, in the datasets of val and test, the same '
             "split and val_fraction with part='held-out'."
         )
     # The images are those of the training set, what is done to them that of validation.

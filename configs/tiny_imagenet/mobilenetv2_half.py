@@ -1,4 +1,4 @@
-"""MobileNetV2 of half width alone, a student. Not mdistiller's MobileNetV2 for this data set, which has full width."""
+"""MobileNetV2 of half width alone, a student. Not mdistiller's MobileNetV2 for this dataset, which has full width."""
 
 _base_ = '../_base_/tiny_imagenet.py'
 

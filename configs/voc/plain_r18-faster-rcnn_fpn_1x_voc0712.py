@@ -1,4 +1,4 @@
-"""The student alone on VOC 2007 + 2012, by mmdet's own data set, schedule and metric.
+"""The student alone on VOC 2007 + 2012, by mmdet's own dataset, schedule and metric.
 
 python tools/train.py configs/voc/plain_r18-faster-rcnn_fpn_1x_voc0712.py
 """

@@ -104,7 +104,7 @@ def _check_classes(teacher: Run, student: Run) -> None:
         return
     raise ValueError(
         f'{teacher.config} has {theirs} classes and {student.config}, which is to learn from it, {own}. A teacher '
-        'needs the classes of its student; of more, metainfo.classes of both data sets must name the same ones.'
+        'needs the classes of its student; of more, metainfo.classes of both datasets must name the same ones.'
     )
 
 

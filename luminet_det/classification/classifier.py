@@ -90,9 +90,9 @@ class Classifier(BaseModel):
         """Run the classifier as mmengine's loops do.
 
         Args:
-            inputs: (V * B, 3, H, W), normalised; view-major where the data set gives V views of each image.
+            inputs: (V * B, 3, H, W), normalised; view-major where the dataset gives V views of each image.
             labels: Class indices (B,), int64.
-            index: Place of each image in the data set (B,), int64.
+            index: Place of each image in the dataset (B,), int64.
             data_samples: Ignored; mmengine's preprocessor adds it to every batch.
             mode: `'tensor'`, `'loss'` or `'predict'`.
 

@@ -39,7 +39,7 @@ class DistillClassifier(Student, Classifier):
             `stages=[1, 2, 3]` chooses some; `pooled=True` adds the embedding as a last map, of one pixel.
         embedding: (B, D), pooled, what the last linear layer sees.
 
-    Where the data set gives several views of an image, cross-entropy and terms are the mean over the views.
+    Where the dataset gives several views of an image, cross-entropy and terms are the mean over the views.
 
     With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, each by
     its own cross-entropy and by the terms against all others. See `luminet_det.distillation.peers.Peer`.
@@ -131,7 +131,7 @@ class DistillClassifier(Student, Classifier):
         Args:
             inputs: (V * B, 3, H, W), normalised for the student, view-major.
             labels: Class indices (B,), int64.
-            index: Place of each image in the data set (B,), int64.
+            index: Place of each image in the dataset (B,), int64.
 
         Returns:
             As `Classifier.loss`, what `weigh` adds for each term, and, where the teacher knows the student's classes,
@@ -221,7 +221,7 @@ class DistillClassifier(Student, Classifier):
         handed: dict = {'target': labels, 'index': index, 'epoch': epoch}
         if 'index' in needs and index is None:
             raise ValueError(
-                'A loss of `distill` needs the place of each image in the training set, and the data set does not give '
+                'A loss of `distill` needs the place of each image in the training set, and the dataset does not give '
                 'it: its samples need an `index` beside `inputs` and `labels`, as those of luminet_det have.'
             )
         if 'training_labels' in needs:

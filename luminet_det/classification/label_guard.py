@@ -13,7 +13,7 @@ SHOWN = 5  # labels that a message lists
 class LabelGuard:
     """Watches for labels that are no class without waiting for the device.
 
-    The data sets of this package check theirs when they are built; those of one's own may not. Cross-entropy leaves an
+    The datasets of this package check theirs when they are built; those of one's own may not. Cross-entropy leaves an
     image of label -100 out without a word, and on a GPU a label above the last class ends the process without its name.
     There what was found is read a step or two later, and until then such labels have to count as another class.
     """
@@ -27,7 +27,7 @@ class LabelGuard:
         Args:
             outside: Which are (B,), bool.
             labels: (B,).
-            index: Place of each image in the data set (B,), if that is known.
+            index: Place of each image in the dataset (B,), if that is known.
             classes: How many there are.
 
         Raises:
@@ -78,7 +78,7 @@ def refuse(labels: Tensor, index: Tensor | None, classes: int) -> None:
 
     Args:
         labels: (B,).
-        index: Place of each image in the data set (B,), if that is known.
+        index: Place of each image in the dataset (B,), if that is known.
         classes: How many there are.
     """
     places = outside(labels, classes).nonzero()[:, 0].tolist()
@@ -88,6 +88,6 @@ def refuse(labels: Tensor, index: Tensor | None, classes: int) -> None:
     more = ', ...' if len(named) > SHOWN else ''
     raise ValueError(
         f'{len(named)} of {len(labels)} labels of a batch are outside 0 to {classes - 1}: '
-        f'{", ".join(named[:SHOWN])}{more}. Correct the data set, or model.network.num_classes; to leave images out, '
-        'drop them from the data set.'
+        f'{", ".join(named[:SHOWN])}{more}. Correct the dataset, or model.network.num_classes; to leave images out, '
+        'drop them from the dataset.'
     )

@@ -51,7 +51,7 @@ class ClassifierTeacher:
                 num_student=num_logits(student.network),
                 background=False,
                 trainable=teacher.trainable,
-                # Other projects' checkpoints name no classes; the data sets' orders are fixed, so places will do.
+                # Other projects' checkpoints name no classes; the datasets' orders are fixed, so places will do.
                 by_place=True,
             )
             self.classes.columns_on(device)

@@ -1,4 +1,4 @@
-"""Pixels that a data set's pipeline has normalised, so that a teacher cannot be given its own."""
+"""Pixels that a dataset's pipeline has normalised, so that a teacher cannot be given its own."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ NORMALISED = 'normalised_in_pipeline'  # what a run publishes this under
 
 
 def normalises(dataset: Any) -> bool:
-    """Whether a pipeline of a data set, or of one inside it, has mmcv's `Normalize`, as those of mmdet 2 had."""
+    """Whether a pipeline of a dataset, or of one inside it, has mmcv's `Normalize`, as those of mmdet 2 had."""
     return any(isinstance(each, Normalize) for each in transforms(dataset))
 
 

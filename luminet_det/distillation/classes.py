@@ -17,7 +17,7 @@ class ClassMap:
         num_student: Classes of the student's head, without background.
         background: Whether logits have a column for it; sigmoid heads have none.
         trainable: Whether the teacher is a peer, whose head can be of any size.
-        by_place: Whether a teacher without names is taken to have the student's order, as data sets of a fixed one give
+        by_place: Whether a teacher without names is taken to have the student's order, as datasets of a fixed one give
             it.
 
     Raises:
@@ -40,7 +40,7 @@ class ClassMap:
                 raise ValueError(
                     f'The {whose} names {len(names)} classes, its head has {number}: {_listed(names)}. '
                     f'Change num_classes of its head or network, or the names '
-                    f'({"teacher.classes" if whose == "teacher" else "metainfo of the data set"}).'
+                    f'({"teacher.classes" if whose == "teacher" else "metainfo of the dataset"}).'
                 )
         self.named = teacher is not None and student is not None
         if self.named and tuple(teacher) == tuple(student):

@@ -15,7 +15,7 @@ from luminet_det.doctor.task import Task
 
 
 class ClassificationTask(Task):
-    """A classifier's data sets. There is no class order to look at: names and labels have one source."""
+    """A classifier's datasets. There is no class order to look at: names and labels have one source."""
 
     # CIFAR-100 itself has 10 of its 10,000 test images in its training set; a thousandth moves no score.
     tolerated = 0.005
@@ -64,7 +64,7 @@ class ClassificationTask(Task):
                 'classes',
                 WARN,
                 f'the network has {outputs} outputs, and the training set does not name its classes',
-                'Give the data set metainfo = dict(classes=(...)).',
+                'Give the dataset metainfo = dict(classes=(...)).',
             )
             return
         listed = ', '.join(train[:6]) + (', ...' if len(train) > 6 else '')

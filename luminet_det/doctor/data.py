@@ -1,4 +1,4 @@
-"""The data sets of a detector's config: their files, their images, their boxes, and what scores are taken against."""
+"""The datasets of a detector's config: their files, their images, their boxes, and what scores are taken against."""
 
 import contextlib
 import copy
@@ -26,8 +26,8 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
     """Whether an annotation file is there and sound.
 
     Args:
-        place: Where the data set stands in the config.
-        settings: The config of a data set without wrappers.
+        place: Where the dataset stands in the config.
+        settings: The config of a dataset without wrappers.
     """
     path = Path(annotation_path(settings))
     if '://' in str(settings.get('data_root')) or '://' in str(settings.get('ann_file')):
@@ -59,7 +59,7 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
 
 
 def _is_coco(settings: dict) -> bool:
-    """Whether a data set reads its file as COCO's boxes, which LVIS and panoptic segmentation do not."""
+    """Whether a dataset reads its file as COCO's boxes, which LVIS and panoptic segmentation do not."""
     from mmdet.datasets import CocoDataset, LVISV05Dataset
 
     kind = dataset_class(settings)
@@ -82,7 +82,7 @@ def check_folder(place: str, settings: dict) -> Iterator[Finding]:
 
 
 def build(place: str, loader: dict) -> Any:
-    """The data set of a loader's config, with all its files read."""
+    """The dataset of a loader's config, with all its files read."""
     try:
         dataset = DATASETS.build(loader['dataset'])
         if hasattr(dataset, 'full_init'):
@@ -152,6 +152,6 @@ def check_measured(cfg: Config) -> Iterator[Finding]:
 
 
 def image_paths(dataset: Any) -> list[str]:
-    """Files of all images of a data set and what it wraps."""
+    """Files of all images of a dataset and what it wraps."""
     loaded = (LoadedImages.of(source) for source in sources(dataset))
     return [os.path.normpath(path) for images in loaded if images for path in images.paths]

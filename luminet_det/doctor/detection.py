@@ -13,7 +13,7 @@ from luminet_det.doctor.task import Task
 
 
 class DetectionTask(Task):
-    """A detector's data sets, of mmdet's kinds."""
+    """A detector's datasets, of mmdet's kinds."""
 
     validated = 'val_dataloader.dataset.ann_file'
 

@@ -1,4 +1,4 @@
-"""The data sets of a classifier's config: images of each class, whether they can be read, what tells them apart."""
+"""The datasets of a classifier's config: images of each class, whether they can be read, what tells them apart."""
 
 import functools
 import hashlib
@@ -23,7 +23,7 @@ SAMPLES_IN_MEMORY = 1000
 
 
 def build(place: str, loader: dict) -> Dataset:
-    """The data set of a loader's config."""
+    """The dataset of a loader's config."""
     try:
         return DATASETS.build(loader['dataset'])
     except MissingData as error:
@@ -40,7 +40,7 @@ def check_counts(place: str, images: LabelledImages) -> Iterator[Finding]:
 
     Args:
         place: The loader, for messages.
-        images: Its data set.
+        images: Its dataset.
     """
     classes = images.metainfo['classes']
     counts = np.bincount(images.labels.numpy(), minlength=len(classes))
@@ -73,7 +73,7 @@ def check_reading(place: str, loader: dict, images: LabelledImages) -> Iterator[
     Args:
         place: The loader, for messages.
         loader: Its config.
-        images: Its data set.
+        images: Its dataset.
     """
     read, broken = opened(images)
     stops = images.on_error == 'stop'

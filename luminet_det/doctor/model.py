@@ -119,7 +119,7 @@ def check_classes(model: nn.Module, classes: Sequence[str] | None, place: str) -
     """Whether the student's heads have as many classes as the data."""
     setting = f'{place}.dataset.metainfo = dict(classes=(...))'
     if not classes or isinstance(classes, str):
-        raise Unusable(f'metainfo of the data set has no tuple of class names: {classes!r}', setting)
+        raise Unusable(f'metainfo of the dataset has no tuple of class names: {classes!r}', setting)
     if repeated := sorted({name for name in classes if list(classes).count(name) > 1}):
         raise Unusable(f'metainfo names {", ".join(repeated)} more than once', setting)
     heads = {
@@ -152,7 +152,7 @@ def check_order(files: dict[str, Contents], dataset: object, distils: bool) -> I
     """Whether the names of a COCO-format set stand in the order in which its labels are numbered."""
     try:
         category_order.check(dataset, {path: content.categories for path, content in files.items()})
-        yield Finding('class order', OK, 'as the data set numbers its labels')
+        yield Finding('class order', OK, 'as the dataset numbers its labels')
     except ValueError as error:
         yield Finding('class order', FAIL if distils else WARN, str(error), 'train_dataloader.dataset.metainfo')
 

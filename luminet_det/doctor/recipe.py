@@ -55,7 +55,7 @@ def check_logits(model: nn.Module, batch: dict) -> Iterator[Finding]:
 
 
 def check_pixels(model: nn.Module, batch: dict) -> Iterator[Finding]:
-    """Whether the images of a data set of one's own are pixels of 0 to 255, as the preprocessor takes them."""
+    """Whether the images of a dataset of one's own are pixels of 0 to 255, as the preprocessor takes them."""
     inputs = batch['inputs']
     low, high = float(inputs.min()), float(inputs.max())
     deviation = getattr(model.data_preprocessor, 'std', torch.ones(1))
@@ -110,6 +110,6 @@ def _channels(model: nn.Module) -> Iterator[Finding]:
         yield Finding(
             'recipe',
             WARN,
-            'data_preprocessor swaps red and blue, while the data sets of luminet_det give RGB',
+            'data_preprocessor swaps red and blue, while the datasets of luminet_det give RGB',
             'model.data_preprocessor: leave out bgr_to_rgb and rgb_to_bgr',
         )

@@ -13,14 +13,14 @@ from luminet_det.doctor.pixels import Statistics
 
 
 class Task(ABC):
-    """The checks of a config that depend on what its data sets hold.
+    """The checks of a config that depend on what its datasets hold.
 
     Args:
         report: Where findings go.
         cfg: The config.
 
     Attributes:
-        datasets: The data set of each loader that could be read.
+        datasets: The dataset of each loader that could be read.
     """
 
     # The setting that says which images are validated on, and the share of them that may be trained on unwarned.
@@ -37,7 +37,7 @@ class Task(ABC):
 
     @abstractmethod
     def look_at_data(self, loader: str) -> bool:
-        """Look at a loader's data set, and keep it if it can be read; whether nothing failed."""
+        """Look at a loader's dataset, and keep it if it can be read; whether nothing failed."""
 
     @abstractmethod
     def identities(self, loader: str) -> Iterator[tuple[object, str]]:
@@ -61,10 +61,10 @@ class Task(ABC):
         """Nothing, unless a teacher's answers can be compared with the labels of a batch."""
 
     def lacking(self, *loaders: str) -> str | None:
-        """Why the data sets of these loaders are not there; None if they are."""
+        """Why the datasets of these loaders are not there; None if they are."""
         if all(loader in self.datasets for loader in loaders):
             return None
-        return 'a data set could not be read' if len(loaders) > 1 else 'the training set could not be read'
+        return 'a dataset could not be read' if len(loaders) > 1 else 'the training set could not be read'
 
     def lacking_images(self, *loaders: str) -> str | None:
         """Why the images of these loaders cannot be looked at; None if they can."""

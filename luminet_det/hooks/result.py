@@ -25,7 +25,7 @@ from luminet_det.whole_file import write_text
 METRIC = 'accuracy/top1'
 INFO = 'result'
 HISTORY = 'history.json'
-HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a data set that divides its images
+HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a dataset that divides its images
 
 
 @HOOKS.register_module()
@@ -83,7 +83,7 @@ class ResultHook(Hook):
             if _is_trained_on(runner, which):
                 runner.logger.warning(
                     f'{which}_dataloader reads the images of training, so that its scores say nothing about new ones. '
-                    f'Set {which}_dataloader.dataset.split, or hold images out: val_fraction in both data sets, and '
+                    f'Set {which}_dataloader.dataset.split, or hold images out: val_fraction in both datasets, and '
                     "part='held-out' in this one."
                 )
         self._history = self._resumed(runner, kept.get('history', []))
@@ -221,7 +221,7 @@ def _is_trained_on(runner: Runner, which: str) -> bool:
 
 
 def _images(runner: Runner, which: str) -> tuple:
-    """Type, place, split and part of a loader's labelled images; of other data sets of a classifier all settings."""
+    """Type, place, split and part of a loader's labelled images; of other datasets of a classifier all settings."""
     dataset = (runner.cfg.get(f'{which}_dataloader') or {}).get('dataset') or {}
     if not is_of(DATASETS, dataset, LabelledImages):
         return (str(dataset),) if dataset and isinstance(unwrapped(runner.model), Classifier) else ()

@@ -14,7 +14,7 @@ INFO = 'training_labels'
 class TrainingLabelsHook(Hook):
     """For losses that need `training_labels`, such as CRD, whose negatives are images of other classes.
 
-    The data set says them by an attribute `labels`, int64 (N,), in the order of its `index`; those of luminet_det do.
+    The dataset says them by an attribute `labels`, int64 (N,), in the order of its `index`; those of luminet_det do.
 
     Raises:
         ValueError: The training set has no such attribute (raised when training starts).
@@ -27,6 +27,6 @@ class TrainingLabelsHook(Hook):
         if labels is None or len(labels) != len(dataset):
             raise ValueError(
                 f'The training set, a {type(dataset).__name__}, does not say the class of every image: give it an '
-                'attribute `labels`, one class index for each, or use a data set of luminet_det.'
+                'attribute `labels`, one class index for each, or use a dataset of luminet_det.'
             )
         runner.message_hub.runtime_info[INFO] = torch.as_tensor(labels, dtype=torch.int64)

@@ -157,7 +157,7 @@ class CRDLoss(EmbeddingLoss):
         if index is None or index.shape != student.shape[:1]:
             raise ValueError(
                 f'CRDLoss needs index, the place of each of the {len(student)} images in the training set; got '
-                f'{None if index is None else tuple(index.shape)}. luminet_det.LabelledImages gives it; a data set of '
+                f'{None if index is None else tuple(index.shape)}. luminet_det.LabelledImages gives it; a dataset of '
                 'your own adds it to each sample: dict(inputs=..., labels=..., index=i)'
             )
         if labels is None or labels.shape != (self.num_samples,):

@@ -80,7 +80,7 @@ def compare(
         raise ValueError('the config has no val_dataloader, whose images are shown')
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     if not len(dataset):
-        raise ValueError('the data set of val_dataloader has no image')
+        raise ValueError('the dataset of val_dataloader has no image')
     student = build_model(cfg)
     if not hasattr(student, 'bbox_head') and not hasattr(student, 'roi_head'):
         raise ValueError('the config is of no detector; tools/analyze.py shows classifiers')

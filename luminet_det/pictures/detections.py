@@ -1,4 +1,4 @@
-"""What a detector finds in some images of a data set."""
+"""What a detector finds in some images of a dataset."""
 
 from collections.abc import Collection, Sequence
 from itertools import repeat

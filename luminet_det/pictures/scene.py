@@ -1,4 +1,4 @@
-"""An image of a data set with its annotated boxes."""
+"""An image of a dataset with its annotated boxes."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class Scene(NamedTuple):
 
 
 def scene(dataset: Dataset, index: int, outlines: bool = False) -> Scene:
-    """Look up an image of one of mmdet's data sets.
+    """Look up an image of one of mmdet's datasets.
 
     Args:
         dataset: Built, with classes in its `metainfo`.

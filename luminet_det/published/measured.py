@@ -11,7 +11,7 @@ from luminet_det.published.spread import spread
 
 PAIRS = {'CIFAR-100': (*cifar100.PAIRS, cifar100.VIT_PAIR), 'ImageNet': tuple(imagenet.PAIRS)}
 OF_PLAIN = {'teacher': 'teacher', 'student': 'student'}
-RECIPES = ('kd', 'dkd', 'luminet')  # methods whose configs are in the folder of the data set itself
+RECIPES = ('kd', 'dkd', 'luminet')  # methods whose configs are in the folder of the dataset itself
 # Methods whose configs have a folder of their own, with those pairs that have a published number.
 METHODS = (
     'fitnet', 'at', 'sp', 'rkd', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls', 'dkd_ls',
@@ -21,11 +21,11 @@ CHAINED = 'takd'  # the method that trains an assistant first
 
 
 class Measured:
-    """The runs of one data set that stand beside published numbers: those of the full protocol.
+    """The runs of one dataset that stand beside published numbers: those of the full protocol.
 
     Args:
         runs: Any runs.
-        dataset: Of which data set.
+        dataset: Of which dataset.
     """
 
     def __init__(self, runs: Iterable[Run], dataset: str) -> None:

@@ -1,4 +1,4 @@
-"""The tables of linear probes: figure 4a's, and those of other pairs and data sets."""
+"""The tables of linear probes: figure 4a's, and those of other pairs and datasets."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def transfer(probes: Sequence[Probe]) -> str:
 
 
 def other_probes(probes: Sequence[Probe]) -> str:
-    """Those that have no place in figure 4a's table, a row a config, data set and settings; '' if there are none."""
+    """Those that have no place in figure 4a's table, a row a config, dataset and settings; '' if there are none."""
     groups: dict[tuple[str, ...], list[Probe]] = {}
     for probe in probes:
         if _place(probe) is None:

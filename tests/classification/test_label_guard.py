@@ -1,4 +1,4 @@
-"""A label that is no class stops a classifier's training and names the image, whatever the data set has checked."""
+"""A label that is no class stops a classifier's training and names the image, whatever the dataset has checked."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Teachers and a data set, made once for all modes."""
+"""Teachers and a dataset, made once for all modes."""
 
 import pytest
 

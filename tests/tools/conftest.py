@@ -1,4 +1,4 @@
-"""A data set, a config and a finished training run, made once for all tools."""
+"""A dataset, a config and a finished training run, made once for all tools."""
 
 import pytest
 

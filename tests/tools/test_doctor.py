@@ -115,7 +115,7 @@ OPTIONS = {
     'other classes': (
         'train_dataloader.dataset.metainfo.classes=cat,',
         'images',
-        'The data set of train_dataloader is empty',
+        'The dataset of train_dataloader is empty',
     ),
     'num_classes': ('model.roi_head.bbox_head.num_classes=5', 'classes', 'has 5 classes, the data 3'),
     'scores': ('val_evaluator.ann_file=nowhere.json', 'evaluator', 'there is no annotation file nowhere.json'),

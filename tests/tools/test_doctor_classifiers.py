@@ -23,7 +23,7 @@ DISTILLING = {'teacher weights', 'teacher', 'teacher agreement'}
 
 @DATASETS.register_module()
 class OwnImages(torch.utils.data.Dataset):
-    """A data set that is none of luminet_det's."""
+    """A dataset that is none of luminet_det's."""
 
     def __len__(self):
         return 16

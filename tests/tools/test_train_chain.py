@@ -325,7 +325,7 @@ WRONG = {
     'a teacher that is not there': (['middle.py'], [], 'Put the config that trains it before, big.py'),
     'several teachers': (['big.py', 'ensemble.py'], [], 'ensemble.py has 2 teachers, and the run before hands on one'),
     'fewer classes': (['big.py', 'five.py'], [], 'big.py has 4 classes and five.py, which is to learn from it, 5'),
-    'more classes without names': (['big.py', 'three.py'], [], 'metainfo.classes of both data sets must name'),
+    'more classes without names': (['big.py', 'three.py'], [], 'metainfo.classes of both datasets must name'),
     'no best': (['no_best.py', 'middle.py'], ['--pass-on', 'best'], 'no_best.py keeps no best checkpoint'),
     'a comma': (['big.py', 'middle.py'], ['--work-dir', 'a,b'], 'give a --work-dir without commas'),
     'quotes': (['big.py', 'middle.py'], ['--work-dir', "'a'"], 'give a --work-dir without commas'),

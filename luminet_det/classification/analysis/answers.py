@@ -44,7 +44,7 @@ def collect(
         indices: Which samples; default: all.
 
     Returns:
-        The answers of each network, image by image in the data set's order.
+        The answers of each network, image by image in the dataset's order.
     """
     samples = dataset if indices is None else Subset(dataset, list(indices))
     loader = DataLoader(samples, batch_size, num_workers=num_workers, collate_fn=collate_images)

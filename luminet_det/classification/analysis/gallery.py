@@ -36,11 +36,11 @@ def shown_classes(subjects: Subjects, count: int = 10, names: list[str] | None =
 
     Args:
         subjects: What is looked at.
-        count: How many, spread evenly over the data set's order; those without an image are passed over.
+        count: How many, spread evenly over the dataset's order; those without an image are passed over.
         names: Which, instead.
 
     Raises:
-        ValueError: More than colours and markers tell apart, fewer than 2, or a name that the data set lacks.
+        ValueError: More than colours and markers tell apart, fewer than 2, or a name that the dataset lacks.
     """
     places = {name: i for i, name in enumerate(subjects.classes)}
     if unknown := [name for name in names or () if name not in places]:

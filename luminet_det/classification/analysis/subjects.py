@@ -27,7 +27,7 @@ class Subjects:
         networks: By the name that pictures show; the teacher first, where there is one.
         teacher: The teacher's name among `networks`; None without one.
         classes: Names of the classes.
-        dataset: Name of the data set.
+        dataset: Name of the dataset.
         batch_size: Of the training, for what is taken over a batch.
         loss: The config's LumiNet term; one of tau 1 where it has none.
         facts: What a reader must know to do it again.
@@ -70,7 +70,7 @@ def ask(
     Raises:
         ValueError: The config is no classifier's or has no test set, a checkpoint is another network's, or classes
             differ.
-        FileNotFoundError: Checkpoint or data set are not there.
+        FileNotFoundError: Checkpoint or dataset are not there.
     """
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     student = load_trained(cfg, checkpoint)

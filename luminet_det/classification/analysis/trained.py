@@ -65,14 +65,14 @@ def load_trained(cfg: Config, checkpoint: str) -> Trained:
 
 
 def check_classes(trained: Trained, classes: Sequence[str], checkpoint: str) -> None:
-    """Raise ValueError unless a network was trained on the classes of a data set, in their order.
+    """Raise ValueError unless a network was trained on the classes of a dataset, in their order.
 
-    Names that are mere numbers, as of data sets without names, say nothing of the order and are passed over.
+    Names that are mere numbers, as of datasets without names, say nothing of the order and are passed over.
     """
     outputs = num_logits(trained.model.network)
     if outputs != len(classes):
         raise ValueError(
-            f'The network has {outputs} outputs, and the test set {len(classes)} classes. Give the data set that '
+            f'The network has {outputs} outputs, and the test set {len(classes)} classes. Give the dataset that '
             f'{checkpoint} was trained on: test_dataloader.dataset in the config.'
         )
     if trained.classes is None or any(all(name.isdigit() for name in names) for names in (trained.classes, classes)):

@@ -1,4 +1,4 @@
-"""Data sets of labelled images, and the transforms of single images and of whole batches."""
+"""Datasets of labelled images, and the transforms of single images and of whole batches."""
 
 from .cifar import CIFAR10, CIFAR100
 from .collate import collate_images

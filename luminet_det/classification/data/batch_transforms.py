@@ -19,7 +19,7 @@ BatchTransform = Callable[[Tensor], Tensor]
 MOVING = (RandomCrop, RandomHorizontalFlip, RandomVerticalFlip, CenterCrop, Resize)
 COLOURING = (AutoAugment, RandAugment, TrivialAugmentWide, ColorJitter, Cutout, RandomErasing)
 KINDS: dict[str, type] = {kind.__name__: kind for kind in MOVING + COLOURING}
-INSTEAD = 'or set device_resident=False in the data set, for the transforms of single images.'
+INSTEAD = 'or set device_resident=False in the dataset, for the transforms of single images.'
 
 
 def build_views(configs: Sequence | None) -> list[list[BatchTransform]]:

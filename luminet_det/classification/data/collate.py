@@ -13,7 +13,7 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
 
     Args:
         samples: Each `dict(inputs, labels, index)` with inputs (3, H, W), or (V, 3, H, W) for V views, and index for
-            losses that need it; None where an unreadable image was skipped. A batch, as a device-resident data set
+            losses that need it; None where an unreadable image was skipped. A batch, as a device-resident dataset
             makes it, is returned as it is.
 
     Returns:
@@ -31,7 +31,7 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
     if len(sizes) > 1:
         shown = ', '.join(map(str, sizes[:4]))
         raise ValueError(
-            f'The images of a batch differ in size: {shown}. Set resize=... in the data set, or let its transforms '
+            f'The images of a batch differ in size: {shown}. Set resize=... in the dataset, or let its transforms '
             "end in one size, e.g. dict(type='RandomResizedCrop', size=224) or Resize and CenterCrop."
         )
     batch = torch.stack(inputs, dim=inputs[0].dim() - 3)

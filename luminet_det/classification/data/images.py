@@ -1,4 +1,4 @@
-"""The base of the data sets: labelled images, a subset of them, and the two ways to serve them."""
+"""The base of the datasets: labelled images, a subset of them, and the two ways to serve them."""
 
 import logging
 from abc import abstractmethod
@@ -32,7 +32,7 @@ class LabelledImages(Dataset):
     whole batches are gathered and transformed there: same distribution, no processes (`num_workers=0`).
 
     Args:
-        data_root: Where the files are; each data set says which layouts it knows.
+        data_root: Where the files are; each dataset says which layouts it knows.
         split: Which of the published parts.
         transforms: `[dict(type='RandomCrop', size=32, padding=4), ...]`, named as in torchvision.transforms.v2; or a
             list of such lists, one for each view of an image.
@@ -49,12 +49,12 @@ class LabelledImages(Dataset):
         download: Fetch what is missing, where torchvision can.
 
     Attributes:
-        metainfo: `classes`, the names, and `dataset`, the data set's own name.
+        metainfo: `classes`, the names, and `dataset`, the dataset's own name.
         labels: int64 (N,) class of each sample.
         part: 'train' or 'held-out', as above.
 
     Raises:
-        MissingData: The data set is not at `data_root`.
+        MissingData: The dataset is not at `data_root`.
         ValueError: Settings out of range, classes without images, labels beyond the classes, or not one image that
             can be read.
         UnreadableImage: An image cannot be read and `on_error='stop'`.
@@ -80,7 +80,7 @@ class LabelledImages(Dataset):
         download: bool = False,
         **unknown,
     ) -> None:
-        check_keys(f'The data set {type(self).__name__}', unknown, settings_of(LabelledImages))
+        check_keys(f'The dataset {type(self).__name__}', unknown, settings_of(LabelledImages))
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(f'split={split!r} of {self.NAME} is unknown; choose one of {", ".join(self.SPLITS)}.')
         if on_error not in ('stop', 'skip'):
@@ -175,7 +175,7 @@ class LabelledImages(Dataset):
                 raise ValueError(
                     f'{self.source.name(kept[0])} is {first[0]} x {first[1]}, {self.source.name(place)} is {other[0]} '
                     f'x {other[1]}; device-resident images need one size: set resize={max(32, min(first))} or another '
-                    'size in the data set, or device_resident=False.'
+                    'size in the dataset, or device_resident=False.'
                 )
             images.append(image)
             kept.append(place)
@@ -193,7 +193,7 @@ class LabelledImages(Dataset):
 
     def _check_classes(self, allow_empty: bool) -> None:
         if not len(self):
-            raise ValueError(f'There is no image in {self._where}. Correct data_root or split of the data set.')
+            raise ValueError(f'There is no image in {self._where}. Correct data_root or split of the dataset.')
         names = self.metainfo['classes']
         counts = np.bincount(self.labels.numpy(), minlength=len(names))
         empty = [name for name, count in zip(names, counts, strict=True) if not count]
@@ -201,5 +201,5 @@ class LabelledImages(Dataset):
             shown = ', '.join(empty[:SHOWN]) + (', ...' if len(empty) > SHOWN else '')
             raise ValueError(
                 f'{len(empty)} of {len(names)} classes have no image in {self._where}: {shown}. Add images, correct '
-                'the list of classes, or set allow_empty=True in the data set.'
+                'the list of classes, or set allow_empty=True in the dataset.'
             )

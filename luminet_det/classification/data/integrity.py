@@ -10,7 +10,7 @@ def check_files(name: str, folder: Path, files: Iterable[tuple[str, str]]) -> li
     """The names of `files` that are absent from `folder`.
 
     Args:
-        name: Of the data set.
+        name: Of the dataset.
         folder: Where the files are.
         files: Name and MD5 checksum of each.
 
@@ -26,6 +26,6 @@ def check_files(name: str, folder: Path, files: Iterable[tuple[str, str]]) -> li
         them = 'it' if len(damaged) == 1 else 'them'
         raise ValueError(
             f'{", ".join(damaged)}: the checksum is not that of the published {name}; the download broke off or the '
-            f'file was changed. Delete {them} and fetch {them} again (download=True in the data set).'
+            f'file was changed. Delete {them} and fetch {them} again (download=True in the dataset).'
         )
     return absent

@@ -1,4 +1,4 @@
-"""A data set that is not there: where to get it, what its folder must look like, which line says where it is."""
+"""A dataset that is not there: where to get it, what its folder must look like, which line says where it is."""
 
 import os
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ SHOWN = 6
 
 
 class MissingData(FileNotFoundError):
-    """The data set is not at `data_root`.
+    """The dataset is not at `data_root`.
 
     Args:
-        name: Of the data set.
+        name: Of the dataset.
         data_root: Where it was looked for.
         homepage: Where to get it.
         layouts: For each accepted layout its name and a drawing, lines of paths under `data_root`.
@@ -32,7 +32,7 @@ class MissingData(FileNotFoundError):
         downloads: bool = False,
     ) -> None:
         lines = [f"{name} is not at data_root='{data_root}' ({lacking or _there(data_root)})."]
-        fetch = ', or set download=True in the data set' if downloads else ''
+        fetch = ', or set download=True in the dataset' if downloads else ''
         lines += [
             f'Get it from {homepage}{fetch}. Then data_root must look like' + (' one of' if layouts else '') + ':'
         ]

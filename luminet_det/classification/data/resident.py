@@ -12,7 +12,7 @@ from .transform_settings import join_views
 
 
 class ResidentImages:
-    """All images of a data set on one device.
+    """All images of a dataset on one device.
 
     Args:
         images: uint8 (N, 3, H, W).
@@ -38,7 +38,7 @@ class ResidentImages:
         if self.device.type == 'cuda' and get_worker_info() is not None:
             raise RuntimeError(
                 'Device-resident images on a GPU cannot be served by loader processes: set num_workers=0 in the '
-                "dataloader, or device='cpu' in its data set."
+                "dataloader, or device='cpu' in its dataset."
             )
         index = beside(self.images, torch.as_tensor(indices))
         images = self.images.index_select(0, index)

@@ -1,4 +1,4 @@
-"""Where the images of a data set come from: arrays in memory, or files that are read when asked for."""
+"""Where the images of a dataset come from: arrays in memory, or files that are read when asked for."""
 
 import os
 import struct
@@ -30,7 +30,7 @@ class UnreadableImage(ValueError):
         self.reason = 'no known image format' if isinstance(cause, UnidentifiedImageError) else str(cause)
         mend = 'Save it with 8' if isinstance(cause, TooDeep) else 'Copy that file again'
         super().__init__(
-            f"{path} cannot be read: {self.reason}. {mend}, or set on_error='skip' in the data set's config to leave "
+            f"{path} cannot be read: {self.reason}. {mend}, or set on_error='skip' in the dataset's config to leave "
             'unreadable images out of their batches.'
         )
 

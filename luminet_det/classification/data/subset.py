@@ -1,4 +1,4 @@
-"""Part of a data set, drawn from each class by itself, the same whenever it is drawn again."""
+"""Part of a dataset, drawn from each class by itself, the same whenever it is drawn again."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ PARTS = ('train', 'held-out')
 def stratified(
     labels: np.ndarray, fraction: float = 1.0, val_fraction: float = 0.0, part: str = 'train', seed: int = 0
 ) -> np.ndarray:
-    """Indices of a stratified part of a data set, ascending.
+    """Indices of a stratified part of a dataset, ascending.
 
     Of each class `fraction` of the images is kept, at least one; of those `val_fraction`, at least one, is held
     out unless it is the class's last. A smaller fraction of the same seed is contained in a larger one.
@@ -24,13 +24,13 @@ def stratified(
         ValueError: A share out of its range, or an unknown or empty part.
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f'fraction={fraction!r} of the data set: expected a share of the images, 0 < fraction <= 1.')
+        raise ValueError(f'fraction={fraction!r} of the dataset: expected a share of the images, 0 < fraction <= 1.')
     if not 0 <= val_fraction < 1:
-        raise ValueError(f'val_fraction={val_fraction!r} of the data set: expected 0 <= val_fraction < 1.')
+        raise ValueError(f'val_fraction={val_fraction!r} of the dataset: expected 0 <= val_fraction < 1.')
     if part not in PARTS:
-        raise ValueError(f"part={part!r} of the data set is unknown; choose 'train' or 'held-out'.")
+        raise ValueError(f"part={part!r} of the dataset is unknown; choose 'train' or 'held-out'.")
     if part == 'held-out' and val_fraction == 0:
-        raise ValueError("part='held-out' of the data set is empty; set val_fraction, e.g. 0.1, in both parts.")
+        raise ValueError("part='held-out' of the dataset is empty; set val_fraction, e.g. 0.1, in both parts.")
     if fraction == 1 and val_fraction == 0:
         return np.arange(len(labels))
     # The legacy generator's numbers are promised never to change.

@@ -83,7 +83,7 @@ class LibraryNetwork(nn.Module):
             return
         raise RuntimeError(
             f'{self.name} takes no images of {size} px; it does of {self.image_size}. Set resize={self.image_size} in '
-            'the data sets of all dataloaders, or choose another network; timm has some for any size by '
+            'the datasets of all dataloaders, or choose another network; timm has some for any size by '
             f'network.img_size={size}. ({error})'
         ) from error
 

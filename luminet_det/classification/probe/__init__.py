@@ -1,4 +1,4 @@
-"""Linear probe: how much of another data set a frozen network's embedding tells."""
+"""Linear probe: how much of another dataset a frozen network's embedding tells."""
 
 from luminet_det.classification.probe.cache import EmbeddingCache
 from luminet_det.classification.probe.embeddings import Embedded, embed

@@ -20,7 +20,7 @@ CHUNK = 1000
 
 
 class EmbeddingCache:
-    """One file for each network, data set and size of the images.
+    """One file for each network, dataset and size of the images.
 
     Args:
         folder: Where the files are; made if it is not there. None keeps nothing.
@@ -51,7 +51,7 @@ class EmbeddingCache:
 
 
 def embedding_key(classifier: nn.Module, dataset: LabelledImages) -> str:
-    """A name for the embeddings of a data set by a network.
+    """A name for the embeddings of a dataset by a network.
 
     It changes with every weight, with the preprocessor's mean and deviation, with the class of the network, with
     the images (their pixels where they are in memory, else the files' paths, sizes and times), with the chosen

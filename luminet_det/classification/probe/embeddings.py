@@ -1,4 +1,4 @@
-"""Embedded: a data set as a frozen network's embeddings."""
+"""Embedded: a dataset as a frozen network's embeddings."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from luminet_det.classification.classifier import Classifier
 
 
 class Embedded(NamedTuple):
-    """Embeddings float32 (N, D) and labels int64 (N,) of a data set, in its order."""
+    """Embeddings float32 (N, D) and labels int64 (N,) of a dataset, in its order."""
 
     embeddings: Tensor
     labels: Tensor

@@ -1,4 +1,4 @@
-"""The data set that a network is probed on: by a known name, as a folder, or as two data set configs."""
+"""The dataset that a network is probed on: by a known name, as a folder, or as two dataset configs."""
 
 import re
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def target(cfg: Config, data: str | None, data_root: str | None, resize: int, on
     Args:
         cfg: Where `probe = dict(train=dict(type=...), test=dict(type=...))` may name them.
         data: A name of `KNOWN`, or an image folder with the splits train and test (or val); None for `cfg.probe`.
-        data_root: Where a known data set is, if not at its usual place.
+        data_root: Where a known dataset is, if not at its usual place.
         resize: Height and width to which all images are brought.
         on_error: 'stop' or 'skip', of both splits; None for what `cfg.probe` says, else 'stop'.
 
@@ -61,7 +61,7 @@ def target(cfg: Config, data: str | None, data_root: str | None, resize: int, on
 
 
 def training_size(cfg: Config) -> int:
-    """The size of the images that a config trains with, from the last transform or the `resize` of its data set.
+    """The size of the images that a config trains with, from the last transform or the `resize` of its dataset.
 
     Raises:
         ValueError: The config does not say.

@@ -1,4 +1,4 @@
-"""Each data set is read from each of its layouts; one that is absent or damaged is named, and what to do."""
+"""Each dataset is read from each of its layouts; one that is absent or damaged is named, and what to do."""
 
 import hashlib
 import os
@@ -145,7 +145,7 @@ def test_an_npz_without_names_has_the_official_ones(tmp_path, kind, first, last)
 
 
 class Downloading:
-    """A data set of torchvision, which notes who downloads."""
+    """A dataset of torchvision, which notes who downloads."""
 
     base_folder, meta = 'cifar-100-python', dict(filename='meta', md5='')
 

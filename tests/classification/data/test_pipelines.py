@@ -1,4 +1,4 @@
-"""The two pipelines of a data set, its subsets, its views, its batches."""
+"""The two pipelines of a dataset, its subsets, its views, its batches."""
 
 import pytest
 import torch

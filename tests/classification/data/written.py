@@ -1,4 +1,4 @@
-"""Small data sets as files, in each of the published layouts."""
+"""Small datasets as files, in each of the published layouts."""
 
 import hashlib
 import pickle
