@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parents[1] / 'configs' / 'voc07_small'
 CONFIGS = sorted(FOLDER.glob('*.py'))
 REVIEW = dict(tap='neck', loss=dict(type='luminet_det.ReviewKDLoss', loss_weight=1.2))
 LUMINET = dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=2, loss_weight=16))
+STANDARDIZED = dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', standardize=True, loss_weight=2.5))
 DKD = dict(type='luminet_det.DKDLoss', tau=2, target_weight=1, non_target_weight=0.25)
 TERMS = dict(
     kd=[dict(tap='roi_cls', rois='foreground', loss=dict(type='luminet_det.KDLoss', tau=1, loss_weight=1))],
@@ -31,10 +32,8 @@ TERMS = dict(
     reviewkd=[REVIEW],
     reviewkd_luminet=[REVIEW, LUMINET],
     fgfi_luminet=[dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', loss_weight=0.04)), LUMINET],
-    fgfi_standardized_luminet=[
-        dict(tap='neck', loss=dict(type='luminet_det.FGFILoss', standardize=True, loss_weight=2.5)),
-        LUMINET,
-    ],
+    fgfi_standardized=[STANDARDIZED],
+    fgfi_standardized_luminet=[STANDARDIZED, LUMINET],
 )
 CLASSES = [
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',

@@ -19,6 +19,7 @@ METHODS = (
     'reviewkd',
     'reviewkd_luminet',
     'fgfi_luminet',
+    'fgfi_standardized',
     'fgfi_standardized_luminet',
 )
 REHEARSED = 4  # epochs of a rehearsal

@@ -19,6 +19,7 @@ TITLES = dict(
     reviewkd='ReviewKD',
     reviewkd_luminet='ReviewKD + LumiNet',
     fgfi_luminet='FGFI + LumiNet',
+    fgfi_standardized='standardised FGFI',
     fgfi_standardized_luminet='standardised FGFI + LumiNet',
 )
 
