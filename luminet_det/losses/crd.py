@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 from .contrast_memory import ContrastMemory
 from .embeddings import EmbeddingLoss
 from .negatives import Negatives
-from .rows import full_precision
+from .rows import full_precision, unit
 from .settings import not_negative, positive
 
 
@@ -120,7 +120,7 @@ class CRDLoss(EmbeddingLoss):
             layer(full_precision(g)) for layer, g in zip(self.embed, (student, teacher.detach()), strict=True)
         ]
         with torch.autocast(student.device.type, enabled=False):
-            anchors = torch.stack([_unit(full_precision(v)) for v in embeddings])
+            anchors = torch.stack([unit(full_precision(v)) for v in embeddings])
             value = self._contrast(anchors, index, training_labels)
             if self.training:
                 self.memory.update(anchors.detach(), index)
@@ -183,9 +183,3 @@ def _count(name: str, value: int) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f'{name} must be an integer, 1 or above, got {name}={value!r}')
     return int(value)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Vectors divided by their norms; a zero vector, which has no direction, stays zero with a finite gradient."""
-    norm = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / norm.masked_fill(norm == 0, 1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from .rows import RowLoss
+from .rows import RowLoss, centred
 from .settings import not_negative, require_a_part
 
 
@@ -21,9 +21,9 @@ class DISTLoss(RowLoss):
     `inter_weight` is its beta, `intra_weight` its gamma, and the factor `tau**2` and the weight 2 are those of the
     authors' code. Published: `tau=1` on ImageNet, 4 on CIFAR-100, beside 1 of cross-entropy.
 
-    A row or column without variation has r = 0: it counts as 1 and its gradient is finite. Of one row that is every
-    column. The 1e-8 also keeps columns of a class that hardly any row has from counting; where it does, a student equal
-    to its teacher is left with a value above 0. Several processes: each correlates the columns of its own rows.
+    A row or column that is constant but for rounding has r = 0: it counts as 1, without a gradient. Of one row that is
+    every column. The 1e-8 also keeps columns of a class that hardly any row has from counting; where it does, a student
+    equal to its teacher is left with a value above 0. Several processes: each correlates the columns of its own rows.
 
     Args:
         tau: Temperature; logits are divided by it before the softmax. Higher is softer.
@@ -58,5 +58,5 @@ class DISTLoss(RowLoss):
 
 def _correlation(student: Tensor, teacher: Tensor, dim: int) -> Tensor:
     """r along a dimension of (K, C)."""
-    student, teacher = student - student.mean(dim, keepdim=True), teacher - teacher.mean(dim, keepdim=True)
+    student, teacher = centred(student, dim), centred(teacher, dim)
     return (student * teacher).sum(dim) / (vector_norm(student, dim=dim) * vector_norm(teacher, dim=dim) + 1e-8)

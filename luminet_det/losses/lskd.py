@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from .rows import RowLoss, full_precision, softmax_kl
+from .rows import RowLoss, centred, full_precision, softmax_kl
 
 
 def standardized_rows(logits: Tensor) -> Tensor:
@@ -16,14 +16,14 @@ def standardized_rows(logits: Tensor) -> Tensor:
         logits: Raw logits (K, C). Half precision is computed and returned in float32.
 
     Returns:
-        The standardised logits (K, C). A row whose logits are all equal is zeros, up to rounding, and so is any row of
-        one class; its gradient is finite, but 1e7 times that of its standardised logits.
+        The standardised logits (K, C). A row whose logits are all equal but for rounding is zeros and has no gradient,
+        which would be 1e7 times that of its standardised logits; so is any row of one class.
     """
     logits = full_precision(logits)
-    centred = logits - logits.mean(dim=1, keepdim=True)
+    less = centred(logits, dim=1)
     # Not torch.std: it warns of no rows, and gives nan for one class.
-    deviation = vector_norm(centred, dim=1, keepdim=True) / max(logits.shape[1] - 1, 1) ** 0.5
-    return centred / (deviation + 1e-7)
+    deviation = vector_norm(less, dim=1, keepdim=True) / max(logits.shape[1] - 1, 1) ** 0.5
+    return less / (deviation + 1e-7)
 
 
 class LSKDLoss(RowLoss):

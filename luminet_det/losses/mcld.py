@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
-from .rows import RowLoss
+from .rows import RowLoss, centred, unit
 from .settings import flag, not_negative, require_a_part
 
 
@@ -30,6 +30,9 @@ class MCLDLoss(RowLoss):
         dict(tap='logits', loss=dict(type='luminet_det.MCLDLoss', category_weight=0)),
         dict(tap='logits', loss=dict(type='luminet_det.MCLDLoss', instance_weight=0, sample_weight=0),
              warmup='20 epochs'),
+
+    A row or column of zeros has no direction, and a cosine of 0 with all others. So has, with `center_categories`, a
+    column of equal logits, which gets no gradient.
 
     The scale of a logit row does not matter here: the cross-entropy has to fix it. A student equal to its teacher is
     left with a value above 0, as in every contrast. More rows are more negatives; each process contrasts its own.
@@ -84,13 +87,13 @@ class MCLDLoss(RowLoss):
             value = value + self.sample_weight * _contrast(similarity.masked_fill(same, -torch.inf))
         if self.category_weight:
             if self.center_categories:
-                student, teacher = student - student.mean(0), teacher - teacher.mean(0)
+                student, teacher = centred(student, 0), centred(teacher, 0)
             value = value + self.category_weight * _contrast(self._similarity(student.T, teacher.T))
         return value
 
     def _similarity(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The cosine of each row of the student with each of the teacher, over tau."""
-        return normalize(student, dim=1, eps=1e-8) @ normalize(teacher, dim=1, eps=1e-8).T / self.tau
+        return unit(student) @ unit(teacher).T / self.tau
 
     def extra_repr(self) -> str:
         return (

@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, smooth_l1_loss
+from torch.nn.functional import smooth_l1_loss
 
 from .embeddings import EmbeddingLoss
-from .rows import full_precision
+from .rows import full_precision, unit
 from .settings import flag, not_negative, require_a_part
 
 
@@ -28,7 +28,7 @@ class RKDLoss(EmbeddingLoss):
     Args:
         distance_weight: Factor on the distances.
         angle_weight: Factor on the angles.
-        normalize: Whether to divide each embedding by its L2 norm first.
+        normalize: Whether to divide each embedding by its L2 norm first. One that is zero stays zero.
         loss_weight: Factor on the returned value.
 
     Raises:
@@ -70,7 +70,7 @@ class RKDLoss(EmbeddingLoss):
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The unweighted loss of full-precision embeddings; the teacher's carry no gradient."""
         if self.normalize:
-            student, teacher = normalize(student), normalize(teacher)
+            student, teacher = unit(student), unit(teacher)
         angles = self.angle_weight > 0
         (own, own_angles), (other, other_angles) = _relations(student, angles), _relations(teacher, angles)
         total = 0

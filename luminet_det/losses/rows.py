@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 from torch.nn.functional import kl_div, log_softmax, softplus
 
 from .settings import flag, not_negative, positive
@@ -102,6 +103,32 @@ def sigmoid_kl(student: Tensor, teacher: Tensor) -> Tensor:
     which never takes the logarithm of a probability.
     """
     return (teacher.sigmoid() * (teacher - student) + softplus(student) - softplus(teacher)).sum()
+
+
+def centred(values: Tensor, dim: int) -> Tensor:
+    """Values less their mean along a dimension; 0, without a gradient, where they are equal but for rounding.
+
+    A loss that divides by their deviation, which is rounding there, would have a gradient of up to 1e8, and one step of
+    a student that begins with equal logits, as from a last layer of zeros, would be its end.
+
+    Args:
+        values: In full precision.
+        dim: The dimension, of at least one value.
+    """
+    mean = values.mean(dim, keepdim=True)
+    less = values - mean
+    # The mean of equal values is off by several eps; see `maps.standardized_channels`.
+    rounding = 128 * torch.finfo(values.dtype).eps * mean.detach().abs()
+    return less.masked_fill(less.detach().abs().amax(dim, keepdim=True) <= rounding, 0)
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors (..., D) divided by their norms; a zero vector, which has no direction, stays zero.
+
+    Its gradient is that of a division by 1. By a small number in the place of its norm it would be huge.
+    """
+    norm = vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / norm.masked_fill(norm == 0, 1)
 
 
 def full_precision(logits: Tensor) -> Tensor:

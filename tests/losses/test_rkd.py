@@ -120,6 +120,20 @@ def test_two_equal_images_give_a_finite_gradient_of_the_usual_size(of, apart):
     assert gradient.abs().max() < 10 * usual.abs().max()
 
 
+@pytest.mark.parametrize('of', ['student', 'teacher', 'both'])
+@pytest.mark.parametrize('images', [1, 2])
+def test_normalize_leaves_an_embedding_of_zeros_with_a_gradient_of_the_usual_size(of, images):
+    loss = RKDLoss(normalize=True)
+    pair = dict(student=maps(8, 4, dtype=torch.float32), teacher=maps(8, 4, seed=1, dtype=torch.float32))
+    _, usual = value_and_gradient(loss, **pair)
+    for name in pair if of == 'both' else [of]:
+        pair[name] = pair[name].clone()
+        pair[name][:images] = 0
+    value, gradient = value_and_gradient(loss, **pair)
+    assert value.isfinite()
+    assert gradient.abs().max() < 10 * usual.abs().max()
+
+
 def test_near_images_far_from_the_origin_keep_their_distance():
     student, teacher = maps(6, 4), maps(6, 4, seed=1)
     exact = RKDLoss()(student, teacher).item()

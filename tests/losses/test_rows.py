@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from luminet_det import losses
 from luminet_det.distillation.taps import GIVES
-from luminet_det.losses import DKDLoss, KDLoss, LSKDLoss, LumiNetLoss
+from luminet_det.losses import DISTLoss, DKDLoss, KDLoss, LSKDLoss, LumiNetLoss, MCLDLoss, MLLDLoss
 from luminet_det.losses.rows import RowLoss
 from luminet_det.registry import MODELS
 
@@ -24,6 +24,20 @@ LOSSES = [
     *(partial(loss, standardize=True) for loss in (KDLoss, DKDLoss)),
 ]
 every_loss = pytest.mark.parametrize('loss_type', LOSSES)
+# Those that divide by a deviation or a norm of the student's logits, and have no eps to make up for it.
+dividing = pytest.mark.parametrize(
+    'loss',
+    [
+        LSKDLoss(loss_weight=1.0),
+        KDLoss(standardize=True),
+        DKDLoss(standardize=True),
+        MLLDLoss(views=1, standardize=True),
+        DISTLoss(),
+        MCLDLoss(),
+        MCLDLoss(center_categories=True),
+    ],
+    ids=repr,
+)
 
 
 def rows_of(number, classes=7, scale=3.0, dtype=torch.float32, seed=0):
@@ -252,6 +266,41 @@ def test_inductor_changes_neither_value_nor_gradient(loss_type):
         value_and_gradient(torch.compile(loss, fullgraph=True), student, teacher, target),
         value_and_gradient(loss, student, teacher, target),
     )
+
+
+@dividing
+@pytest.mark.parametrize('equal', [0.0, 0.3, -1e4])
+@pytest.mark.parametrize('of', ['row', 'column', 'rows', 'everything'])
+def test_equal_logits_of_the_student_give_a_gradient_of_the_usual_size(loss, equal, of):
+    student, teacher, target = rows_of(16, classes=10, scale=1.0)
+    usual = value_and_gradient(loss, student, teacher, target)[1].abs().max()
+    alike = student.detach().clone()
+    if of == 'rows':
+        alike[:] = alike[0]
+    else:
+        alike[dict(row=5, column=(slice(None), 3), everything=slice(None))[of]] = equal
+    value, gradient = value_and_gradient(loss, alike.requires_grad_(), teacher, target)
+    assert value.isfinite()
+    assert gradient.abs().max() < 20 * usual
+
+
+@dividing
+def test_a_student_whose_last_layer_begins_with_zeros_learns(loss):
+    images, answers = torch.randn(2, 64, 10, generator=torch.Generator().manual_seed(0))
+    student = torch.nn.Linear(10, 10)
+    for parameter in student.parameters():
+        torch.nn.init.zeros_(parameter)
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+    values = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        target = answers.argmax(1)
+        supervised = torch.nn.functional.cross_entropy(student(images), target)
+        (supervised + loss(student(images), answers, target)).backward()
+        optimizer.step()
+        values.append(supervised.item())
+    assert max(values) < 2 * values[0]
+    assert values[-1] < values[0]
 
 
 def assert_same(found, expected):
