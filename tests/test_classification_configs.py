@@ -196,6 +196,14 @@ def test_data_and_schedule_are_the_published_recipe(path):
     assert 'paramwise_cfg' not in config.optim_wrapper  # norms and biases decay as well
 
 
+@every(CONFIGS)
+def test_the_learning_rate_is_for_the_batch_of_the_config(path):
+    config = parsed(path)
+    processes = 8 if of_folder(path) == 'imagenet' else 1
+    if 'auto_scale_lr' in config:
+        assert config.auto_scale_lr.base_batch_size == config.train_dataloader.batch_size * processes
+
+
 @every([path for path in CONFIGS if of_folder(path) in NORMALISATION])
 def test_pixels_are_normalised_in_units_of_0_to_255(path):
     found = parsed(path).model.data_preprocessor
