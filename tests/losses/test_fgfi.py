@@ -143,6 +143,14 @@ def test_anchors_across_the_border_count():
     assert priors()[0][0, 0].min() < 0
 
 
+def test_a_box_far_smaller_than_every_anchor_counts_where_its_own_largest_iou_is():
+    small = [torch.tensor([[20.2, 20.3, 21.2, 21.1]]).double()]
+    found = FGFILoss()._masks(small, priors())
+    assert max(iou(anchor, small[0][0]) for level in priors() for anchor in level.reshape(-1, 4)) < 0.05
+    assert sum(level.sum() for level in found) > 0
+    assert all((mask.numpy() == own).all() for mask, own in zip(found, masks(small, priors(), 0.5), strict=True))
+
+
 def test_a_box_that_no_anchor_meets_marks_nothing():
     assert not any(level.any() for level in FGFILoss()._masks([torch.tensor([[900.0, 900, 950, 950]])], priors()))
 
