@@ -12,18 +12,18 @@ from luminet_det.registry import HOOKS
 
 @HOOKS.register_module()
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
-    """mmengine's, without a wait for the GPU in every step.
+    """mmengine's RuntimeInfoHook without a wait for the GPU in every step.
 
     mmengine calls `.item()` on every loss in every step, and each call waits until the device has caught up. Here the
     losses of `interval` steps are kept on the device and read with one copy. The message hub then holds the same
     numbers in the same order; between two readings it lags behind by up to `interval` steps.
 
     Args:
-        interval: Steps between two readings; by default the LoggerHook's interval. The end of an epoch and every
-            checkpoint read as well.
-        history: Values of each scalar that the message hub keeps. mmengine keeps a million and copies them all in every
-            step: half way through 240 epochs of CIFAR-100 that is half of what the Runner costs. Windows of the
-            LogProcessor longer than this are cut.
+        interval: Steps between two readings; by default the LoggerHook's interval. The losses are also read at the end
+            of an epoch and before every checkpoint.
+        history: How many values the message hub keeps of each scalar. mmengine keeps a million and copies them all in
+            every step: halfway through 240 epochs of CIFAR-100, this is half of the Runner's overhead. LogProcessor
+            windows longer than this are cut.
     """
 
     def __init__(self, interval: int | None = None, history: int = 1000) -> None:
@@ -41,15 +41,15 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Keep the step's losses; read those of `interval` steps."""
+        """Keep the step's losses; every `interval` steps, read all that were kept."""
         if outputs:
-            # mmengine's means of the losses are tensors of their own, also where a CUDA graph writes these anew.
+            # mmengine's mean losses are separate tensors, which stay valid when a CUDA graph overwrites the losses.
             self._kept.append({k: v.detach() if isinstance(v, Tensor) else v for k, v in outputs.items()})
         if self._due(runner, batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self.read(runner)
 
     def _due(self, runner: Runner, batch_idx: int) -> bool:
-        # The LoggerHook counts within an epoch, or over all steps where its runs are by iteration.
+        # The LoggerHook counts steps within an epoch, or over the whole run if training is iteration-based.
         return self.every_n_inner_iters(batch_idx, self.interval) or self.every_n_train_iters(runner, self.interval)
 
     def after_train(self, runner: Runner) -> None:

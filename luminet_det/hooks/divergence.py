@@ -1,4 +1,4 @@
-"""DivergenceHook: a run whose loss is no number any more ends, and says so."""
+"""DivergenceHook: stops a run whose loss has become NaN or infinite, and says what to change."""
 
 from collections.abc import Mapping
 
@@ -16,16 +16,16 @@ PATIENCE = 3
 class DivergenceHook(Hook):
     """Stop a run whose loss is NaN or infinite, before a checkpoint of it is written.
 
-    The loss is looked at every `interval` iterations and before each checkpoint; on a GPU a look waits for the device.
-    The run ends once trained weights are not finite either, which nothing mends, or at the third such loss in a row:
-    mixed precision leaves out single iterations that overflow. (mmdet's `CheckInvalidLossHook` ends a run at the first,
-    and looks at none before a checkpoint.)
+    The loss is checked every `interval` iterations and before each checkpoint; on a GPU each check waits for the
+    device. The run ends if weights are not finite either, from which no run recovers, or at the third such loss in a
+    row: mixed precision skips single iterations that overflow. (mmdet's `CheckInvalidLossHook` stops at the first such
+    loss, and does not check before a checkpoint.)
 
     Args:
-        interval: Iterations from one look to the next.
+        interval: Iterations between two checks.
 
     Raises:
-        FloatingPointError: The run has diverged; says which losses, and at which learning rate.
+        FloatingPointError: The run has diverged; the message names the losses and the learning rate.
     """
 
     def __init__(self, interval: int = 50) -> None:
@@ -36,13 +36,13 @@ class DivergenceHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Look, if it is time, or the last look found something."""
+        """Check if it is time to, or if the last check found something."""
         self._losses, self._iteration = outputs or {}, runner.iter + 1
         if self._in_a_row or self.every_n_train_iters(runner, self.interval):
             self._look(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Look, so that what is saved can be gone on from."""
+        """Check, so that a run can be resumed from every checkpoint."""
         self._look(runner, saves=True)
 
     def _distils(self) -> bool:
@@ -50,7 +50,7 @@ class DivergenceHook(Hook):
 
     def _look(self, runner: Runner, saves: bool = False) -> None:
         sound = is_finite(self._losses.get('loss', 0.0))
-        # Several checkpoints may be saved after one iteration, whose loss is one.
+        # Several checkpoints may be saved after one iteration, whose loss counts once.
         if self._counted != self._iteration:
             self._in_a_row = 0 if sound else self._in_a_row + 1
             self._counted = self._iteration
@@ -62,13 +62,13 @@ class DivergenceHook(Hook):
         (rate, *_), *_ = runner.optim_wrapper.get_lr().values()
         raise FloatingPointError(
             f'The run has diverged: at iteration {self._iteration} {what}, and at learning rate {rate:g} it '
-            'will not come back. Lower optim_wrapper.optimizer.lr (those of mmdet are for 16 images an iteration; '
-            '--auto-scale-lr makes one fit fewer), lengthen the warm-up, or clip gradients by '
+            "will not recover. Lower optim_wrapper.optimizer.lr (mmdet's are for 16 images per iteration; "
+            '--auto-scale-lr adapts them to fewer), lengthen the warm-up, or clip gradients with '
             'optim_wrapper.clip_grad=dict(max_norm=35, norm_type=2)'
-            + (', or lower loss_weight of a term whose share_ in the log was near 1' if self._distils() else '')
-            + '. This has not been saved. With another learning '
-            'rate or warm-up start from the checkpoint before by --cfg-options load_from=..., for --resume brings back '
-            'those that it was saved with; with clip_grad --resume will do.'
+            + (', or lower the loss_weight of a term whose share_ in the log was near 1' if self._distils() else '')
+            + '. This state has not been saved. With another learning rate or warm-up, start from the previous '
+            'checkpoint with --cfg-options load_from=..., because --resume restores the saved ones; with clip_grad, '
+            '--resume is enough.'
         )
 
 

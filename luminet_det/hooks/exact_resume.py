@@ -19,40 +19,42 @@ from luminet_det.seeds import DATA, STEP, seed_generators
 from luminet_det.unwrapped import unwrapped
 
 MOST_CHANGES = 20  # lines of a warning
-# Changes that a reader may think to have an effect which they have not.
+# Settings of which the checkpoint restores the old values, so a change has less effect than one might expect.
 KEPT = ('optim_wrapper.optimizer.', 'param_scheduler', 'train_cfg.max_')
 
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Kill, resume, and the next losses equal the uninterrupted run's.
+    """Make a run that is killed and resumed compute the same losses as an uninterrupted one.
 
-    mmengine restores weights, optimizer and schedules, but no random state. Here random states are not stored
-    either: before each step, and before each batch that the main process loads, Python's, numpy's and torch's
-    generators are seeded from (seed, rank, iteration), so that any number of ranks can stop anywhere.
+    mmengine restores weights, optimizer and schedules, but no random state. This hook does not store it either: before
+    each step, and before each batch that the main process loads, Python's, numpy's and torch's generators are seeded
+    from (seed, rank, iteration), so that any number of ranks can stop anywhere.
 
-    - Loader processes seed each batch in the same way (`luminet_det.seen_batches`), so that a batch is the same
-      whichever process loads it, and a resumed run passes over those already trained on without reading them. In an
-      epoch-based run they are started anew each epoch. In an iteration-based run with a finite sampler mmengine
-      replays the batches before.
-    - A checkpoint from within an epoch resumes within that epoch, and epoch and iteration go on in step. Without this
-      hook mmengine starts that epoch again while the iteration goes on counting, and every schedule by iteration is
-      off from there.
+    - Loader processes seed each batch in the same way (`luminet_det.seen_batches`), so a batch is the same whichever
+      process loads it, and a resumed run skips the batches already trained on without reading them. In an epoch-based
+      run the processes are restarted in each epoch. In an iteration-based run with a finite sampler, mmengine replays
+      the earlier batches.
+    - A checkpoint from the middle of an epoch resumes in the middle of that epoch, and epoch and iteration stay
+      consistent. Without this hook, mmengine restarts the epoch but keeps counting iterations, so every schedule by
+      iteration is off from there on.
 
-    - Several processes validate the student that a checkpoint has: before validation all take the running statistics
-      of the first, which alone are saved. Left alone, each would use its own, and a resumed run score otherwise.
+    - With several processes, the student that is validated is the one that is saved: before validation, all processes
+      take the running statistics of the first, because only these are saved. Otherwise each process would use its own,
+      and a resumed run would score differently.
 
-    - Settings of model, data, loop, optimizer and hooks that are others than those of the checkpoint are listed, and
-      so is another number of processes, each of which has its own `batch_size`.
-    - The best checkpoint so far comes along into another work dir.
+    - A warning lists settings of model, data, loop, optimizer and hooks that differ from those of the checkpoint, and a
+      different number of processes, since `batch_size` is per process.
+    - If the run resumes in another work dir, the best checkpoint so far is copied there.
 
-    - What modules of mmdet remember beside their weights is kept: the size that `BatchSyncRandomResize` has drawn, as
-      in RTMDet's and YOLOX's configs, and Dynamic R-CNN's statistics. Images that `CachedMosaic` and `CachedMixUp`
-      hold are not. Loader processes of a run of epochs begin each epoch without, and in one of iterations all are read
-      again; a run of epochs without such processes (num_workers=0) is not resumed exactly with these two.
+    - State that mmdet's modules keep outside their weights is saved: the size drawn by `BatchSyncRandomResize`, as in
+      RTMDet's and YOLOX's configs, and Dynamic R-CNN's statistics. Images cached by `CachedMosaic` and `CachedMixUp`
+      are not saved. In an epoch-based run, loader processes start each epoch with an empty cache; in an iteration-based
+      run, all earlier images are read again. With these two transforms, an epoch-based run without loader processes
+      (num_workers=0) is not resumed exactly.
 
-    It costs some 0.03 ms a step. Exact means equal floats as far as the kernels are deterministic; on a GPU set
-    `randomness = dict(deterministic=True)` too.
+    The hook costs about 0.03 ms per step. Exact means equal floats as far as the kernels are deterministic; on a GPU
+    set `randomness = dict(deterministic=True)` too.
     """
 
     # After every other hook: whatever they draw, the step and the batches come out the same.
@@ -64,13 +66,13 @@ class ExactResumeHook(Hook):
         self._validating = False
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember how far into its epoch the checkpoint is, and say what it was trained by otherwise.
+        """Remember how far into its epoch the checkpoint is, and warn of settings that have changed since.
 
-        One that is not resumed, but named by `load_from`, brings along what trained beside its student.
+        If the checkpoint is not resumed but comes from `load_from`, only restore what trained beside its student.
 
         Raises:
-            RuntimeError: It holds weights alone, or is of a run that trained other things beside the student, or by
-                another optimizer.
+            RuntimeError: The checkpoint to resume has only weights, or is from a run with another optimizer or with
+                other trained parts beside the student.
         """
         meta = checkpoint.get('meta', {})
         self._progress = meta.get('epoch_progress')
@@ -87,7 +89,7 @@ class ExactResumeHook(Hook):
             _tell_changes(runner, [*changes, *saved_config.changes(kept, runner.cfg.pretty_text)])
 
     def before_train(self, runner: Runner) -> None:
-        """Take the data of an iteration-based loop in hand, before it replays what a resumed run has seen."""
+        """Seed the batches of an iteration-based loop, before it replays those that a resumed run has seen."""
         loop = runner.train_loop
         self._warn_of_other_order(runner)
         if hasattr(loop, 'dataloader_iterator'):
@@ -96,7 +98,7 @@ class ExactResumeHook(Hook):
                 loop.dataloader.seen.pass_over(loop, runner.iter)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed the loader of an epoch-based loop, and let it drop what a resumed run has already trained on."""
+        """Seed the loader of an epoch-based loop, and let it skip what a resumed run has already trained on."""
         loop = runner.train_loop
         if not isinstance(loop, EpochBasedTrainLoop):
             return
@@ -104,7 +106,7 @@ class ExactResumeHook(Hook):
         self._progress = None
         start = runner.iter - done
         self._began = {runner.epoch: start}
-        # Persistent processes live in this attribute, for which torch has no public name; without it they end.
+        # torch keeps persistent loader processes in this private attribute; clearing it ends them.
         loop.dataloader._iterator = None
         seen_batches.begin_epoch(loop.dataloader, runner.seed, start, done)
         if done:
@@ -135,15 +137,15 @@ class ExactResumeHook(Hook):
             broadcast(buffer)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """What is saved from here on is saved by training."""
+        """Checkpoints from here on are saved by training, not by validation."""
         self._validating = False
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note how many processes train, and how many batches of the running epoch are done if it is within one."""
+        """Save the number of processes and, within an epoch, how many of its batches are done."""
         meta = checkpoint['meta']
         if self._validating:
-            # A new best score has the last checkpoint saved again. mmengine's FlexibleRunner, which --fsdp takes,
-            # counts the finished epoch or iteration as one that is under way.
+            # After a new best score, the last checkpoint is saved again. mmengine's FlexibleRunner, which --fsdp uses,
+            # counts the finished epoch or iteration as still running.
             meta.update(epoch=runner.epoch, iter=runner.iter)
         meta['processes'] = get_world_size()
         checkpoint['remembered'] = remembered(unwrapped(runner.model))
@@ -168,13 +170,13 @@ class ExactResumeHook(Hook):
         seed_generators(runner.seed, purpose, get_rank(), iteration)
 
     def _warn_of_other_order(self, runner: Runner) -> None:
-        """Samplers are built before a checkpoint brings its seed back; see `adopt_seed`."""
+        """Samplers are built before a checkpoint restores its seed; see `adopt_seed`."""
         batches = runner.train_dataloader.batch_sampler
         seed = getattr(getattr(batches, 'sampler', None), 'seed', runner.seed)
         if runner.iter and seed != runner.seed and not runner.cfg.get('randomness', {}).get('diff_rank_seed'):
             runner.logger.warning(
-                f'The data comes in another order than before the interruption: it is shuffled by seed {seed}, '
-                f'the checkpoint is of seed {runner.seed}. Set `randomness = dict(seed={runner.seed})`.'
+                f'The data comes in another order than before the interruption: it is shuffled with seed {seed}, '
+                f'but the checkpoint was trained with seed {runner.seed}. Set `randomness = dict(seed={runner.seed})`.'
             )
 
 
@@ -187,9 +189,9 @@ def _require_whole(runner: Runner, checkpoint: dict) -> None:
     if missing:
         raise RuntimeError(
             f'The checkpoint to resume lacks {", ".join(missing)}: the best checkpoint of a run, a published one, and '
-            'those saved with save_optimizer=False or save_param_scheduler=False hold weights for use. Resume from '
-            'epoch_N.pth or iter_N.pth, or start anew from these weights by --cfg-options load_from=..., without '
-            '--resume.'
+            'those saved with save_optimizer=False or save_param_scheduler=False cannot be resumed. Resume from '
+            'epoch_N.pth or iter_N.pth, or start a new run from these weights with --cfg-options load_from=... and '
+            'without --resume.'
         )
 
 
@@ -198,19 +200,17 @@ def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:
         return
     if other := [line for line in changes if line.startswith('optim_wrapper.optimizer.type: ')]:
         raise RuntimeError(
-            f'The state of an optimizer is of no use to another ({other[0]}): resume with the one of that run, or '
-            'start from its weights alone: load_from=<checkpoint>, without --resume, in another --work-dir.'
+            f'One optimizer cannot use the state of another ({other[0]}): resume with the optimizer of that run, or '
+            'start from its weights only: load_from=<checkpoint>, without --resume, in another --work-dir.'
         )
     lines = [*changes[:MOST_CHANGES], *([f'and {len(changes) - MOST_CHANGES} more'] if changes[MOST_CHANGES:] else [])]
     told = 'The run is resumed with other settings than its checkpoint was trained with:\n  ' + '\n  '.join(lines)
     if changes[0].startswith('processes: '):
-        told += (
-            '\nEach process has its own train_dataloader.batch_size images, so that a step has another number of them.'
-        )
+        told += '\nEach process loads train_dataloader.batch_size images, so the number of images per step has changed.'
     if any(line.startswith(KEPT) for line in changes):
         told += (
-            '\nOf an optimizer and of schedules that it had, the values come with the checkpoint, whatever the config '
-            'says: learning rate, milestones, and where a schedule ends.'
+            '\nThe optimizer and the schedules of the checkpoint keep their saved values, whatever the config says: '
+            'learning rate, milestones, and where a schedule ends.'
         )
     runner.logger.warning(told)
 

@@ -29,20 +29,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class InterruptHook(Hook):
     """On Ctrl-C, or SIGTERM as schedulers send it: finish the iteration, save, say how to resume, exit.
 
-    The checkpoint is `<work_dir>/interrupted_iter_<n>.pth`, complete with optimizer and schedules, and becomes
-    the one that `--resume` picks up; the run that goes on from it removes it once it has saved a later one. It may
-    be from within an epoch; `ExactResumeHook`, which `tools/train.py` always adds, then goes on within that epoch.
-    The exit code is 128 + signal, as a shell reports it. During validation the hook waits for its end, so that the
-    score is not lost. A second signal exits at once. torchrun is told to end as well: an exit that was asked for is
-    no failure to start again from.
+    The checkpoint is `<work_dir>/interrupted_iter_<n>.pth`, complete with optimizer and schedules, and becomes the one
+    that `--resume` picks up; the resumed run removes it once it has saved a later one. It may be from the middle of an
+    epoch; `ExactResumeHook`, which `tools/train.py` always adds, then continues within that epoch. The exit code is 128
+    + signal, as a shell reports it. During validation the hook waits for its end, so that the score is not lost. A
+    second signal exits at once. torchrun is told to stop as well, because a requested exit is not a failure after which
+    to restart.
 
     Args:
         command: The command line that resumes the run. Default: this process's own, with `--resume`.
-        interval: With several processes, they agree every so many iterations whether any of them was told to
-            stop, rounded up to whole steps if gradients accumulate: every 16 with `accumulative_counts=8`. A
-            launcher that kills after a grace period, torchrun after 30 s, must wait for that.
-        patience: Seconds in which a second signal counts as the first one again; launchers pass the terminal's
-            on to processes that have it already.
+        interval: With several processes, iterations between two checks whether any of them was told to stop, rounded up
+            to whole optimizer steps if gradients are accumulated: 16 with `accumulative_counts=8`. The grace period of
+            a launcher, 30 s for torchrun, must be longer than that.
+        patience: Seconds during which a second signal is taken for a copy of the first; launchers forward the
+            terminal's signal to processes that have already received it.
     """
 
     # After the optimizer, the schedules and any checkpoint of this iteration.
@@ -56,16 +56,16 @@ class InterruptHook(Hook):
         self._resumed_from: Path | None = None
         self.trained = False  # whether this process has finished an iteration
         self._previous = {}
-        # Here, before loaders are built: processes that they fork must have the handler as well, or they would
-        # die of the terminal's Ctrl-C before the iteration is finished.
+        # Set before loaders are built: the processes that they fork need the handler as well, or the terminal's Ctrl-C
+        # would kill them before the iteration is finished.
         if threading.current_thread() is threading.main_thread():
-            # A signal that is ignored, as Ctrl-C by what a script runs in the background, stays so.
+            # A signal that is ignored, like Ctrl-C in a script's background jobs, stays ignored.
             heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
             self._previous = {number: signal.signal(number, self._handle) for number in heeded}
             _shield_loaders()
 
     def before_train(self, runner: Runner) -> None:
-        """From here on a signal waits for the end of the iteration; before, it ends the program as ever."""
+        """From here on a signal waits for the end of the iteration; before that, it ends the program as usual."""
         self._training = True
         self._resumed_from = Path(runner.work_dir) / _name(runner.iter) if runner.iter else None
 
@@ -90,12 +90,12 @@ class InterruptHook(Hook):
             self._stop(runner, number, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         self._release()
         self._tidy(runner)
 
     def _tidy(self, runner: Runner) -> None:
-        """Remove what an interruption had saved and this run went on from, if a later checkpoint stands for it."""
+        """Remove the interruption's checkpoint that this run resumed from, once there is a later one."""
         pointer = Path(runner.work_dir) / 'last_checkpoint'
         if is_main_process() and self._resumed_from and pointer.is_file():
             last = Path(pointer.read_text().strip())
@@ -110,7 +110,7 @@ class InterruptHook(Hook):
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            # A process forked from this one. Ctrl-C is none of its business: the main one needs it, and ends it.
+            # A process forked from this one ignores Ctrl-C: the main process still needs it, and ends it.
             if number == signal.SIGTERM:
                 _by_default(number)
         elif not self._training:
@@ -151,7 +151,7 @@ class InterruptHook(Hook):
                 f'Stopped after iteration {iteration} of {runner.max_iters}. Resume with:\n{self.command}', flush=True
             )
         self._tidy(runner)
-        # A launcher ends the others as soon as one has exited.
+        # A launcher ends the other processes as soon as one has exited.
         barrier()
         self._release()
         if os.environ.get('LOCAL_RANK', '0') == '0':
@@ -164,7 +164,7 @@ def _name(iteration: int) -> str:
 
 
 def resume_command(words: Sequence[str]) -> str:
-    """The command line `words` with `--resume` and nothing else to resume from.
+    """The command line `words`, with a plain `--resume` in place of any other.
 
     >>> resume_command(['python', 'tools/train.py', 'my config.py', '--resume', 'a.pth', '--amp'])
     "python tools/train.py 'my config.py' --amp --resume"
@@ -186,9 +186,9 @@ def _by_default(number: int) -> None:
 
 
 def _shield_loaders() -> None:
-    """Have loader processes end by their parent's SIGTERM only, not by a scheduler's to every process of a job.
+    """Have loader processes end only on SIGTERM from their parent, not on one that a scheduler sends to a whole job.
 
-    torch has them die of either, and the main process with them, whatever it is doing.
+    With torch's handlers they die of either, and the main process with them, whatever it is doing.
     """
     original = signal_handling._set_worker_signal_handlers
     if hasattr(original, 'shielding') or not hasattr(signal, 'sigwaitinfo'):
@@ -204,7 +204,7 @@ def _shield_loaders() -> None:
 
 
 def _await_parent() -> None:
-    # A handler is not told who sent the signal; a thread that waits for it is.
+    # A signal handler cannot see who sent the signal; a thread that waits for it can.
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)

@@ -1,4 +1,4 @@
-"""MissedValidationHook: a run that was killed before its checkpoint was validated does that first when it resumes."""
+"""MissedValidationHook: validates a resumed checkpoint if the run was killed before it did."""
 
 from pathlib import Path
 
@@ -15,17 +15,18 @@ FOLLOWED = 'followed_validation'  # in the message hub, which checkpoints hold
 
 @HOOKS.register_module()
 class MissedValidationHook(Hook):
-    """Validate a resumed checkpoint that was due for it and is not validated yet.
+    """Validate a resumed checkpoint whose validation is due but has not been done.
 
-    mmengine saves first and validates then, and goes on with training when it resumes: the validation of a run that was
-    killed in between would be missing for good, and with it the score of the run if it was the last one. The iteration
-    of the last validation stands in `<work_dir>/last_validation`. `tools/train.py` always adds the hook.
+    mmengine saves before it validates, and continues with training when it resumes: the validation of a run that was
+    killed in between would be missing for good, and with the last validation the score of the run. The iteration of the
+    last validation is kept in `<work_dir>/last_validation`. `tools/train.py` always adds the hook.
 
-    With a schedule that follows the scores, as `ReduceOnPlateauLR`, a resumed checkpoint is validated again, since its
-    schedule is from before; unless it was saved once more during its validation, as that of a best score is.
+    With a schedule that depends on the scores, such as `ReduceOnPlateauLR`, a resumed checkpoint is validated again,
+    since its schedule was saved before the validation; unless the checkpoint was saved once more during its validation,
+    as happens after a best score.
     """
 
-    # After the hooks that count what is validated, as ResultHook, have taken up the resumed run.
+    # After hooks that keep a history of validations, such as ResultHook, have restored it.
     priority = 'LOWEST'
 
     def __init__(self) -> None:
@@ -36,21 +37,21 @@ class MissedValidationHook(Hook):
         self._training = True
         last = _read(runner)
         if last > runner.iter and is_main_process():
-            # A new run, or one that went back: what it is to validate again is not done.
+            # A new run, or one resumed from an earlier checkpoint: it has yet to repeat the later validations.
             _write(runner)
         followed = runner.message_hub.get_info(FOLLOWED, 0) == runner.iter
         # The first process decides for all: others may have a work dir of their own.
         reason = [_reason(runner, last < runner.iter, followed) if _is_due(runner) else '']
         broadcast_object_list(reason)
         if reason[0]:
-            runner.logger.info(f'{reason[0]}, so that comes first.')
+            runner.logger.info(f'{reason[0]}, so it is validated first.')
             for hook in runner.hooks:
-                # With the checkpoint named here mmengine saves it once more, with the best score so far.
+                # With this set, mmengine saves the checkpoint once more, with the best score so far.
                 if isinstance(hook, CheckpointHook):
                     hook.last_ckpt = runner.message_hub.get_info('last_ckpt')
             hooks = runner.hooks
             if followed:
-                # Schedules that have this score would take it for one more.
+                # Schedules that already have this score would count it twice.
                 runner._hooks = [hook for hook in hooks if not isinstance(hook, ParamSchedulerHook)]
             runner.val_loop.run()
             runner._hooks = hooks
@@ -58,22 +59,22 @@ class MissedValidationHook(Hook):
             runner.message_hub.update_info('loop_stage', 'train')
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Note the iteration for what is saved from here on: schedules come before those hooks that save."""
+        """Note the iteration for later checkpoints: schedules take the score before the hooks that save run."""
         if self._training:
             runner.message_hub.update_info(FOLLOWED, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Note the iteration."""
+        """Write the iteration to the work dir."""
         if self._training and is_main_process():
             _write(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """What is validated from here on is no part of the training."""
+        """Validations from here on are not part of the training."""
         self._training = False
 
 
 def _is_due(runner: Runner) -> bool:
-    """Whether the loop would validate now, had it just trained the iteration that the checkpoint is of."""
+    """Whether the loop would validate now if it had just trained the iteration of the checkpoint."""
     loop = runner.train_loop
     if runner.val_loop is None or not runner.iter:
         return False
@@ -87,12 +88,12 @@ def _is_due(runner: Runner) -> bool:
 
 
 def _reason(runner: Runner, missing: bool, followed: bool) -> str:
-    """Why to validate a checkpoint that is due for it; empty if nothing calls for it."""
+    """Why a checkpoint whose validation is due has to be validated; empty if it does not."""
     if missing:
         return f'{runner.work_dir} has no validation of the resumed checkpoint'
     if followed or not _follows_scores(runner):
         return ''
-    return 'A schedule follows the scores and was saved before the validation of the resumed checkpoint'
+    return 'A schedule of the resumed checkpoint depends on the scores and was saved before its validation'
 
 
 def _follows_scores(runner: Runner) -> bool:

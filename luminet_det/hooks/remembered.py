@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-# By class: the size that a batch is brought to, until the next is drawn; Dynamic R-CNN's statistics and thresholds.
+# By class: the size that batches are resized to, until the next is drawn; Dynamic R-CNN's statistics and thresholds.
 ATTRIBUTES = {
     'BatchSyncRandomResize': ('_input_size',),
     'DynamicRoIHead': (
@@ -21,7 +21,7 @@ ATTRIBUTES = {
 
 
 def remembered(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Of each module that remembers something, its attributes, as numbers and lists of numbers."""
+    """The attributes of each module that remembers something, as numbers and lists of numbers."""
     return {
         name: {attribute: _plain(attrgetter(attribute)(module)) for attribute in attributes}
         for name, module, attributes in _that_remember(model)
@@ -29,7 +29,7 @@ def remembered(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def remember(model: nn.Module, kept: dict[str, dict[str, Any]]) -> None:
-    """Give modules back what `remembered` has found in a model of the same kind."""
+    """Restore the attributes that `remembered` found in a model of the same kind."""
     for name, module, attributes in _that_remember(model):
         for attribute in attributes:
             if attribute in kept.get(name, {}):
@@ -46,7 +46,7 @@ def _that_remember(model: nn.Module) -> Iterator[tuple[str, nn.Module, tuple[str
 
 
 def _plain(value: Any) -> Any:
-    """Without numpy's numbers, which a checkpoint that is read safely must not hold."""
+    """The value without numpy's numbers, which a safely loaded checkpoint must not contain."""
     if isinstance(value, list | tuple):
         return type(value)(map(_plain, value))
     return value.item() if hasattr(value, 'item') else value

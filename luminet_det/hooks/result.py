@@ -1,4 +1,4 @@
-"""ResultHook: what a run reached, best and last, in one JSON file."""
+"""ResultHook: writes the best and the last scores of a run to one JSON file."""
 
 import json
 import platform
@@ -32,18 +32,19 @@ HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a datas
 class ResultHook(Hook):
     """Write `result.json` to the work dir when training ends, and print the best and the last epoch.
 
-    The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch is
-    not. Both are reported. Where a part of the training set was held out (`tools/train.py --val-split`), or the config
-    validates a classifier on another split than it tests on, the epochs are scored on that part, and the test set is
-    looked at after training only, for the best and the last weights.
+    The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch
+    is not. Both are reported. If part of the training set is held out (`tools/train.py --val-split`), or the config
+    validates a classifier on another split than it tests on, the epochs are scored on those images, and the test set is
+    used only after training, for the best and the last weights.
 
-    The history survives a resume: checkpoints hold it, and `history.json` the validation after the last of them.
+    The history survives a resume: checkpoints contain it, and `history.json` also has the validation after the last
+    checkpoint.
 
     Args:
-        metric: By which the best epoch is chosen; higher is better.
-        test: Whether the epochs were scored on held-out images, so that the test set is due at the end.
-        config: Path of the config, for the file; default: the Runner's own.
-        options: What the command line changed, for the file.
+        metric: The metric by which the best epoch is chosen; higher is better.
+        test: Whether the epochs are scored on held-out images, so that the test set has to be scored at the end.
+        config: Path of the config, written to the file; default: the Runner's own.
+        options: What the command line changed, written to the file.
     """
 
     # After the CheckpointHook, whose best weights are tested.
@@ -59,16 +60,17 @@ class ResultHook(Hook):
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the history of the checkpoint that is resumed.
+        """Restore the history of the checkpoint that is resumed.
 
         Raises:
-            ValueError: It was scored on other images than this run will be, or its best weights could not be tested.
+            ValueError: The checkpoint was scored on other images than this run will be, or the best weights could not
+                be tested.
         """
         self._training = True
         if isinstance(runner, FlexibleRunner) and (self.test or _tests_elsewhere(runner)):
             raise ValueError(
-                '--fsdp cannot put the best weights back for the test after training. Leave out --fsdp, or '
-                '--val-split, or let val_dataloader and test_dataloader have the same images.'
+                '--fsdp cannot load the best weights for the test after training. Remove --fsdp or --val-split, or '
+                'give val_dataloader and test_dataloader the same images.'
             )
         kept = runner.message_hub.get_info(INFO, {})
         now = self._selection(runner)
@@ -76,20 +78,20 @@ class ResultHook(Hook):
         if runner.iter and not before.items() <= now.items():
             before, now = (', '.join(map(str, each.values())) for each in (before, now))
             raise ValueError(
-                f'The run that is resumed chooses its best epoch by the {before}, this one would by the {now}: start '
-                'it with the same --val-split and val_dataloader, or train anew in another --work-dir.'
+                f'The resumed run chose its best epoch by the {before}, this one would choose it by the {now}: use '
+                'the same --val-split and val_dataloader, or start a new run in another --work-dir.'
             )
         for which in ('val', 'test'):
             if _is_trained_on(runner, which):
                 runner.logger.warning(
-                    f'{which}_dataloader reads the images of training, so that its scores say nothing about new ones. '
-                    f'Set {which}_dataloader.dataset.split, or hold images out: val_fraction in both datasets, and '
+                    f'{which}_dataloader reads the training images, so its scores say nothing about new ones. '
+                    f'Set {which}_dataloader.dataset.split, or hold images out: set val_fraction in both datasets, and '
                     "part='held-out' in this one."
                 )
         self._history = self._resumed(runner, kept.get('history', []))
         self._began = time.monotonic() - kept.get('seconds', 0.0)
         self._keep(runner)
-        # At once: what another run has left in this folder is no history of this one.
+        # Written at once: what another run left in this folder is not the history of this one.
         self._write(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -97,9 +99,9 @@ class ResultHook(Hook):
         if not self._training:
             return
         scalars = {name: float(value) for name, value in (metrics or {}).items() if isinstance(value, (int, float))}
-        # mmdet measures nothing on a validation without a detection.
+        # mmdet reports no metric for a validation without detections.
         if (measured := [name for name in scalars if '/' in name]) and self.metric not in scalars:
-            raise ValueError(f'ResultHook.metric={self.metric!r} is not measured; one of {", ".join(measured)} is.')
+            raise ValueError(f'ResultHook.metric={self.metric!r} is not measured; choose one of {", ".join(measured)}.')
         before = [scores for scores in self._history if scores['iteration'] != runner.iter]
         self._history = [*before, {'epoch': runner.epoch, 'iteration': runner.iter, **scalars}]
         self._keep(runner)
@@ -146,7 +148,7 @@ class ResultHook(Hook):
 
     @staticmethod
     def _resumed(runner: Runner, kept: list[dict]) -> list[dict]:
-        """What had been measured up to the resumed checkpoint: an epoch is saved before it is validated."""
+        """The history up to the resumed checkpoint; the file may have one validation more than the checkpoint."""
         path = Path(runner.work_dir) / HISTORY
         written = json.loads(path.read_text(encoding='utf-8')) if runner.iter and path.is_file() else []
         of_iteration = {scores['iteration']: scores for scores in [*written, *kept]}
@@ -159,7 +161,7 @@ class ResultHook(Hook):
         return getattr(dataset, 'split', None) or 'validation'
 
     def _selection(self, runner: Runner) -> dict[str, str]:
-        """The images that choose the best epoch: what they are, and which."""
+        """The images by which the best epoch is chosen: their split, and which of them are held out."""
         found = dict(selected_on=self._selected_on(runner))
         if self.test:
             dataset = runner.cfg.val_dataloader.dataset
@@ -192,7 +194,7 @@ class ResultHook(Hook):
         saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         if path := getattr(saver, 'best_ckpt_path', None):
             best = checkpoints.load(path)['state_dict']
-            # EMAHook swaps its average in before a test, so the best weights go there as well.
+            # EMAHook swaps its averaged weights in before a test, so they are replaced by the best ones too.
             models = [unwrapped(runner.model)]
             models += [hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook)]
             last = [{key: value.clone() for key, value in model.state_dict().items()} for model in models]
@@ -205,7 +207,7 @@ class ResultHook(Hook):
 
 
 def _images_a_step(loader: DataLoader) -> int:
-    """Of one process; a loader with a batch sampler of its own, such as mmdet's by aspect ratio, has none itself."""
+    """Of one process; a loader with a custom batch sampler, such as mmdet's by aspect ratio, has no batch size."""
     return loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 0)
 
 
@@ -216,12 +218,12 @@ def _tests_elsewhere(runner: Runner) -> bool:
 
 
 def _is_trained_on(runner: Runner, which: str) -> bool:
-    """Whether a loader of labelled images has those of training, none of which are held out from it."""
+    """Whether a loader of labelled images reads the training images, with none of them held out."""
     return bool(trained := _images(runner, 'train')) and trained == _images(runner, which)
 
 
 def _images(runner: Runner, which: str) -> tuple:
-    """Type, place, split and part of a loader's labelled images; of other datasets of a classifier all settings."""
+    """Type, folder, split and part of a loader's `LabelledImages`; all settings of a classifier's other datasets."""
     dataset = (runner.cfg.get(f'{which}_dataloader') or {}).get('dataset') or {}
     if not is_of(DATASETS, dataset, LabelledImages):
         return (str(dataset),) if dataset and isinstance(unwrapped(runner.model), Classifier) else ()

@@ -17,35 +17,35 @@ from luminet_det.unwrapped import unwrapped
 
 INFO = 'teacher_evaluation'
 REFUSED = 'refused'
-POOR = 0.05  # AP of a detector that is as good as untrained, and how far above chance a classifier is
+POOR = 0.05  # a teacher below this AP, or this part of the way from chance to 100%, is as good as untrained
 
 
 @HOOKS.register_module()
 class TeacherEvaluationHook(Hook):
     """Evaluate each teacher on the validation set before training starts, and compare the student with the best.
 
-    A teacher that was loaded strictly may still be a bad one for this data. Its score stands in the log beside
-    the announcement, and after every validation of the student both scores and the gap, also as scalars
-    `teacher/<metric>` and `gap/<metric>`. The student's metrics and best checkpoint are not touched. Detections of
-    classes that the student does not have are left out, so the score is on the student's classes.
+    A teacher that was loaded strictly may still be a bad one for this data. Its score is logged before training, and
+    after every validation of the student both scores and the gap are logged, also as scalars `teacher/<metric>` and
+    `gap/<metric>`. The student's metrics and best checkpoint are not touched. Detections of classes that the student
+    does not have are left out, so the score is on the student's classes.
 
     Every process takes part, as in any validation. A resumed run takes the scores from its checkpoint.
 
     Args:
-        minimum: What each teacher must reach, e.g. `{'accuracy/top1': 70.0}`; nothing by default.
+        minimum: The score that each teacher must reach, e.g. `{'accuracy/top1': 70.0}`; none by default.
 
     Raises:
         ValueError: Before the first step, if a teacher is below `minimum`, or the metric is not measured, as without
             validation.
     """
 
-    # Before the LoggerHook, which writes what stands in the message hub after a validation.
+    # Before the LoggerHook, which writes what the message hub contains after a validation.
     priority = 'NORMAL'
 
     def __init__(self, minimum: dict[str, float] | None = None) -> None:
         if not isinstance(minimum, Mapping | None):
             raise ValueError(
-                'TeacherEvaluationHook.minimum is for each metric what a teacher must reach, as '
+                'TeacherEvaluationHook.minimum maps each metric to the score that a teacher must reach, as in '
                 f"{{'accuracy/top1': 70.0}}; got {minimum!r}."
             )
         self.minimum = minimum or {}
@@ -63,13 +63,13 @@ class TeacherEvaluationHook(Hook):
         if runner.val_loop is None:
             reason = 'TeacherEvaluationHook has nothing to evaluate on: the config has no val_dataloader.'
             if self.minimum:
-                raise ValueError(f'{reason} Add one, or leave out its minimum={self.minimum}, which nothing can show.')
+                raise ValueError(f'{reason} Add one, or remove minimum={self.minimum}, which needs it.')
             runner.logger.warning(reason)
             return
         if getattr(runner.val_loop.dataloader.dataset, 'part', 'train') == 'held-out':
             runner.logger.warning(
                 'The validation images are held out of the training set. A teacher that was not trained with the same '
-                '--val-split has learnt them: its score, minimum and gap say little here.'
+                '--val-split has seen them in training: its score, minimum and gap say little here.'
             )
         student.start()
         kept = runner.message_hub.get_info(INFO, {})
@@ -90,7 +90,7 @@ class TeacherEvaluationHook(Hook):
         }
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Log teacher, student and gap for the metrics that stand for the whole."""
+        """Log teacher, student and gap for the leading metrics."""
         for name in _leading(metrics or {}):
             known = {which: scores[name] for which, scores in self._scores.items() if name in scores}
             if not known:
@@ -105,7 +105,7 @@ class TeacherEvaluationHook(Hook):
 
     @staticmethod
     def _doubt(runner: Runner, name: str, scores: dict[str, float]) -> None:
-        """Warn of a teacher that finds next to nothing here, or guesses; refusing it is what `minimum` is for."""
+        """Warn of a teacher that finds next to nothing here, or only guesses; to refuse one, set `minimum`."""
         classes = common_classes(runner.val_loop.dataloader.dataset.metainfo) or ()
         for metric in _leading(scores):
             score, lowest = scores[metric], POOR
@@ -117,8 +117,8 @@ class TeacherEvaluationHook(Hook):
             if 0 <= score < lowest:
                 runner.logger.warning(
                     f'The teacher {name} reaches {metric} {score:.3f}: a student has nothing to learn from '
-                    'it. Are model.teacher.checkpoint the trained weights, and its classes and pixels those of this '
-                    'data?'
+                    'it. Check that model.teacher.checkpoint has trained weights, and that classes and pixel '
+                    'normalisation of the teacher fit this data.'
                 )
 
     def _require(self, name: str, scores: dict[str, float]) -> None:
@@ -131,7 +131,7 @@ class TeacherEvaluationHook(Hook):
             if scores[metric] < wanted:
                 raise ValueError(
                     f'The teacher {name} reaches {metric} {scores[metric]:.2f} on the validation set, below the '
-                    f'{wanted:g} that custom_hooks asks for: a student would learn its mistakes. Give better weights '
+                    f'{wanted:g} that custom_hooks requires: a student would learn its mistakes. Give better weights '
                     'in model.teacher.checkpoint, or lower TeacherEvaluationHook.minimum.'
                 )
 
@@ -145,9 +145,9 @@ class TeacherEvaluationHook(Hook):
                 f'classes of the validation set.'
             )
             return {}
-        # mmdet's test path knows no other precision; `follow` brings back that of the training.
+        # mmdet's test path only supports float32; `follow` restores the precision of training.
         teacher.model.float()
-        # A loader draws a seed each time it is gone through; the student's numbers stay what they were.
+        # Iterating over a loader draws a seed; the student's random numbers must not change.
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             for batch in dataloader:
                 outputs = teacher.model.val_step(batch)
@@ -159,7 +159,7 @@ class TeacherEvaluationHook(Hook):
             metrics = evaluator.evaluate(len(dataloader.dataset))
         if refused := [value for name, value in metrics.items() if name.endswith(REFUSED)]:
             runner.logger.warning(
-                f'Teacher {teacher.name} is not evaluated: val_evaluator asks for what it does not give, {refused[0]}.'
+                f'Teacher {teacher.name} is not evaluated: val_evaluator needs what it does not predict, {refused[0]}.'
             )
             return {}
         return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
@@ -167,9 +167,9 @@ class TeacherEvaluationHook(Hook):
 
 @contextmanager
 def _answered(evaluator: Evaluator) -> Iterator[None]:
-    """Have a metric that asks for what the detections lack, as masks of boxes, give `REFUSED` in place of an error.
+    """Have a metric return `REFUSED` instead of raising an error if detections lack what it needs, such as masks.
 
-    The first process computes alone, and an error there would leave the others waiting for what it has computed.
+    Only the first process computes metrics, and an error there would leave the others waiting for the result.
     """
 
     def or_refusal(compute: Callable[[list], dict], results: list) -> dict:
@@ -188,9 +188,9 @@ def _answered(evaluator: Evaluator) -> Iterator[None]:
 
 
 class _Classes:
-    """The teacher's detections as the validation set counts its classes, by name; by position where one is nameless.
+    """Maps the teacher's classes to those of the validation set by name; by position if either has no names.
 
-    Not the link's `ClassMap`: a teacher whose features alone are compared has none.
+    The link's `ClassMap` does not serve: a teacher of which only features are compared has none.
     """
 
     def __init__(self, teacher: Sequence[str] | None, student: Sequence[str] | None) -> None:

@@ -6,7 +6,7 @@ from mmengine.runner import Runner
 
 from luminet_det.registry import HOOKS
 
-# Under this name the message hub has them.
+# Name of the labels in the message hub.
 INFO = 'training_labels'
 
 
@@ -14,7 +14,7 @@ INFO = 'training_labels'
 class TrainingLabelsHook(Hook):
     """For losses that need `training_labels`, such as CRD, whose negatives are images of other classes.
 
-    The dataset says them by an attribute `labels`, int64 (N,), in the order of its `index`; those of luminet_det do.
+    The dataset must have an attribute `labels`, int64 (N,), in the order of its `index`; those of luminet_det have one.
 
     Raises:
         ValueError: The training set has no such attribute (raised when training starts).

@@ -200,11 +200,13 @@ def test_a_resume_that_would_choose_by_other_images_is_refused(teacher, tmp_path
     assert killed.code == -signal.SIGKILL
     resumed = trained(tmp_path, model, '--resume')
     assert resumed.code == 1
-    assert 'start it with the same --val-split' in resumed.text
+    assert 'use the same --val-split' in resumed.text
     assert 'train_dataloader.dataset.val_fraction: 0.34 -> not there' in resumed.text
     resumed = trained(tmp_path, model, '--val-split', '0.67', '--resume')
     assert resumed.code == 1
-    assert 'by the held-out part of the training set, val_fraction=0.34, this one would by the' in resumed.text
+    assert (
+        'by the held-out part of the training set, val_fraction=0.34, this one would choose it by the' in resumed.text
+    )
     assert trained(tmp_path, model, '--val-split', '0.34', '--resume').code == 0
 
 
@@ -255,7 +257,7 @@ def test_a_validation_on_the_images_of_training_is_warned_of(teacher, tmp_path, 
     changes = {f'{place}_dataloader.dataset.split': split for place in ('val', 'test')}
     finished = trained(tmp_path, small.distilling(teacher), epochs=1, **changes)
     assert finished.code == 0, finished.text
-    assert ('val_dataloader reads the images of training' in finished.text) == (split == 'train')
+    assert ('val_dataloader reads the training images' in finished.text) == (split == 'train')
 
 
 @pytest.mark.parametrize('share', ['0', '1.5'])
@@ -277,7 +279,7 @@ def test_a_minimum_that_nothing_can_show_stops_the_run_before_it_starts(teacher,
     unvalidated = {f'{part}_{what}': None for part in ('val', 'test') for what in ('dataloader', 'evaluator', 'cfg')}
     finished = trained(tmp_path, small.distilling(teacher), custom_hooks=hooks, **unvalidated)
     assert finished.code == 1
-    assert 'no val_dataloader. Add one, or leave out its minimum' in finished.last_line
+    assert 'no val_dataloader. Add one, or remove minimum' in finished.last_line
 
 
 @pytest.mark.parametrize('bias', [1.0, 0.0], ids=['one class for all', 'the same logit for every class'])

@@ -53,13 +53,13 @@ def test_a_loss_is_counted_once_however_many_checkpoints_follow_it(runner):
     train_for(hook, runner, NAN)
     for _ in range(3):  # an epoch's, the best one, and the epoch's again
         hook.before_save_checkpoint(runner, {})
-    with pytest.raises(FloatingPointError, match='will not come back'):
+    with pytest.raises(FloatingPointError, match='will not recover'):
         train_for(hook, runner, NAN, NAN, NAN)  # the first is the one that was counted
 
 
 def test_weights_that_are_not_finite_end_it_at_once(runner):
     runner.model.weight.data[0, 0] = NAN
-    with pytest.raises(FloatingPointError, match='will not come back'):
+    with pytest.raises(FloatingPointError, match='will not recover'):
         train_for(DivergenceHook(interval=1), runner, NAN)
 
 
@@ -68,7 +68,7 @@ def test_broken_weights_are_not_saved_though_the_last_loss_was_a_number(runner):
     train_for(hook, runner, 1.0)
     hook.before_save_checkpoint(runner, {})
     runner.model.weight.data[0, 0] = NAN
-    with pytest.raises(FloatingPointError, match='weights are not finite.*load_from=.*--resume brings back'):
+    with pytest.raises(FloatingPointError, match='weights are not finite.*load_from=.*--resume restores'):
         hook.before_save_checkpoint(runner, {})
 
 

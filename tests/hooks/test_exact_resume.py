@@ -313,7 +313,7 @@ def test_settings_that_are_others_than_the_checkpoints_are_named(tmp_path, data)
     assert told == [
         '  optim_wrapper.optimizer.lr: 0.01 -> 0.5',
         '  train_cfg.max_iters: 8 -> 5',
-        'Of an optimizer and of schedules that it had, the values come with the checkpoint, whatever the config says: '
+        'The optimizer and the schedules of the checkpoint keep their saved values, whatever the config says: '
         'learning rate, milestones, and where a schedule ends.',
     ]
     assert max(runs.scalars(tmp_path / 'killed' / 'work', 'lr').values()) <= 0.01
@@ -328,7 +328,7 @@ def test_another_number_of_processes_is_named(tmp_path, data):
     checkpoint['meta']['processes'] = 8
     torch.save(checkpoint, path)
     finished = runs.run(train.main, [killed, '--work-dir', path.parent, '--resume'], tmp_path / 'killed')
-    assert '  processes: 8 -> 1\nEach process has its own train_dataloader.batch_size images' in finished.text
+    assert '  processes: 8 -> 1\nEach process loads train_dataloader.batch_size images' in finished.text
 
 
 def test_another_optimizer_is_refused(tmp_path, data):
@@ -336,7 +336,9 @@ def test_another_optimizer_is_refused(tmp_path, data):
     words = [killed, '--work-dir', tmp_path / 'killed' / 'work', '--resume', '--cfg-options']
     finished = runs.run(train.main, [*words, 'optim_wrapper.optimizer.type=RMSprop'], tmp_path / 'killed')
     assert finished.code == 1
-    assert "optim_wrapper.optimizer.type: 'SGD' -> 'RMSprop'): resume with the one of that run" in finished.last_line
+    assert (
+        "optim_wrapper.optimizer.type: 'SGD' -> 'RMSprop'): resume with the optimizer of that run" in finished.last_line
+    )
 
 
 @pytest.mark.parametrize('left_out', [['optimizer', 'param_schedulers'], ['param_schedulers'], ['optimizer', 'meta']])

@@ -94,7 +94,7 @@ def is_as(found, expected):
 def test_a_learning_rate_that_follows_the_scores_drops_in_the_same_epoch_after_a_resume(tmp_path, data, uninterrupted):
     settings = dict(max_epochs=3, checkpoint_interval=1) | PLATEAU
     config = runs.tiny_config(tmp_path / 'tiny.py', data, **settings)
-    assert 'follows the scores' in resume(tmp_path, train_and_kill(tmp_path, config, 9, val=False))
+    assert 'depends on the scores' in resume(tmp_path, train_and_kill(tmp_path, config, 9, val=False))
     assert is_as(tmp_path / 'work', uninterrupted(**settings))
     assert len(set(runs.scalars(tmp_path / 'work', 'lr').values())) == 2
 

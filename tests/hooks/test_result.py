@@ -104,7 +104,7 @@ def test_a_sharded_run_that_could_not_test_its_best_weights_is_refused_before_it
     runner = FlexibleRunner.__new__(FlexibleRunner)
     hook = ResultHook(metric='accuracy/top1')
     hook.test = True  # by --val-split
-    with pytest.raises(ValueError, match='Leave out --fsdp, or --val-split'):
+    with pytest.raises(ValueError, match='Remove --fsdp or --val-split'):
         hook.before_train(runner)
 
 
@@ -117,7 +117,7 @@ def test_a_run_in_which_nothing_was_measured_ends_without_a_file(finished, tmp_p
 def test_a_metric_that_is_not_measured_is_named_after_the_first_validation_with_those_that_are():
     hook = ResultHook(metric='coco/bbox_map')
     hook._training = True
-    with pytest.raises(ValueError, match=r"metric='coco/bbox_map' is not measured; one of coco/bbox_mAP is"):
+    with pytest.raises(ValueError, match=r"metric='coco/bbox_map' is not measured; choose one of coco/bbox_mAP"):
         hook.after_val_epoch(SimpleNamespace(epoch=1, iter=10), {'coco/bbox_mAP': 0.2, 'time': 1.0})
 
 
