@@ -1,4 +1,4 @@
-"""The tools where there is no clone of the project: python -m luminet_det TOOL ..."""
+"""Runs the tools without a clone of the project: python -m luminet_det TOOL ..."""
 
 import runpy
 import sys
@@ -10,7 +10,7 @@ OWN = ('results',)  # collects the project's own results, which are not installe
 
 
 def names() -> list[str]:
-    """What TOOL can be."""
+    """The names that TOOL can take."""
     return sorted({path.stem for path in TOOLS.glob('*.py')} - {*OWN})
 
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a tool.
 
     Args:
-        argv: Its name and its own words; default: this process's.
+        argv: The tool's name and its arguments; default: those of this process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in names():

@@ -1,4 +1,4 @@
-"""What is wrong with a COCO annotation file, said before mmdet trips over it or passes it over."""
+"""Checks a COCO annotation file for faults at which mmdet would stop, or which it would silently ignore."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ class Fault:
     Attributes:
         what: How many of what, with the first few offenders.
         change: What to change.
-        fatal: Whether training would stop at it or learn something else, not merely go on without the offenders.
+        fatal: Whether training would stop or learn something wrong, rather than merely leave out the offenders.
     """
 
     what: str
@@ -29,13 +29,13 @@ class Fault:
 
 
 def faults(content: Any) -> list[Fault]:
-    """The faults of a COCO file, as mmdet's `CocoDataset` would meet them.
+    """The faults of a COCO file that matter to mmdet's `CocoDataset`.
 
     mmdet silently leaves out boxes that hold a NaN, are empty or negative, thinner than a pixel or outside their
     image, and those of unknown images and categories: these are not fatal.
 
     Args:
-        content: What the file's JSON holds.
+        content: The parsed JSON of the file.
     """
     lacking = [key for key in ('images', 'categories') if not isinstance(content, dict) or key not in content]
     if lacking:
@@ -50,9 +50,9 @@ def faults(content: Any) -> list[Fault]:
 
 @contextmanager
 def watched() -> Iterator[dict[str, 'Contents']]:
-    """Within the context, the files that mmdet's COCO datasets read leave their `Contents` under their path.
+    """Within the context, collect the `Contents` of all files that mmdet's COCO datasets read, by path.
 
-    So a file of some hundred megabytes is not read twice. A fatal fault raises ValueError.
+    This avoids reading a file of several hundred megabytes twice. A fatal fault raises ValueError.
     """
     from mmdet.datasets import CocoDataset
 
@@ -65,7 +65,7 @@ def watched() -> Iterator[dict[str, 'Contents']]:
             super().__init__(annotation_file)
 
         def createIndex(self) -> None:
-            # Before the index, which already stumbles over entries without an id.
+            # Before building the index, which already fails on entries without an id.
             read[self._path] = Contents.of(self.dataset)
             if any(fault.fatal for fault in read[self._path].faults):
                 raise ValueError(f'{self._path} cannot be used')
@@ -126,13 +126,13 @@ def _of_images(images: Sequence[dict]) -> Iterator[Fault]:
     if repeated:
         yield Fault(
             f'{_count(repeated, "image id")} used more than once: {_first(repeated, repr)}',
-            'Number the images anew: mmdet keeps the last of each id and gives it the boxes of all.',
+            'Renumber the images: mmdet keeps the last image of each id and gives it the boxes of all of them.',
             fatal=False,
         )
 
 
 def _malformed(annotations: Sequence[dict]) -> list[Fault]:
-    """Annotations that mmdet cannot read at all, and boxes without an end, which reach the loss as they are."""
+    """Annotations that mmdet cannot read at all, and infinite boxes, which would reach the loss unchanged."""
     used = _used(annotations)
     bad = [a for a in used if not isinstance(a, dict) or not all(k in a for k in ANNOTATION_KEYS)]
     if bad:
@@ -140,13 +140,13 @@ def _malformed(annotations: Sequence[dict]) -> list[Fault]:
         return [Fault(f'{_count(bad, "annotation")} without {keys}: {_first(bad, str)}', 'Add them.', fatal=True)]
     if _boxes(used) is None or _areas(used) is None:
         bad = [a for a in used if not _is_box(a['bbox']) or not _is_number(a['area'])]
-        what = f'{_count(bad, "annotation")} whose bbox is not four numbers, or whose area is none'
+        what = f'{_count(bad, "annotation")} whose bbox is not four numbers, or whose area is not a number'
         return [Fault(f'{what}: {_first(bad, _named)}', 'Write bbox as [x, y, width, height].', fatal=True)]
     boxes = _boxes(used)
     endless = np.isinf(boxes).any(1) & ~np.isnan(boxes).any(1)
     if not endless.any():
         return []
-    what = f'{_counted(endless.sum(), "box")} that reach to infinity: {_picked(used, endless)}'
+    what = f'{_counted(endless.sum(), "box")} of infinite size or position: {_picked(used, endless)}'
     return [Fault(what, 'Correct or remove them.', fatal=True)]
 
 
@@ -160,7 +160,7 @@ def _of_boxes(annotations: Sequence[dict], images: Sequence[dict], categories: S
     (x, y, w, h), (width, height) = boxes.T, limits.T
     left = np.ones(len(used), dtype=bool)
     with np.errstate(invalid='ignore'):
-        # In an order in which the first that holds is the cause.
+        # Ordered so that the first that applies is the cause.
         kinds = (
             ('annotation', 'of an image that is not listed', [a['image_id'] not in sizes for a in used]),
             ('annotation', 'of a category that is not listed', [a['category_id'] not in known for a in used]),
@@ -177,7 +177,7 @@ def _of_boxes(annotations: Sequence[dict], images: Sequence[dict], categories: S
             if holds.any():
                 yield Fault(
                     f'{_counted(holds.sum(), noun)} {kind}: {_picked(used, holds)}',
-                    'Correct them, or leave it so: mmdet trains without them.',
+                    'Correct them, or leave them as they are: mmdet trains without them.',
                     fatal=False,
                 )
         beyond = left & ((x < -1) | (y < -1) | (x + w > width + 1) | (y + h > height + 1))
@@ -194,7 +194,7 @@ def _used(annotations: Sequence[dict]) -> list[dict]:
 
 
 def _boxes(annotations: Sequence[dict]) -> np.ndarray | None:
-    """All boxes (N, 4), or None if one is no list of four numbers."""
+    """All boxes (N, 4), or None if one is not a list of four numbers."""
     return _array([a['bbox'] for a in annotations], (len(annotations), 4))
 
 

@@ -1,4 +1,4 @@
-"""Class names that do not fit the annotation file: a teacher matched by name would teach other classes."""
+"""Checks that class names fit the annotation file: else a teacher matched by name teaches the wrong classes."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from luminet_det.loaded_images import sources
 
 
 def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Compare `metainfo['classes']` of COCO-format sets with the categories that their labels count.
+    """Compare `metainfo['classes']` of COCO-format datasets with the categories by which labels are numbered.
 
-    mmdet's `CocoDataset` numbers the labels in the order of the annotation file (its Objects365 by the
-    categories' ids) and leaves out names that are no category there, whatever order `metainfo` has. Plain training
-    only shows wrong names then.
+    mmdet's `CocoDataset` numbers the labels in the order of the annotation file (its Objects365 datasets by category
+    id) whatever the order of `metainfo`, and leaves out names that are not categories of the file. Without
+    distillation, only the names that are shown are wrong.
 
     Args:
-        dataset: A dataset or a wrapper of some.
+        dataset: A dataset, or a wrapper around some.
         categories: Names of the categories of files that have been read already, by path.
 
     Raises:
@@ -33,12 +33,12 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
         wanted = source.metainfo.get('classes') or ()
         if isinstance(wanted, str):
             raise ValueError(
-                f'metainfo names one text, {wanted!r}, whose letters would be the classes; write '
+                f'metainfo.classes is a single string, {wanted!r}, whose letters would be the classes; write '
                 f'metainfo=dict(classes=({wanted!r},)).'
             )
         known = (categories or {}).get(source.ann_file) if _order_of(type(source)) is _as_listed else None
         if known is None:
-            # Of a dataset that numbers them otherwise its own table tells.
+            # A dataset with another numbering has its own table.
             place, listed = source.cat2label, mmengine.load(source.ann_file)['categories']
             known = [each['name'] for each in sorted(listed, key=lambda each: place.get(each['id'], len(listed)))]
         if finding := misfit(wanted, known):
@@ -48,12 +48,12 @@ def check(dataset: Any, categories: Mapping[str, Sequence[str]] | None = None) -
 def check_trained(names: Sequence[str], dataset: Mapping) -> None:
     """Compare the class names that come with a checkpoint with the COCO file that its config trains on.
 
-    Names that are the dataset's own, as COCO's, are not looked at, nor is a file that is not there, nor one that a
-    class of another's numbers in an order of its own.
+    Not checked are the default names of a dataset class, such as COCO's, missing files, and custom dataset classes,
+    whose numbering is unknown.
 
     Args:
-        names: The checkpoint's, in the order of its logits by its own account.
-        dataset: The training set's config, or one of a wrapper of some.
+        names: The checkpoint's class names, which it claims to be in the order of its logits.
+        dataset: The config of the training set, possibly a wrapper.
 
     Raises:
         ValueError: The logits follow the file, and the file has these names in another order.
@@ -76,7 +76,7 @@ def check_trained(names: Sequence[str], dataset: Mapping) -> None:
 
 
 def _order_of(kind: type | None) -> Callable[[Sequence[Mapping]], Sequence[Mapping]] | None:
-    """How a class of datasets orders a file's categories to number its labels; None if that is its own affair."""
+    """How a dataset class orders a file's categories to number its labels; None if that is unknown."""
     from mmdet.datasets import CocoDataset, Objects365V1Dataset, Objects365V2Dataset
 
     orders = {CocoDataset: _as_listed, Objects365V1Dataset: _by_id, Objects365V2Dataset: _by_id}
@@ -99,7 +99,7 @@ def misfit(wanted: Sequence[str], known: Sequence[str]) -> str | None:
     if unknown:
         near = [match for name in unknown for match in get_close_matches(name, known, n=1)]
         hint = f' Did you mean {", ".join(near)}?' if near else ''
-        return f'No category of it: {", ".join(unknown)}.{hint} Its categories: {", ".join(known[:20])}.'
+        return f'It has no category {", ".join(unknown)}.{hint} Its categories: {", ".join(known[:20])}.'
     labelled = [name for name in known if name in wanted]
     if labelled != wanted:
         return f'Labels follow the order of its categories; write metainfo=dict(classes={tuple(labelled)!r}).'

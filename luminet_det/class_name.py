@@ -7,22 +7,22 @@ from mmengine.registry import Registry
 
 
 def class_name(setting: Any) -> str:
-    """Without its scope: `AmpOptimWrapper` of `type='mmengine.AmpOptimWrapper'`, and of the class itself.
+    """The name without its scope: `AmpOptimWrapper` for `type='mmengine.AmpOptimWrapper'` and for the class itself.
 
     Args:
         setting: A config with a `type`, which names a class or, in configs of pure Python, is one.
 
     Returns:
-        Empty where there is none.
+        The name; empty if there is no `type`.
     """
     kind = setting.get('type') or '' if isinstance(setting, Mapping) else ''
     return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
 
 
 def named_class(registry: Registry, kind: Any) -> Any:
-    """The class that a `type` names, or is; None of an unknown one, of which the registry has an error of its own.
+    """The class that a `type` names, or is; None if it is unknown, for which the registry has its own error.
 
-    A name without a scope is of the default one, as where it is built.
+    As in building, a name without a scope belongs to the default scope.
     """
     if not isinstance(kind, str):
         return kind

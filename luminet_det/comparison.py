@@ -1,4 +1,4 @@
-"""Runs of a student alone against runs of the distilled one: what is behind `tools/compare.py`."""
+"""Compares runs of a student alone with runs of the distilled one, for `tools/compare.py`."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from luminet_det.sweep.point import RESULT, validations
 
 POINTS = 100
 FRACTIONS, PERCENT = ('coco/', 'pascal_voc/'), 'accuracy/'  # how metrics are logged
-IMAGES = ('dataset', 'train_images', 'selected_on')  # of a result
+IMAGES = ('dataset', 'train_images', 'selected_on')  # keys of a result file
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Trained:
 
     Attributes:
         folder: Its work dir.
-        seed: What it was started with.
+        seed: The seed it was started with.
         steps: Epochs or iterations before its last validation.
-        last: Metrics of the last validation; of the test set, where a run looks at that at its end alone.
-        best: Of the best one by the leading metric.
+        last: Metrics of the last validation, or on the test set if the run uses that only at its end.
+        best: The same for the best validation by the leading metric.
         teacher: The metrics of the teacher that `TeacherEvaluationHook` has logged.
-        images: What it learned from and was chosen by, where its result says so.
+        images: What it was trained on and its best epoch was chosen by, if its result file says so.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Trained:
             path for path in sorted(folder.glob('*/vis_data/config.py')) if _trains(path.with_name('scalars.json'))
         ]
         if not validated or not configs:
-            raise ValueError(f'{folder} is no work dir of a run that was validated.')
+            raise ValueError(f'{folder} is not the work dir of a run that was validated.')
         seed = (Config.fromfile(configs[-1]).get('randomness') or {}).get('seed')
         if seed is None:
             raise ValueError(f'{folder} was trained without a seed, so it has no counterpart: train with --seed.')
@@ -66,19 +66,20 @@ class Trained:
 
 
 def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None = None) -> str:
-    """Write teacher, student alone and distilled student as a table, and whether it was worth it.
+    """Write a table of teacher, student alone and distilled student, and whether distillation helped.
 
     Args:
-        plain: Work dirs of the student alone, one a seed.
+        plain: Work dirs of the student alone, one per seed.
         distilled: Work dirs of the distilled student, with the same seeds.
         metric: What is compared, higher being better; default: the mean AP, or the first that was measured.
 
     Returns:
-        Markdown, without a newline at its end. APs and other fractions in points of 100.
+        Markdown, without a newline at its end. APs and other fractions are multiplied by 100.
 
     Raises:
-        ValueError: A folder cannot be read, two runs have one seed, no seed is common, the runs are not as long, or
-            the metric was not measured. Where nothing was detected it counts as 0 if another validation has it.
+        ValueError: A folder cannot be read, two runs have the same seed, no seed is common, the runs differ in length,
+            or the metric was not measured. If a validation without detections lacks a metric that another one has, it
+            counts as 0.
     """
     runs = {'student alone': [*map(Trained.read, plain)], 'distilled': [*map(Trained.read, distilled)]}
     metric = _common_metric(runs, metric)
@@ -120,24 +121,24 @@ def compare(plain: Sequence[Path], distilled: Sequence[Path], metric: str | None
 
 
 def _other_images(runs: Mapping[str, Sequence[Trained]]) -> Iterator[str]:
-    """What the results say of images that are not the same for all."""
+    """Say where the result files name images that are not the same for all runs."""
     for name in IMAGES:
         found = {which: {run.images[name] for run in each if name in run.images} for which, each in runs.items()}
         if len(set().union(*found.values())) > 1:
             listed = ', '.join(f'{which} {" and ".join(map(str, values))}' for which, values in found.items())
-            yield f'**Not the same images**, {name}: {listed}. The difference is not of the distillation alone.'
+            yield f'**Not the same images**, {name}: {listed}. The difference is not due to distillation alone.'
 
 
 def _common_metric(runs: Mapping[str, Sequence[Trained]], metric: str | None) -> str:
-    """What all runs have measured; raises ValueError where they cannot be compared."""
+    """The metric to compare, which all runs have measured; raises ValueError if they cannot be compared."""
     for name, found in runs.items():
         twice = sorted(run.folder.name for run in found if sum(run.seed == other.seed for other in found) > 1)
         if twice:
-            raise ValueError(f'{", ".join(twice)} ({name}) have one seed: each run needs one of its own.')
+            raise ValueError(f'{", ".join(twice)} ({name}) have the same seed: each run needs its own.')
     every = [run for found in runs.values() for run in found]
     if len({run.steps for run in every}) > 1:
         told = ', '.join(f'{run.folder.name} {run.steps}' for run in every)
-        raise ValueError(f'Runs of different lengths are not compared: {told}. Train all as long.')
+        raise ValueError(f'Runs of different lengths are not compared: {told}. Train all of them equally long.')
     measured = {name: score for run in every for scores in (run.last, run.best) for name, score in scores.items()}
     metric = metric or leading(measured)
     for run in every:
@@ -147,7 +148,7 @@ def _common_metric(runs: Mapping[str, Sequence[Trained]], metric: str | None) ->
 
 
 def _is_fraction(metric: str, scores: Sequence[float]) -> bool:
-    """Whether a metric is 1 at most; of one that is not known by its name the scores tell."""
+    """Whether a metric is at most 1; if its name is unknown, judged by its scores."""
     if metric.startswith(FRACTIONS):
         return True
     return not metric.startswith(PERCENT) and all(abs(score) <= 1 for score in scores)
@@ -169,16 +170,16 @@ def verdict(differences: Sequence[float]) -> str:
         f'The distilled student is ahead on {ahead} of {len(differences)} seeds, by {mean(differences):+.2f} on average'
     )
     if len(differences) < FEWEST:
-        return f'{told}. Two runs of one setting differ too: with fewer than {FEWEST} seeds nothing follows.'
+        return f'{told}. Two runs of the same setting differ too: fewer than {FEWEST} seeds prove nothing.'
     low, high = interval(differences)
     follows = 'better' if low > 0 else 'worse' if high < 0 else None
     if follows is None:
-        return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) spans zero: these runs do not tell them apart.'
-    return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) keeps off zero: it is {follows}.'
+        return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) contains zero: these runs do not tell them apart.'
+    return f'{told}. The 95% interval ({low:+.2f} to {high:+.2f}) excludes zero: it is {follows}.'
 
 
 def _trains(log: Path) -> bool:
-    """Whether a log is one of training, not of tools/test.py, which writes into the same folder."""
+    """Whether a log is from training, not from tools/test.py, which writes into the same folder."""
     return log.is_file() and '"iter"' in log.read_text(encoding='utf-8')
 
 

@@ -57,8 +57,8 @@ def load(args: Namespace) -> Config:
 
     Raises:
         FileNotFoundError: There is no such config; the message lists similar names.
-        ValueError: An option is mistyped, `teacher` or `distill` stands beside the model, `custom_hooks` is no list of
-            dicts, or the config does not say for which batch its learning rate is.
+        ValueError: An option is mistyped, `teacher` or `distill` is set outside the model, `custom_hooks` is not a list
+            of dicts, or the config does not say for which batch size its learning rate is.
     """
     path = find(args.config)
     cfg = Config.fromfile(path)
@@ -85,7 +85,7 @@ def load(args: Namespace) -> Config:
             cpu.distribute(cfg)
         for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if cfg.get(name) and not cfg[name].get('num_workers'):
-                # torch refuses what loader processes alone can do.
+                # torch refuses settings of loader processes if there are none.
                 for of_processes in ('persistent_workers', 'prefetch_factor'):
                     cfg[name].pop(of_processes, None)
     return cfg
@@ -105,7 +105,7 @@ def _merge(cfg: Config, options: dict[str, object]) -> None:
     for option, value in options.items():
         _check_option(option, cfg)
         if 'dict(' in str(value):
-            raise ValueError(f'--cfg-options {option}: the command line knows no dict(...); write it in a config.')
+            raise ValueError(f'--cfg-options {option}: dict(...) works only in a config, not on the command line.')
         try:
             cfg.merge_from_dict({option: value})
         except (AttributeError, IndexError, KeyError, TypeError) as error:
@@ -116,10 +116,10 @@ def _merge(cfg: Config, options: dict[str, object]) -> None:
 
 
 def _check_option(option: str, cfg: Config) -> None:
-    """Raise ValueError if `option` is a key of the config but for a slip of the pen; new keys are allowed."""
+    """Raise ValueError if `option` looks like a mistyped key of the config; new keys are allowed."""
     first = option.partition('.')[0]
     if first in IN_THE_MODEL:
-        raise ValueError(f'--cfg-options {option}: nothing reads it beside the model: write model.{option}')
+        raise ValueError(f'--cfg-options {option}: nothing reads it outside the model: write model.{option}')
     known = first in cfg or first in inspect.signature(Runner).parameters
     near = [] if known else get_close_matches(first, list(cfg), n=1, cutoff=0.8)
     if near:
@@ -127,27 +127,27 @@ def _check_option(option: str, cfg: Config) -> None:
 
 
 def _check_model(cfg: Config) -> None:
-    """Raise ValueError if nobody would read `teacher` or `distill`: beside the model, or in one that takes none."""
+    """Raise ValueError if nothing would read `teacher` or `distill`: outside the model, or in one that takes none."""
     model = cfg.get('model', {})
     for key in IN_THE_MODEL:
         if key in cfg and key not in model:
-            raise ValueError(f'{key} stands beside the model, where nothing reads it: write model = dict({key}=...)')
+            raise ValueError(f'{key} is outside the model, where nothing reads it: write model = dict({key}=...)')
     if asked := [key for key in IN_THE_MODEL if key in model]:
         _check_type(model, asked[0], cfg.get('default_scope'))
 
 
 def _check_hooks(cfg: Config) -> None:
-    """Raise ValueError if `custom_hooks` is no list of dicts, as a word of the command line cannot be."""
+    """Raise ValueError if `custom_hooks` is not a list of dicts, which the command line cannot express."""
     hooks = cfg.get('custom_hooks') or []
     wrong = [hooks] if isinstance(hooks, str | dict) else [hook for hook in hooks if not isinstance(hook, dict)]
     if wrong:
         raise ValueError(
-            f'custom_hooks={wrong[0]!r} is no list of hooks: write custom_hooks = [dict(type=...)] in a config'
+            f'custom_hooks={wrong[0]!r} is not a list of hooks: write custom_hooks = [dict(type=...)] in a config'
         )
 
 
 def _check_scopes(cfg: Config) -> None:
-    """Raise ValueError if a network, dataset, metric or hook of luminet_det is named as one of another scope."""
+    """Raise ValueError if a network, dataset, metric or hook of luminet_det is named without its scope."""
     from luminet_det.registry import DATASETS, HOOKS, METRICS, MODELS
 
     scope, model = cfg.get('default_scope'), cfg.get('model')
@@ -165,7 +165,7 @@ def _check_scopes(cfg: Config) -> None:
 
 
 def _check_scope(registry: Registry, place: str, kind: object, scope: str | None) -> None:
-    """Raise ValueError if a type that luminet_det alone has is named without its scope."""
+    """Raise ValueError if a type that only luminet_det has is named without its scope."""
     if not isinstance(kind, str) or '.' in kind or scope == registry.scope:
         return
     registry.import_from_location()
@@ -175,7 +175,7 @@ def _check_scope(registry: Registry, place: str, kind: object, scope: str | None
 
 
 def _check_type(model: Mapping, key: str, scope: str | None) -> None:
-    """Raise ValueError if a model that says `teacher` or `distill` is of a type that takes none."""
+    """Raise ValueError if a model with `teacher` or `distill` is of a type that does not take it."""
     from mmdet.registry import MODELS as MMDET_MODELS
 
     from luminet_det.detection.kinds import refuse_other_kinds
@@ -200,10 +200,11 @@ def find(name: str, by_config: bool = False) -> Path:
 
     Args:
         name: The path or zoo name.
-        by_config: Whether a config names it; the project's own name each other from the project's folder.
+        by_config: Whether the name comes from a config; the project's own configs name each other relative to its
+            folder.
 
     Raises:
-        FileNotFoundError: There is none, nor a package of that name.
+        FileNotFoundError: There is no such config, or its package is not installed.
     """
     path = Path(name).expanduser()
     if '::' in name:
@@ -220,7 +221,7 @@ def find(name: str, by_config: bool = False) -> Path:
 
 
 def _similar(path: Path) -> str:
-    """What there is instead, in the nearest folder that exists."""
+    """What else there is in the nearest folder that exists, for messages."""
     wanted, folder = path.name, path.parent
     while not folder.is_dir():
         wanted, folder = folder.name, folder.parent

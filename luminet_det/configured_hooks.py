@@ -4,6 +4,6 @@ from collections.abc import Mapping
 
 
 def configured_hooks(cfg: Mapping) -> dict[str, object]:
-    """Those of `default_hooks` and `custom_hooks`, by the key of their setting, as `custom_hooks.0`."""
+    """The hooks in `default_hooks` and `custom_hooks`, by their place in the config, such as `custom_hooks.0`."""
     default = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
     return default | {f'custom_hooks.{i}': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}

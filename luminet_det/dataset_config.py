@@ -10,7 +10,7 @@ from luminet_det.class_name import named_class
 
 
 def config_sources(dataset: Any, place: str) -> Iterator[tuple[str, Mapping]]:
-    """The configs of datasets that read files, inside any wrappers, and where they stand."""
+    """The configs of datasets that read files, inside any wrappers, each with its place in the config."""
     if not isinstance(dataset, Mapping):
         return
     if 'dataset' in dataset:
@@ -28,7 +28,7 @@ def annotation_path(dataset: Mapping) -> str:
 
 
 def common_classes(metainfo: Any) -> tuple[str, ...] | None:
-    """The classes of a dataset's `metainfo`, of which mmdet's ConcatDataset has a list where its parts' differ.
+    """The classes of a dataset's `metainfo`, which for mmdet's ConcatDataset is a list if its parts differ.
 
     Raises:
         ValueError: The parts name different classes.
@@ -43,12 +43,12 @@ def common_classes(metainfo: Any) -> tuple[str, ...] | None:
 
 
 def dataset_class(dataset: Mapping) -> Any:
-    """The class that a dataset's config names, or is; None of an unknown one."""
+    """The class that is the `type` of a dataset's config; None if it is unknown."""
     return named_class(DATASETS, dataset.get('type'))
 
 
 def class_names(dataset: Mapping) -> list[str]:
-    """The classes of the config, or else those that the dataset's own class brings along."""
+    """The classes in the config, or else the defaults of the dataset's class."""
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
         classes = getattr(dataset_class(dataset), 'METAINFO', {}).get('classes', ())

@@ -1,15 +1,15 @@
-"""Packages that a part of the project needs and its installation may lack."""
+"""Optional packages that a part of the project needs."""
 
 from importlib import import_module
 
 
 def require(what: str, *modules: str, otherwise: str = '') -> None:
-    """Refuse to begin what could not be finished.
+    """Check for optional packages before work begins that could not be finished without them.
 
     Args:
-        what: What needs them, as 'pictures are drawn'.
-        modules: Of the extra `quickstart`.
-        otherwise: What can be done instead.
+        what: What needs them, such as 'pictures are drawn'.
+        modules: Modules of the extra `quickstart`.
+        otherwise: What can be done instead, added to the message.
 
     Raises:
         ImportError: One of them is not installed; the message says how to install it.

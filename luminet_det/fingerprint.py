@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 
 def fingerprint(cfg: Config, *more: object) -> str:
-    """Digest a config and more, such as seed and flags: the same for 1 and 1.0, whatever the order of keys."""
+    """Digest a config and more, such as seed and flags; 1 and 1.0 count as equal, and the order of keys is ignored."""
     content = json.dumps([_canonical(cfg.to_dict()), *more], default=_described)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 

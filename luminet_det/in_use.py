@@ -1,4 +1,4 @@
-"""One training at a time in a folder, which a second one would fill with checkpoints of its own."""
+"""Allows one training at a time per folder, since a second one would add its own checkpoints."""
 
 import contextlib
 import errno
@@ -14,20 +14,20 @@ except ImportError:  # as on Windows
     fcntl = None
 
 MARK = '.in_use'
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # of a file system without locks
-HELD = (errno.EACCES, errno.EAGAIN)  # POSIX leaves it open which
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # from a file system without locks
+HELD = (errno.EACCES, errno.EAGAIN)  # POSIX allows either
 
 
 @contextlib.contextmanager
 def claimed(folder: Path | str) -> Iterator[None]:
-    """Keep a folder to this process.
+    """Reserve a folder for this process.
 
-    The lock is the system's and goes with the process, however that ends; by POSIX, it is not handed down to forked
-    processes, as loader processes are, which may outlive it. Where the system or the file system has no locks nothing
-    is guarded.
+    The operating system releases the lock when the process ends, however it ends. By POSIX, forked processes do not
+    inherit it; loader processes, for example, may outlive this one. Without locks in the operating system or the file
+    system, nothing is guarded.
 
     Args:
-        folder: Made if it is not there.
+        folder: Created if it does not exist.
 
     Raises:
         BlockingIOError: Another process has it; the message says which.
@@ -60,7 +60,7 @@ def _lock(mark: TextIO, path: Path) -> bool:
             mark.seek(0)
             raise BlockingIOError(
                 f'{path.parent} is in use: {mark.read() or "another process"} trains in it. Wait until it has ended, '
-                'or give this training a folder of its own, --work-dir FOLDER. If that process is no more, delete '
+                'or give this training another folder with --work-dir FOLDER. If that process no longer exists, delete '
                 f'{path}.'
             ) from None
         if error.errno not in NO_LOCKS:

@@ -1,4 +1,4 @@
-"""What a dataset is about to serve: images that are not there, boxes that no loss can take."""
+"""Checks what a dataset is about to serve: missing images, and boxes that no loss can use."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def sources(dataset: Any) -> Iterator[Any]:
 
 
 def transforms(dataset: Any) -> Iterator[Any]:
-    """All transforms in the pipelines of a dataset and of those inside it, also those inside other transforms."""
+    """All transforms in the pipelines of a dataset and of the datasets inside it, including nested transforms."""
     waiting, known = [dataset], set()
     while waiting:
         part = waiting.pop()
@@ -58,7 +58,7 @@ class LoadedImages:
 
     @classmethod
     def of(cls, dataset: Any) -> 'LoadedImages | None':
-        """Those of a dataset without wrappers; None if it is not of mmdet's kind, or without files or boxes."""
+        """The images of a dataset without wrappers; None if it is not one of mmdet's, or has no files or boxes."""
         from mmdet.datasets import BaseDetDataset, BaseVideoDataset
 
         if not isinstance(dataset, BaseDetDataset) or isinstance(dataset, BaseVideoDataset):
@@ -67,7 +67,7 @@ class LoadedImages:
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)
             instances = [each for each in info.get('instances', ()) if not each.get('ignore_flag')]
-            # Transforms of a project's own may read images from elsewhere, and boxes of another kind.
+            # Custom transforms may read images from elsewhere, and boxes of another kind.
             if 'img_path' not in info or any(len(each.get('bbox', ())) != 4 for each in instances):
                 return None
             paths.append(info['img_path'])
@@ -85,10 +85,10 @@ class LoadedImages:
         )
 
     def faults(self, num_classes: int) -> list[Fault]:
-        """What would end training somewhere on the way."""
+        """The faults that would stop training at some later step."""
         x1, y1, x2, y2 = self.boxes.T
         broken = ~np.isfinite(self.boxes).all(1) | (x2 <= x1) | (y2 <= y1)
-        # Sets for open vocabularies have no classes, but a phrase for each box.
+        # Open-vocabulary datasets have a phrase for each box instead of classes.
         foreign = ((self.labels < 0) | (self.labels >= num_classes)) & bool(num_classes)
         found = []
         if missing := self.missing():
@@ -105,7 +105,7 @@ class LoadedImages:
         return found
 
     def missing(self) -> list[str]:
-        """Images that are not on the disk; each folder is listed once instead of asking for every file."""
+        """Images that are not on the disk; lists each folder once instead of looking up every file."""
         if not self.local:
             return []
         folders: dict[str, set[str]] = {}
@@ -123,7 +123,7 @@ def _reads_local_files(dataset: Any) -> bool:
     from mmcv.transforms import LoadImageFromFile
 
     readers = [t for t in dataset.pipeline.transforms if isinstance(t, LoadImageFromFile)]
-    # Of classes derived from it one may read an archive.
+    # A derived class may read from an archive.
     usual = all(type(reader).transform is LoadImageFromFile.transform for reader in readers)
     backends = [(reader.backend_args or {}).get('backend', 'local') for reader in readers]
     paths = '' if len(dataset) == 0 else dataset.get_data_info(0)['img_path']

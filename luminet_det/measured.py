@@ -1,4 +1,4 @@
-"""What an evaluator measures, and whether what a config chooses by is among it."""
+"""What an evaluator measures, and whether that includes the metric by which a config chooses an epoch."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,21 +20,21 @@ from luminet_det.unread_annotations import place_of
 # In the order of pycocotools' summary.
 PRECISIONS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 RECALLS = ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
-# The settings of hooks that name a measure.
+# The settings of hooks that name a metric.
 CHOOSERS = dict(CheckpointHook='save_best', EarlyStoppingHook='monitor', ResultHook='metric')
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse, before its first step, to choose an epoch by what it does not measure.
+    """Have `runner` refuse, before its first step, to choose an epoch by a metric that it does not measure.
 
-    Left alone, a CheckpointHook ends the run after the first validation, which may come after hours, and an
-    EarlyStoppingHook never does.
+    Otherwise a CheckpointHook ends the run after the first validation, which may take hours to reach, and an
+    EarlyStoppingHook never ends it.
     """
     build = runner.build_evaluator
 
     @wraps(build)
     def build_evaluator(setting: Any) -> Evaluator:
-        # Before it is built, which may write into the setting.
+        # Compared before the evaluator is built, which may change the setting.
         validates = place_of(runner, setting, ('val_evaluator', 'test_evaluator')) == 'val_evaluator'
         evaluator = build(setting)
         if validates and (found := unmeasured(runner.cfg, evaluator)):
@@ -46,7 +46,7 @@ def guard(runner: Runner) -> None:
 
 @contextmanager
 def explain_rule(cfg: Mapping) -> Iterator[None]:
-    """Have mmengine's hooks, of a name from which they cannot tell whether more is better, say whose it is."""
+    """Add the place in the config to mmengine's error that it does not know whether a higher metric is better."""
     try:
         yield
     except ValueError as error:
@@ -55,21 +55,21 @@ def explain_rule(cfg: Mapping) -> Iterator[None]:
         if not named:
             raise
         raise ValueError(
-            f"{error} It is {named[0]}: spell it as the log does, e.g. coco/bbox_mAP, or set rule='greater' or 'less' "
-            'beside it.'
+            f"{error} It is set in {named[0]}: spell it as in the log, e.g. coco/bbox_mAP, or set rule='greater' or "
+            "'less' next to it."
         ) from error
 
 
 def unmeasured(cfg: Mapping, evaluator: Evaluator) -> tuple[str, str] | None:
-    """What a config chooses an epoch by, although it is not measured.
+    """The metric by which a config chooses an epoch although it is not measured.
 
     Args:
         cfg: The config.
         evaluator: Its `val_evaluator`, built.
 
     Returns:
-        The setting, as `default_hooks.checkpoint.save_best`, and what is wrong with it. None if nothing is, or if what
-        is measured is not known beforehand: other evaluators and loops than mmengine's give names of their own.
+        The setting, such as `default_hooks.checkpoint.save_best`, and what is wrong with it. None if nothing is, or if
+        it is not known beforehand what is measured: evaluators and loops other than mmengine's choose their own names.
     """
     loop = class_name(cfg.get('val_cfg')) or 'ValLoop'
     of_each = [names(metric) for metric in evaluator.metrics]
@@ -85,21 +85,21 @@ def unmeasured(cfg: Mapping, evaluator: Evaluator) -> tuple[str, str] | None:
 
 
 def names(metric: BaseMetric) -> list[str] | None:
-    """Of what a metric measures, as the log has them: `coco/bbox_mAP`; None where it is not known beforehand."""
-    # Not of classes derived from them, which measure what they like.
+    """The names of what a metric measures, as in the log: `coco/bbox_mAP`; None if they are not known beforehand."""
+    # Not for derived classes, which may measure anything.
     of_kind = {Accuracy: _of_accuracy, CocoMetric: _of_coco, VOCMetric: _of_voc}.get(type(metric))
     found = of_kind and of_kind(metric)
     return None if found is None else [f'{metric.prefix}/{name}' for name in found]
 
 
 def chosen_by(cfg: Mapping) -> Iterator[tuple[str, str]]:
-    """What the hooks of a config choose an epoch by: the setting and the name in it."""
+    """The metrics by which the hooks of a config choose an epoch: the setting and the name in it."""
     for place, hook in configured_hooks(cfg).items():
         if (key := CHOOSERS.get(kind := class_name(hook))) is None:
             continue
         asked = hook.get(key) or (METRIC if kind == 'ResultHook' else [])
         for name in [asked] if isinstance(asked, str) else asked:
-            if name != 'auto':  # the first that is measured
+            if name != 'auto':  # 'auto' takes the first that is measured
                 yield f'{place}.{key}', name
 
 
@@ -111,7 +111,7 @@ def _of_coco(metric: CocoMetric) -> list[str] | None:
     if metric.format_only:
         return []
     if metric.classwise and metric._coco_api is None:
-        return None  # the classes come with the first images
+        return None  # the classes are known only with the first images
     found = []
     for measure in metric.metrics:
         if measure == 'proposal_fast':

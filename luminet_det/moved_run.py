@@ -1,4 +1,4 @@
-"""A run that goes on in another folder than it began in: mmengine's files name the places where they were saved."""
+"""Resumes a run in another folder than it began in: mmengine's files contain the paths where they were saved."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ def own_last_checkpoint(cfg: Config) -> str | None:
     """The last checkpoint of a work dir that was moved or copied; None if mmengine finds it by itself.
 
     Args:
-        cfg: With `work_dir`. One whose checkpoints go elsewhere (`out_dir`) is left alone.
+        cfg: With `work_dir`. If its checkpoints go elsewhere (`out_dir`), the result is None.
     """
     pointer = Path(cfg.work_dir) / 'last_checkpoint'
     if not pointer.is_file() or ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir'):
@@ -24,9 +24,9 @@ def own_last_checkpoint(cfg: Config) -> str | None:
 
 
 def take_best_along(runner: Runner, checkpoint: dict) -> None:
-    """Have the best checkpoint that a resumed one names lie in the work dir, copied if need be.
+    """Make sure that the work dir has the best checkpoint that a resumed one names, and copy it if it does not.
 
-    mmengine deletes it when there is a better one, and would do so in the folder where the run began.
+    mmengine deletes it when there is a better one, and would otherwise do so in the folder where the run began.
 
     Args:
         runner: About to resume.
@@ -47,6 +47,6 @@ def take_best_along(runner: Runner, checkpoint: dict) -> None:
         if here.is_file():
             info[name] = str(here)
         else:
-            # Nor its score, which the weights of this run may not reach again.
+            # Remove its score too, which this run may not reach again.
             del info[name]
             info.pop(name.replace('best_ckpt', 'best_score'), None)

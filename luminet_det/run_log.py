@@ -11,13 +11,13 @@ def files(work_dir: Path) -> list[Path]:
 
 
 def entries(work_dir: Path) -> Iterator[dict]:
-    """Those of all starts of the run, in order."""
+    """The entries of all starts of the run, in order."""
     for file in files(work_dir):
         yield from entries_of(file)
 
 
 def entries_of(file: Path) -> Iterator[dict]:
-    """Those of one start, without what was cut off when it was killed."""
+    """The entries of one start, without a line that was cut off when the run was killed."""
     for line in file.read_text(encoding='utf-8').splitlines():
         try:
             yield json.loads(line)

@@ -1,4 +1,4 @@
-"""The settings of a run beside model and data: those that nothing takes are named before the first step."""
+"""Checks the settings of a run other than model and data, and names unknown ones before the first step."""
 
 import importlib.util
 import inspect
@@ -16,11 +16,11 @@ from luminet_det.configured_hooks import configured_hooks
 from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 
 OF_REGISTRY = {'type', '_scope_'}
-# What `Runner.build_dataloader` takes beside torch's own settings.
+# What `Runner.build_dataloader` takes in addition to torch's settings.
 OF_LOADERS = ('sampler', 'batch_sampler', 'dataset', 'worker_init_fn', 'collate_fn', 'num_batch_per_epoch')
-# What mmengine hands over itself.
+# Arguments that mmengine passes itself.
 BY_RUNNER = ('self', 'runner', 'dataloader', 'evaluator', 'optimizer', 'model', 'filename', 'params', 'parameters')
-# What `DefaultOptimWrapperConstructor` reads; it passes over others without a word.
+# What `DefaultOptimWrapperConstructor` reads; it silently ignores anything else.
 OF_CONSTRUCTOR = ('optimizer', 'constructor', 'paramwise_cfg')
 DEFAULT_CONSTRUCTOR = 'DefaultOptimWrapperConstructor'
 PARAMWISE = (
@@ -46,10 +46,10 @@ PACKAGES = dict(
 
 
 def check(cfg: Mapping) -> None:
-    """Look at loops, schedulers, hooks, loaders, evaluators, optimizer and visualisation.
+    """Check loops, schedulers, hooks, loaders, evaluators, optimizer and visualisation.
 
-    Left alone, mmengine stops at a Python error without the config's line; at a mistyped setting of the CheckpointHook
-    only when it saves, after the first epoch; at one of `paramwise_cfg` not at all.
+    By itself, mmengine stops with a Python error that does not name the config's line; at a mistyped setting of the
+    CheckpointHook only when it saves, after the first epoch; at one of `paramwise_cfg` not at all.
 
     Raises:
         ValueError: One of them has a setting that it does not take, a package is not installed, or gradients would be
@@ -63,15 +63,15 @@ def check(cfg: Mapping) -> None:
         package = PACKAGES.get(kind := class_name(backend))
         if package and importlib.util.find_spec(package) is None:
             raise ValueError(
-                f'visualizer.vis_backends has {kind}, and the package {package} is not installed: pip install '
-                f'{package}, or take it out.'
+                f'visualizer.vis_backends has {kind}, but the package {package} is not installed: pip install '
+                f'{package}, or remove it.'
             )
 
 
 def _check_accumulation(cfg: Mapping) -> None:
-    """Raise ValueError if gradients are kept over several replays of a CUDA graph, each of which writes over them.
+    """Raise ValueError if gradients are accumulated over replays of a CUDA graph, each of which overwrites them.
 
-    torch stops at an error that names no setting, or goes on with the gradients of one part alone
+    torch stops with an error that names no setting, or continues with the gradients of only one of the batches
     (github.com/pytorch/pytorch/issues/169545 and 96693).
     """
     options = (cfg.get('model') or {}).get('compile')
@@ -86,7 +86,7 @@ def _check_accumulation(cfg: Mapping) -> None:
 
 
 def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
-    """What is set, where, and what may be; None if that is not known."""
+    """Each place in the config, its settings, and the names that it may have; None if these are not known."""
     for part, loop in (('train', 'EpochBasedTrainLoop'), ('val', 'ValLoop'), ('test', 'TestLoop')):
         if setting := cfg.get(f'{part}_cfg'):
             if part == 'train' and not setting.get('by_epoch', True):
@@ -114,7 +114,7 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
 
 
 def _of_optimizer(wrapper: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
-    """As `_settings`, of mmengine's own way to make an optimizer; others read what they like."""
+    """As `_settings`, for mmengine's default optimizer constructor; others may read anything."""
     if wrapper.get('constructor', DEFAULT_CONSTRUCTOR) != DEFAULT_CONSTRUCTOR:
         return
     known = _known(named_class(OPTIM_WRAPPERS, wrapper.get('type', 'OptimWrapper')))
@@ -133,7 +133,7 @@ def _of_optimizer(wrapper: Mapping) -> Iterator[tuple[str, Mapping, list[str] | 
 
 
 def _handed_on(hook: type, setting: Mapping) -> Callable | None:
-    """Where a hook's other settings go."""
+    """What takes the settings that a hook passes on."""
     if issubclass(hook, CheckpointHook):
         return Runner.save_checkpoint
     if issubclass(hook, EMAHook):
@@ -142,7 +142,7 @@ def _handed_on(hook: type, setting: Mapping) -> Callable | None:
 
 
 def _known(made: Any, further: Callable | None = None) -> list[str] | None:
-    """What a class takes: its own settings and, where it hands others on, those of its bases or of `further`."""
+    """The settings of a class: its own and, if it passes others on, those of its bases or of `further`."""
     if not inspect.isclass(made):
         return None
     own = [base for base in made.__mro__[:-1] if '__init__' in vars(base)]

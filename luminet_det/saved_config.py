@@ -1,4 +1,4 @@
-"""The config that a checkpoint was trained by, read without running it, and what another one has otherwise."""
+"""Compares the config of a checkpoint, read without running it, with another config."""
 
 import ast
 from collections.abc import Iterator
@@ -7,22 +7,22 @@ SECTIONS = (
     'model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'val_dataloader',
     'val_evaluator',
 )  # fmt: skip
-# How data is loaded and when it is validated, not what is learnt.
+# How data is loaded and when the model is validated, not what is learned.
 INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval')
-# What tools/train.py adds, or fills with words of the command line.
+# Hooks that tools/train.py adds, or fills in from the command line.
 OWN_HOOKS = ('DivergenceHook', 'ExactResumeHook', 'InterruptHook', 'MissedValidationHook', 'ResultHook')
 ABSENT = ast.Name('not there')
 
 
 def changes(before: str, now: str) -> list[str]:
-    """What is another in one of two configs, of model, data, loop, optimizer, schedules, hooks and evaluator.
+    """What differs between two configs in model, data, loop, optimizer, schedules, hooks and evaluator.
 
     Args:
         before: One config as Python source, as mmengine writes it into checkpoints (`Config.pretty_text`).
         now: The other one.
 
     Returns:
-        A line for each setting, as `train_cfg.max_iters: 12000 -> 24000`; none if one is no Python.
+        A line for each setting, such as `train_cfg.max_iters: 12000 -> 24000`; none if one of them is not valid Python.
     """
     try:
         old, new = _sections(before), _sections(now)
@@ -32,7 +32,7 @@ def changes(before: str, now: str) -> list[str]:
 
 
 def settings(source: str, section: str) -> set[str]:
-    """Names of what a section of a config sets; none if the source is no Python or has no such section."""
+    """Names of the settings in a section of a config; none if it is not valid Python or has no such section."""
     try:
         return {*_parts(_sections(source).get(section, ABSENT))}
     except SyntaxError:
@@ -80,6 +80,6 @@ def _is_own_hook(node: ast.expr) -> bool:
 
 
 def _source(node: ast.expr) -> str:
-    if isinstance(node, ast.Set):  # in another order in each process
+    if isinstance(node, ast.Set):  # its order differs between processes
         return f'{{{", ".join(sorted(map(ast.unparse, node.elts)))}}}'
     return ast.unparse(node)

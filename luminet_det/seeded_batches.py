@@ -21,13 +21,13 @@ class SeededBatches:
         return next(self.batches)
 
     def skip_iter(self, iterations: int) -> None:
-        """Replay what a resumed run has seen; onedl-mmengine asks for this, mmengine calls `next` itself."""
+        """Replay what a resumed run has seen; onedl-mmengine calls this method, mmengine calls `next` itself."""
         for _ in range(iterations):
             next(self)
 
 
 class RestOfEpoch:
-    """A loader less its first `done` batches, for one epoch; in everything else the loader itself."""
+    """A loader without its first `done` batches, for one epoch; otherwise the same as the loader."""
 
     def __init__(self, loader: DataLoader, done: int, seed: Callable[[int], None]) -> None:
         self.loader, self.done, self.seed = loader, done, seed

@@ -1,4 +1,4 @@
-"""Batches that a resumed run has trained on: passed over without reading an image, in an order that stays exact."""
+"""Skips the batches that a resumed run has trained on, without reading their images or changing later batches."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,18 +16,19 @@ from luminet_det.unread_annotations import LOADERS, place_of
 
 
 def guard(runner: Runner) -> None:
-    """Have the training data of an iteration-based run seeded batch by batch, so that batches can be passed over.
+    """Have the training data of an iteration-based run seeded batch by batch, so that batches can be skipped.
 
     mmengine's loop replays the data of all iterations before a checkpoint, images and augmentation, so that samplers
-    and loader processes end up where they were. Here a batch's random numbers belong to its iteration, whichever
-    process loads it: a process that is told how many batches are trained on leaves these unread, and the next one
-    comes out as it would have. With transforms that keep earlier images, as `CachedMosaic`, they are read again.
+    and loader processes end up where they were. Here each batch is seeded by its iteration, whichever process loads it:
+    a process that knows how many batches have been trained on does not read them, and the next one is the same as
+    without an interruption. With transforms that keep earlier images, such as `CachedMosaic`, all batches are read
+    again.
     """
     build = runner.build_dataloader
 
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
         loader = build(dataloader, *args, **kwargs)
-        # Of a finite sampler processes start anew, or in another order, at the end of each round.
+        # With a finite sampler, processes restart, or load in another order, at the end of each round.
         endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
         if endless and place_of(runner, dataloader, LOADERS) == 'train_dataloader' and _in_turn(loader):
             loader.seen = Seen(loader)
@@ -38,36 +39,36 @@ def guard(runner: Runner) -> None:
 
 
 def begin_epoch(loader: Any, run_seed: int, start: int, done: int) -> None:
-    """Have the next pass over a loader seeded batch by batch, and those trained on left unread.
+    """Have the next pass over a loader seeded batch by batch, without reading the batches already trained on.
 
     Args:
-        loader: Of an epoch-based run, whose processes, if any, are about to start.
-        run_seed: The run's.
+        loader: The loader of an epoch-based run, whose processes, if any, are about to start.
+        run_seed: The seed of the run.
         start: The iteration of the epoch's first batch.
         done: How many of its batches a resumed run has trained on; they come as None.
     """
-    # This process seeds each of its batches already, see ExactResumeHook.
+    # Batches that this process loads itself are seeded by ExactResumeHook.
     if _in_turn(loader) and (done or loader.num_workers):
         _count(loader, Trained(0 if images_are_kept(loader) else start + done), run_seed, start)
 
 
 class Trained(NamedTuple):
-    """How many batches of a run are trained on already."""
+    """How many batches a run has already trained on."""
 
     batches: int
 
 
 class Seen:
-    """How many batches of a loader are trained on already, in memory that its processes share.
+    """How many batches of a loader are already trained on, in memory that its processes share.
 
     Args:
-        loader: Before it has started any.
+        loader: The loader, before it has started any processes.
     """
 
     def __init__(self, loader: DataLoader) -> None:
         self._shared = (loader.multiprocessing_context or multiprocessing).Value('q', 0) if loader.num_workers else None
         self._own = 0
-        # What these hold of earlier images a batch that was not read would lack.
+        # Transforms that keep earlier images would lack those of batches that were not read.
         self.are_needed = images_are_kept(loader)
 
     @property
@@ -75,7 +76,7 @@ class Seen:
         return self._own if self._shared is None else self._shared.value
 
     def pass_over(self, loop: Any, count: int) -> None:
-        """Leave the first so many batches unread, if the loop asks for them only to drop them."""
+        """Leave the first `count` batches unread, if the loop asks for them only to drop them."""
         if self.are_needed or type(loop).run is not IterBasedTrainLoop.run:
             return
         if self._shared is None:
@@ -90,12 +91,12 @@ def images_are_kept(loader: DataLoader) -> bool:
 
 
 def _in_turn(loader: Any) -> bool:
-    """Whether the loader's processes have their batches in turn, and its dataset can be told of it."""
+    """Whether the loader's processes take batches in turn, and its dataset can be given a `__getitems__`."""
     return isinstance(loader, DataLoader) and getattr(loader, 'in_order', True) and hasattr(loader.dataset, '__dict__')
 
 
 def _count(loader: DataLoader, seen: 'Seen | Trained', run_seed: int, first: int = 0) -> None:
-    """Have the processes of a loader know which batch they load, from the run's batch `first` on."""
+    """Have the processes of a loader count which batch they load, starting at the run's batch `first`."""
     loader.collate_fn = partial(collated, _without(collated, loader.collate_fn))
     if loader.num_workers:
         seed = partial(seed_generators, run_seed, DATA, get_rank())
@@ -106,19 +107,19 @@ def _count(loader: DataLoader, seen: 'Seen | Trained', run_seed: int, first: int
 
 
 def _without(wrapper: Callable, function: Callable | None) -> Callable | None:
-    """The function that an earlier epoch has put into `wrapper`."""
+    """The original function, if an earlier epoch has wrapped it in `wrapper`."""
     return function.args[0] if isinstance(function, partial) and function.func is wrapper else function
 
 
 class Fetch:
-    """Stands in for a dataset's `__getitems__`, which torch asks for whole batches.
+    """Replaces a dataset's `__getitems__`, which torch calls for whole batches.
 
     Args:
-        seen: None is returned for the run's batches before.
+        seen: Tells how many batches of the run to skip; for these, None is returned.
         seed: Called with the iteration of a batch before it is read.
         dataset: The dataset.
         first: Iteration of the first batch that this process loads.
-        step: Of every so many batches it loads one.
+        step: This process loads one of every `step` batches.
     """
 
     def __init__(
@@ -138,15 +139,15 @@ class Fetch:
 
 
 def collated(collate: Callable, samples: Any) -> Any:
-    """A batch; None of one that was passed over."""
+    """A batch; None if it was skipped."""
     return None if samples is None else collate(samples)
 
 
 def start_worker(init: Callable | None, fetch: Callable, first: int, worker_id: int) -> None:
-    """What a loader process begins with; torch gives them the batches in turn, from the run's batch `first` on."""
+    """Set up a loader process; torch gives them the batches in turn, starting at the run's batch `first`."""
     if init:
         init(worker_id)
     found = get_worker_info()
     load = found.dataset.__getitems__ = fetch(found.dataset, first + worker_id, found.num_workers)
-    # For what has a generator of its own and takes its seed from torch's.
+    # For anything with its own generator that it seeds from torch's.
     load.seed(load.batch)

@@ -1,4 +1,4 @@
-"""The datasets of a run: an empty or a faulty one ends it, before the first step, with an error that says why."""
+"""Checks the datasets of a run: an empty or faulty one ends it before the first step, with an error that says why."""
 
 import json
 import logging
@@ -21,15 +21,15 @@ from luminet_det.validated_classes import ValidatedClasses
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` refuse datasets that would end training somewhere on the way, or spoil it.
+    """Have `runner` refuse datasets that would stop training at some later step, or spoil it.
 
-    Refused are an empty dataset, or one that `drop_last` leaves no batch of; images that are not there; a COCO file
-    that mmdet cannot read or that lists a category twice; boxes that no loss can take; other classes in validation than
-    in training; and, if the run distils, class names that do not fit the annotation file. Such names in plain training
-    and boxes that mmdet leaves out are warned of.
+    It refuses an empty dataset, or one of which `drop_last` leaves no batch; missing images; a COCO file that mmdet
+    cannot read or that lists a category twice; boxes that no loss can use; other classes in validation than in
+    training; and, if the run distils, class names that do not fit the annotation file. Without distillation, such names
+    cause only a warning, as do boxes that mmdet leaves out.
 
-    Left alone, mmengine stops an empty set at numpy's "need at least one array to concatenate", or, with an
-    infinite sampler and loader processes, searches for a first index for ever; the rest ends as an index error, a
+    By itself, mmengine stops at an empty dataset with numpy's "need at least one array to concatenate" or, with an
+    infinite sampler and loader processes, searches for a first index forever; the other faults end in an index error, a
     NaN or a missing file some thousand steps later.
     """
     build, classes = runner.build_dataloader, ValidatedClasses()
@@ -67,7 +67,7 @@ def guard(runner: Runner) -> None:
             except ValueError as error:
                 if _distils(runner):
                     raise
-                told = f'{error} What is trained so finds the right objects, but shows and teaches them by wrong names.'
+                told = f'{error} The trained model finds the right objects but names them wrongly, also as a teacher.'
                 print_log(told, logger='current', level=logging.WARNING)
         return loader
 

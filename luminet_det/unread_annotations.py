@@ -15,17 +15,16 @@ EVALUATORS = ('val_evaluator', 'test_evaluator')
 
 
 def guard(runner: Runner) -> None:
-    """Have `runner` say what to change where an annotation file is not there (FileNotFoundError) or cut (ValueError).
+    """Have `runner` say what to change if an annotation file is missing (FileNotFoundError) or cut short (ValueError).
 
-    Left alone, the error is that of `open` or of `json`, which knows nothing of the config, and the latter not even
-    the file.
+    Otherwise the error is that of `open` or `json`, which does not name the config's line, nor, for `json`, the file.
     """
     runner.build_dataloader = _explained(runner.build_dataloader, runner, LOADERS, _of_loader)
     runner.build_evaluator = _explained(runner.build_evaluator, runner, EVALUATORS, _of_evaluator)
 
 
 def nearest(path: Path) -> str:
-    """How far the path exists."""
+    """The nearest folder above the path that exists, for messages."""
     parent = next((p for p in path.parents if p.is_dir()), None)
     return f' (nearest folder that exists: {parent.resolve()})' if parent else ''
 
@@ -49,7 +48,7 @@ def _explained(build: Callable, runner: Runner, names: tuple[str, ...], files: C
                     ) from error
                 if isinstance(error, ValueError) and not _is_json(path):
                     raise ValueError(
-                        f'{path} is cut short, or no JSON: {error}. Write it anew, or change {change}.'
+                        f'{path} is cut short or not JSON: {error}. Write it again, or change {change}.'
                     ) from error
             raise
 

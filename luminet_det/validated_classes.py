@@ -1,4 +1,4 @@
-"""The classes that a run validates on: those that it trains on, as labels are numbers."""
+"""Checks that a run validates on the classes that it trains on, since labels are only numbers."""
 
 import logging
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ class Difference(NamedTuple):
     """What is wrong with the classes of a loader.
 
     Attributes:
-        what: In words.
-        change: What to write.
+        what: The difference in words.
+        change: What to change in the config.
         fatal: Whether they are not the same classes in another order.
     """
 
@@ -36,8 +36,8 @@ class ValidatedClasses:
         """Look at a dataset.
 
         Args:
-            place: Its loader, as `val_dataloader`.
-            dataset: It.
+            place: Its loader, such as `val_dataloader`.
+            dataset: The dataset.
 
         Raises:
             ValueError: It is validated or tested on, and has other classes than the training set.
@@ -64,8 +64,8 @@ def difference(place: str, classes: Sequence[str] | None, trained: Sequence[str]
     if classes is None or trained is None or tuple(classes) == tuple(trained):
         return None
     return Difference(
-        f'{place} numbers its classes {_some(classes)}, train_dataloader {_some(trained)}. What the model learns are '
-        'these numbers, and they would be scored as other classes.',
+        f'{place} numbers its classes {_some(classes)}, train_dataloader {_some(trained)}. The model learns these '
+        'numbers, which would be scored as other classes.',
         f'Give {place}.dataset the metainfo = dict(classes=...) and the data_root of train_dataloader.dataset.',
         fatal=set(classes) != set(trained),
     )

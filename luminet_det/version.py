@@ -2,7 +2,7 @@
 
 __version__ = '0.1.0'
 
-# name: (minimum, newest tested). The minimum is refused below, the newest tested is only warned above.
+# name: (minimum, newest tested). Below the minimum is an error, above the newest tested only a warning.
 PLATFORM = {
     'torch': ('2.5', '2.15.0'),
     'torchvision': ('0.20', '0.29.2'),

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever kills the process that writes them."""
+"""Writes files that are either complete or absent, even if the process is killed while writing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` in one step, and is gone if it could not be written."""
+    """A file to write, which replaces `path` in one step, and is removed if it could not be written."""
     part = path.with_name(f'{path.name}.part')
     try:
         yield part
@@ -18,6 +18,6 @@ def written(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` in the place of what is there, in one step."""
+    """Replace the content of `path` with `text`, in one step."""
     with written(path) as part:
         part.write_text(text, encoding='utf-8')

@@ -72,11 +72,11 @@ def test_two_corners_in_place_of_width_and_height_are_noticed(tmp_path, content)
 
 
 REFUSED = {
-    'infinite': (dict(bbox=[1, 1, INFINITY, 5]), 'reach to infinity: annotation 5'),
+    'infinite': (dict(bbox=[1, 1, INFINITY, 5]), 'of infinite size or position: annotation 5'),
     'null': (dict(bbox=None), 'not four numbers'),
     'three': (dict(bbox=[1, 2, 3]), 'not four numbers'),
     'text': (dict(bbox=['1', '2', '3', '4']), 'not four numbers'),
-    'no area': (dict(area=None), 'whose area is none'),
+    'no area': (dict(area=None), 'whose area is not a number'),
 }
 
 

@@ -44,13 +44,13 @@ def test_what_stands_beside_the_model_is_refused_and_what_the_model_uses_is_not(
         ('teacher.checkpoint=mine.pth', r'write model\.teacher\.checkpoint'),
         ('modle.ce_weight=3', "Did you mean 'model'"),
         ('model.distill.loss.tau=1', r'numbered, as in model\.distill\.0\.loss\.tau=1'),
-        ("custom_hooks=[dict(type='EMAHook')]", r'knows no dict\(\.\.\.\); write it in a config'),
+        ("custom_hooks=[dict(type='EMAHook')]", r'custom_hooks: dict\(\.\.\.\) works only in a config'),
         (
             "model.distill=[dict(tap='roi_cls',loss=dict(type='KDLoss'))]",
-            r'model.distill: the command line knows no dict',
+            r'model\.distill: dict\(\.\.\.\) works only in a config',
         ),
-        ('custom_hooks=EMAHook', r"custom_hooks='EMAHook' is no list of hooks: write custom_hooks = \[dict\(type"),
-        ('custom_hooks=[EMAHook]', r"custom_hooks='EMAHook' is no list of hooks"),
+        ('custom_hooks=EMAHook', r"custom_hooks='EMAHook' is not a list of hooks: write custom_hooks = \[dict\(type"),
+        ('custom_hooks=[EMAHook]', r"custom_hooks='EMAHook' is not a list of hooks"),
     ],
 )
 def test_an_option_that_nothing_would_read_is_refused_with_the_one_to_write(distilling, option, line):

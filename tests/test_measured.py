@@ -140,4 +140,4 @@ def test_a_name_that_says_nothing_of_better_and_worse_is_named_with_its_place(tm
     config = runs.tiny_config(tmp_path / 'config.py', tiny.write_coco(tmp_path / 'data'), **changes)
     finished = runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path)
     assert finished.code == 1
-    assert f'It is {place}: spell it as the log does' in finished.last_line
+    assert f'It is set in {place}: spell it as in the log' in finished.last_line

@@ -121,7 +121,7 @@ def test_what_may_be_set_is_listed_once_and_without_what_the_runner_hands_over()
 def test_a_visualisation_whose_package_is_absent_is_named(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     backends = dict(visualizer=dict(vis_backends=[dict(type='LocalVisBackend'), dict(type='WandbVisBackend')]))
-    with pytest.raises(ValueError, match='has WandbVisBackend, and the package wandb is not installed: pip install'):
+    with pytest.raises(ValueError, match='has WandbVisBackend, but the package wandb is not installed: pip install'):
         run_settings.check(ConfigDict(SOUND | backends))
 
 

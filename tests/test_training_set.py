@@ -186,7 +186,7 @@ def test_a_category_that_repeats(build, loader, key):
 
 @pytest.mark.parametrize('box', [None, [1, 2, float('inf'), 4]])
 def test_a_box_that_no_loss_can_take(build, loader, box):
-    with pytest.raises(ValueError, match='1 (annotation whose bbox|box that reach).*annotation 1 of image 0'):
+    with pytest.raises(ValueError, match='1 (annotation whose bbox|box of infinite).*annotation 1 of image 0'):
         build(changed(loader, lambda content: content['annotations'][0].update(bbox=box)), seed=0)
 
 

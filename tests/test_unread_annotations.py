@@ -60,7 +60,7 @@ def test_an_evaluators_file_that_is_not_there(data, tmp_path):
 )
 def test_a_file_that_is_cut_short(data, cut, tmp_path, changes, line):
     text = last_line(train.main, data, tmp_path, **changes(str(cut)))
-    assert f'{cut} is cut short, or no JSON: ' in text
+    assert f'{cut} is cut short or not JSON: ' in text
     assert line in text
 
 

@@ -46,7 +46,7 @@ def test_the_table_has_the_paired_difference_and_how_much_of_the_gap_is_closed(w
         ['distilled', '3', '34.00 ± 4.36', '35.00 ± 4.36', '+10.00 (+7.52 to +12.48)', '42%'],
     ]
     assert 'ahead on 3 of 3 seeds, by +10.00 on average' in text
-    assert text.endswith('keeps off zero: it is better.')
+    assert text.endswith('excludes zero: it is better.')
 
 
 def test_a_result_without_a_history_and_a_later_test_do_not_disturb(work):
@@ -90,10 +90,10 @@ def test_a_run_that_detected_nothing_has_an_ap_of_0(work):
 def test_what_seeds_do_not_show_is_said(work):
     plain = [work(f'plain{seed}', seed, 0.2) for seed in range(3)]
     taught = [work(f'taught{seed}', seed, ap) for seed, ap in enumerate((0.21, 0.35, 0.17))]
-    assert compare(plain, taught).endswith('spans zero: these runs do not tell them apart.')
-    assert compare(plain[:2], taught[:2]).endswith('with fewer than 3 seeds nothing follows.')
+    assert compare(plain, taught).endswith('contains zero: these runs do not tell them apart.')
+    assert compare(plain[:2], taught[:2]).endswith('fewer than 3 seeds prove nothing.')
     worse = [work(f'worse{seed}', seed, ap) for seed, ap in enumerate((0.1, 0.11, 0.1))]
-    assert compare(plain, worse).endswith('keeps off zero: it is worse.')
+    assert compare(plain, worse).endswith('excludes zero: it is worse.')
 
 
 def test_only_seeds_that_both_have_are_compared(work):
@@ -118,13 +118,13 @@ def test_of_several_teachers_the_best_is_the_measure(work):
 
 def test_what_cannot_be_compared_is_named(work, tmp_path):
     plain = work('plain', 0, 0.2)
-    with pytest.raises(ValueError, match='again, plain .student alone. have one seed'):
+    with pytest.raises(ValueError, match='again, plain .student alone. have the same seed'):
         compare([plain, work('again', 0, 0.2)], [plain])
     with pytest.raises(ValueError, match='different lengths are not compared: plain 12, longer 24'):
         compare([plain], [work('longer', 0, 0.3, step=24)])
     with pytest.raises(ValueError, match=f'plain has no accuracy/top1; there are: {AP}'):
         compare([plain], [plain], 'accuracy/top1')
-    with pytest.raises(ValueError, match='nowhere is no work dir of a run that was validated'):
+    with pytest.raises(ValueError, match='nowhere is not the work dir of a run that was validated'):
         compare([tmp_path / 'nowhere'], [plain])
     with pytest.raises(ValueError, match='trained without a seed'):
         compare([work('seedless', None, 0.2)], [plain])
