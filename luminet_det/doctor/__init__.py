@@ -1,4 +1,4 @@
-"""The doctor: what stands between a config and its training, found before it starts."""
+"""The doctor: finds what would keep a config from training, before training starts."""
 
 from luminet_det.doctor.examination import examine
 from luminet_det.doctor.findings import FAIL, OK, SKIP, WARN, Finding, Report

@@ -15,9 +15,9 @@ from luminet_det.doctor.task import Task
 
 
 class ClassificationTask(Task):
-    """A classifier's datasets. There is no class order to look at: names and labels have one source."""
+    """The checks of a classifier's datasets. Class order is not checked: names and labels have the same source."""
 
-    # CIFAR-100 itself has 10 of its 10,000 test images in its training set; a thousandth moves no score.
+    # CIFAR-100 itself has 10 of its 10,000 test images in its training set; a thousandth does not change the score.
     tolerated = 0.005
 
     @classmethod
@@ -89,12 +89,12 @@ class ClassificationTask(Task):
             yield Finding('classes', OK, f'{len(train)} in data and network: {listed}')
 
     def look_at_recipe(self, model: nn.Module, lacking: str | None) -> None:
-        """Whether loss weights and batch size are those that the losses need."""
+        """Check that loss weights and batch size are what the losses need."""
         size = len(self.datasets.get('train_dataloader', ()))
         self.report.run('recipe', lambda: recipe.check(model, self.cfg, size), 'model', lacking)
 
     def look_at_answers(self, model: nn.Module, batch: dict | None, lacking: str | None) -> None:
-        """Whether the networks give logits, and the teachers know the images."""
+        """Check that the networks give logits, and that the teachers know the images."""
         if not lacking and isinstance(model, Classifier):
             self.report.run('pixels', lambda: recipe.check_pixels(model, batch), 'train_dataloader.dataset')
             self.report.run('logits', lambda: recipe.check_logits(model, batch), 'model.network')

@@ -1,4 +1,4 @@
-"""The datasets of a detector's config: their files, their images, their boxes, and what scores are taken against."""
+"""The datasets of a detector's config: their files, images and boxes, and the file that scores are computed against."""
 
 import contextlib
 import copy
@@ -26,7 +26,7 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
     """Whether an annotation file is there and sound.
 
     Args:
-        place: Where the dataset stands in the config.
+        place: The dataset's place in the config.
         settings: The config of a dataset without wrappers.
     """
     path = Path(annotation_path(settings))
@@ -59,7 +59,7 @@ def check_file(place: str, settings: dict) -> Iterator[Finding]:
 
 
 def _is_coco(settings: dict) -> bool:
-    """Whether a dataset reads its file as COCO's boxes, which LVIS and panoptic segmentation do not."""
+    """Whether a dataset reads its file as COCO boxes, unlike LVIS and panoptic segmentation."""
     from mmdet.datasets import CocoDataset, LVISV05Dataset
 
     kind = dataset_class(settings)
@@ -88,7 +88,7 @@ def build(place: str, loader: dict) -> Any:
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     except ValueError as error:
-        # What an empty list comes to in mmengine.
+        # The error for an empty list in mmengine.
         if 'at least one array' not in str(error):
             raise
         found, _, change = explanation(place, loader).rpartition('\n')
@@ -101,9 +101,7 @@ def check_images(place: str, dataset: Any) -> Iterator[Finding]:
     for source in sources(dataset):
         loaded = LoadedImages.of(source)
         if loaded is None:
-            yield Finding(
-                'images', WARN, f'{place}: {type(source).__name__} keeps no list of images that could be checked'
-            )
+            yield Finding('images', WARN, f'{place}: {type(source).__name__} has no list of images to check')
             continue
         faults = loaded.faults(len(source.metainfo.get('classes') or ()))
         for fault in faults:
@@ -139,11 +137,11 @@ def check_evaluator(cfg: Config) -> Iterator[Finding]:
 
 
 def check_measured(cfg: Config) -> Iterator[Finding]:
-    """Whether the evaluator measures what an epoch is chosen by."""
+    """Whether the evaluator measures the metric by which an epoch is chosen."""
     if not (setting := copy.deepcopy(cfg.get('val_evaluator'))):
         return
     metrics = setting if isinstance(setting, dict) and 'metrics' in setting else dict(metrics=setting)
-    # pycocotools prints how it reads.
+    # pycocotools prints while it reads.
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = EVALUATOR.build(dict(type='Evaluator') | metrics)
     if found := measured.unmeasured(cfg, evaluator):
@@ -152,6 +150,6 @@ def check_measured(cfg: Config) -> Iterator[Finding]:
 
 
 def image_paths(dataset: Any) -> list[str]:
-    """Files of all images of a dataset and what it wraps."""
+    """Files of all images of a dataset, including those of datasets that it wraps."""
     loaded = (LoadedImages.of(source) for source in sources(dataset))
     return [os.path.normpath(path) for images in loaded if images for path in images.paths]

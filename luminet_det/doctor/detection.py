@@ -13,7 +13,7 @@ from luminet_det.doctor.task import Task
 
 
 class DetectionTask(Task):
-    """A detector's datasets, of mmdet's kinds."""
+    """The checks of a detector's datasets, which are mmdet's."""
 
     validated = 'val_dataloader.dataset.ann_file'
 
@@ -53,7 +53,7 @@ class DetectionTask(Task):
             yield Finding('classes', FAIL if found.fatal else WARN, found.what, found.change)
 
     def look_at_order(self, distils: bool, lacking: str | None) -> None:
-        """Whether names and numbers of the classes agree with the annotation file, which has both."""
+        """Check that names and numbers of the classes agree with the annotation file, which has both."""
         dataset = self.datasets.get('train_dataloader')
         self.report.run('class order', lambda: model.check_order(self.files, dataset, distils), '', lacking)
 

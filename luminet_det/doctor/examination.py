@@ -15,7 +15,7 @@ from luminet_det.doctor.data import LOADERS
 from luminet_det.doctor.detection import DetectionTask
 from luminet_det.doctor.findings import Finding, Report
 
-# The first that serves a config is asked.
+# The first that serves a config is used.
 TASKS = (ClassificationTask, DetectionTask)
 
 
@@ -23,7 +23,7 @@ def examine(args: Namespace, tell: Callable[[Finding], None] = lambda finding: N
     """Look at everything that a training run of a config needs.
 
     Args:
-        args: The tool's flags: `config`, `cfg_options`, `checkpoint`; `amp` and `auto_scale_lr` if wished.
+        args: The tool's flags: `config`, `cfg_options`, `checkpoint`, and optionally `amp` and `auto_scale_lr`.
         tell: Called with each finding as soon as it is there.
 
     Raises:
@@ -51,7 +51,7 @@ def _read(args: Namespace, found: dict) -> Iterator[Finding]:
 
 
 class _Examination:
-    """The checks of a config that could be read, and what they leave for each other."""
+    """The checks of a config that could be read, and the results that they share."""
 
     def __init__(self, report: Report, cfg: Config, checkpoint: str | None) -> None:
         self.report, self.cfg, self.checkpoint = report, cfg, checkpoint
@@ -60,7 +60,7 @@ class _Examination:
         self.task = next(task for task in TASKS if task.serves(cfg))(report, cfg)
 
     def run(self) -> None:
-        """Every check, in the order in which their findings help to understand each other."""
+        """Run every check, in an order in which earlier findings explain later ones."""
         run, cfg = self.report.run, self.cfg
         # The same config gives the same report.
         set_random_seed((cfg.get('randomness') or {}).get('seed') or 0)
@@ -81,7 +81,7 @@ class _Examination:
         learnable &= run(
             'student weights',
             lambda: model.check_weights(self.model, cfg, self.checkpoint),
-            'Name the checkpoint of this config.' if self.checkpoint else 'init_cfg of the model, or load_from',
+            'Give a checkpoint of this config.' if self.checkpoint else 'init_cfg of the model, or load_from',
             no_model,
         )
         teachers.enter_training(cfg, self.task.datasets.get('train_dataloader'))
@@ -110,7 +110,7 @@ class _Examination:
 
     def _build_model(self) -> Iterator[Finding]:
         self.model = model.build(self.cfg)
-        # What losses learn and peers train beside it as well, but that is not the student.
+        # Adaptors of losses and peers are trained too, but are not part of the student.
         own = [p for name, p in self.model.named_parameters() if not name.startswith(('adaptors.', 'peers.'))]
         millions = sum(p.numel() for p in own) / 1e6
         yield Finding('model', 'OK', f'{type(self.model).__name__}, {millions:.2f} M parameters')

@@ -12,10 +12,10 @@ class Finding:
 
     Attributes:
         check: What was looked at.
-        level: `OK`, `WARN` (training runs, but perhaps not as meant), `FAIL` (it does not run, or learns something
-            wrong) or `SKIP` (it could not be looked at, since an earlier check failed).
+        level: `OK`, `WARN` (training runs, but perhaps not as intended), `FAIL` (it does not run, or learns something
+            wrong) or `SKIP` (it could not be checked, because an earlier check failed).
         found: What was found.
-        change: The line to change, or what to do; empty where nothing is.
+        change: The line to change, or what to do; empty if there is nothing to do.
     """
 
     check: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 class Unusable(Exception):
-    """A check cannot go on, and what to change.
+    """Raised when a check cannot continue; says what to change.
 
     Args:
         found: What was found.
@@ -62,10 +62,10 @@ class Report:
         """Run one check, whatever it raises.
 
         Args:
-            name: Of the check, for an exception's finding.
-            check: Gives findings.
+            name: Name of the check, for the finding if it raises an exception.
+            check: Yields findings.
             change: What to do about an exception that does not say so itself.
-            lacking: What is not there for this check to be possible.
+            lacking: Why this check cannot be run, if it cannot.
 
         Returns:
             Whether it was run and nothing failed.

@@ -1,4 +1,4 @@
-"""The datasets of a classifier's config: images of each class, whether they can be read, what tells them apart."""
+"""The datasets of a classifier's config: the images of each class, whether they can be read, and their identities."""
 
 import functools
 import hashlib
@@ -16,9 +16,9 @@ from luminet_det.doctor import step
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.doctor.pixels import SAMPLES, spread
 
-# Fewer images teach a class little and score it coarsely; beyond this ratio the others drown it.
+# A class with fewer images is hardly learned and coarsely scored; beyond this ratio the largest class dominates.
 FEW, RATIO = 5, 100
-# Reading these takes no time where they are in memory already.
+# Images that are already in memory take no time to read.
 SAMPLES_IN_MEMORY = 1000
 
 
@@ -31,7 +31,7 @@ def build(place: str, loader: dict) -> Dataset:
 
 
 def in_memory(images: LabelledImages) -> bool:
-    """Whether the images are arrays, and not files that are read when asked for."""
+    """Whether the images are arrays, rather than files that are read on demand."""
     return images.resident is not None or isinstance(images.source, ArrayImages)
 
 
@@ -68,7 +68,7 @@ def check_counts(place: str, images: LabelledImages) -> Iterator[Finding]:
 
 
 def check_reading(place: str, loader: dict, images: LabelledImages) -> Iterator[Finding]:
-    """Whether a few images can be read, and make a batch.
+    """Whether a few images can be read and collated into a batch.
 
     Args:
         place: The loader, for messages.
@@ -105,9 +105,9 @@ def check_reading(place: str, loader: dict, images: LabelledImages) -> Iterator[
 
 
 def opened(images: LabelledImages) -> tuple[list[Tensor], list[UnreadableImage]]:
-    """Some images as they are before any transform, uint8 (3, H, W), and what is wrong with those that are unreadable.
+    """Some images before any transform, uint8 (3, H, W), and the errors of those that are unreadable.
 
-    There are more of them where they need not be read.
+    More images are taken if they are already in memory.
     """
     picked = spread(len(images), SAMPLES_IN_MEMORY if in_memory(images) else SAMPLES)
     if images.resident:
@@ -122,7 +122,7 @@ def opened(images: LabelledImages) -> tuple[list[Tensor], list[UnreadableImage]]
 
 
 def identities(images: LabelledImages) -> Iterator[tuple[object, str]]:
-    """For each image its name, and before it its content, or its file if it is not in memory."""
+    """For each image, a digest of its content, or its path if it is not in memory; and its name."""
     if not in_memory(images):
         for path in map(images.source.name, images._chosen):
             folder, links = _folder(os.path.dirname(path))
@@ -136,7 +136,7 @@ def identities(images: LabelledImages) -> Iterator[tuple[object, str]]:
 
 
 def _batch_size(place: str, loader: dict, images: LabelledImages) -> str:
-    """Height and width of the images in a batch, some of each class."""
+    """Height and width of the images in a batch that is spread over the dataset."""
     picked = spread(len(images))
     inputs = step.batch(loader, Subset(images, picked), batch_size=len(picked))['inputs']
     if not isinstance(inputs, Tensor):
@@ -149,5 +149,5 @@ def _batch_size(place: str, loader: dict, images: LabelledImages) -> str:
 
 @functools.cache
 def _folder(path: str) -> tuple[str, set[str]]:
-    """Where a folder really is, and the links in it: a million files need not be asked one by one."""
+    """The real path of a folder, and the links in it, to avoid resolving a million files one by one."""
     return os.path.realpath(path), {entry.name for entry in os.scandir(path or '.') if entry.is_symlink()}

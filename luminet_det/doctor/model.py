@@ -46,7 +46,7 @@ def build(cfg: Config) -> nn.Module:
 def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
     """Whether the optimizer can be built for the model."""
     settings = cfg.optim_wrapper.copy()
-    # Mixed precision is looked at by itself: its wrapper refuses to be built where there is no GPU.
+    # Mixed precision is checked separately: its wrapper cannot be built without a GPU.
     mixed = class_name(settings).endswith('AmpOptimWrapper')
     settings['type'] = 'OptimWrapper'
     if mixed:
@@ -61,11 +61,11 @@ def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
 
 
 def _of_another_batch(rate: float, cfg: Config) -> Finding | None:
-    """What to say if the learning rate is made for more images an iteration, or fewer, than there will be."""
+    """A finding if the learning rate is meant for another number of images per iteration; else None."""
     scaling = cfg.get('auto_scale_lr') or {}
     meant, size = scaling.get('base_batch_size'), cfg.train_dataloader.get('batch_size')
     processes = max(1, torch.cuda.device_count())
-    # --auto-scale-lr does not count what is accumulated.
+    # --auto-scale-lr does not count accumulated batches.
     accumulated = cfg.optim_wrapper.get('accumulative_counts', 1)
     if not (meant and size) or (scaling.get('enable') and accumulated == 1):
         return None
@@ -85,10 +85,10 @@ def _of_another_batch(rate: float, cfg: Config) -> Finding | None:
 
 
 def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iterator[Finding]:
-    """Fetch what the student starts from, as training would, or load the checkpoint that was named."""
+    """Load the student's initial weights, as training would, or the checkpoint that was given."""
     if checkpoint:
         found = checkpoints.load(checkpoint)
-        # A classifier knows other projects' names for its weights.
+        # A classifier can also read weights with other projects' names.
         load_strictly(model, model.own_weights(found) if hasattr(model, 'own_weights') else found, source=checkpoint)
         yield Finding('student weights', OK, f'{checkpoint} fits')
         return
@@ -102,7 +102,7 @@ def check_weights(model: nn.Module, cfg: Config, checkpoint: str | None) -> Iter
     try:
         load_strictly(model, checkpoints.load(start, map_location='cpu'), source=start)
     except Misfit as error:
-        # Training passes over what does not fit, even where that is all.
+        # Training skips weights that do not fit, even if none fit.
         if error.foreign:
             raise Unusable(str(error), 'load_from') from error
         if not error.outputs_alone:
@@ -149,7 +149,7 @@ def _some(classes: Sequence[str]) -> str:
 
 
 def check_order(files: dict[str, Contents], dataset: object, distils: bool) -> Iterator[Finding]:
-    """Whether the names of a COCO-format set stand in the order in which its labels are numbered."""
+    """Whether the class names of a COCO-format dataset are in the order in which its labels are numbered."""
     try:
         category_order.check(dataset, {path: content.categories for path, content in files.items()})
         yield Finding('class order', OK, 'as the dataset numbers its labels')

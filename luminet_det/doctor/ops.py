@@ -13,7 +13,7 @@ def check(model: nn.Module, settings: dict, device: torch.device) -> Iterator[Fi
 
     Args:
         model: The detector.
-        settings: Its config, where the kinds of NMS stand.
+        settings: Its config, which names the kinds of NMS.
         device: Where to call them.
     """
     modules = {type(m).__name__ for m in model.modules() if type(m).__module__.startswith('mmcv.ops')}

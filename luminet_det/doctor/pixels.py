@@ -1,4 +1,4 @@
-"""Pixel statistics: what the student's normalisation makes of the actual images."""
+"""Pixel statistics: whether the student's normalisation fits the actual images."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from torch import nn
 from luminet_det.doctor.findings import OK, WARN, Finding, Unusable
 
 SAMPLES = 32
-# ImageNet's mean and deviation leave photographs well inside; [0, 1] statistics on 0..255 images, or none, far outside.
+# Photographs are well inside these limits with ImageNet's statistics, far outside with [0, 1] statistics or none.
 FAR_MEAN, FAR_RATIO = 1.0, 3.0
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What images have in each channel, in the order in which they are given to the preprocessor.
+    """Mean and standard deviation of each channel, in the order in which the preprocessor receives them.
 
     Attributes:
         images: How many were looked at.
@@ -29,10 +29,10 @@ class Statistics:
 
 
 def of_images(images: Iterable[np.ndarray]) -> Statistics:
-    """Statistics of images (H, W, 3), in which each counts the same.
+    """Statistics of images (H, W, 3), each of equal weight.
 
     Raises:
-        Unusable: There are none.
+        Unusable: There are no images.
     """
     sums = np.array([(image.mean((0, 1)), (image.astype(float) ** 2).mean((0, 1))) for image in images])
     if not len(sums):
@@ -45,7 +45,7 @@ def of_files(paths: Sequence[str]) -> Statistics:
     """Statistics of a few of the images, as mmdet reads them.
 
     Raises:
-        Unusable: One of these cannot be read.
+        Unusable: One of the images cannot be read.
     """
     import mmcv
 

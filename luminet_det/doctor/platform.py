@@ -1,4 +1,4 @@
-"""Versions of the platform, and the device that the doctor looks at."""
+"""Versions of the platform, and the device on which the doctor runs."""
 
 import platform
 import warnings

@@ -1,4 +1,4 @@
-"""Precisions that a config asks for, tried on the device."""
+"""Tries on the device the precisions that a config sets."""
 
 from collections.abc import Iterator
 
@@ -51,7 +51,7 @@ def check(cfg: Config, teachers: list, device: torch.device) -> Iterator[Finding
 
 
 def amp_dtype(cfg: Config, device: torch.device) -> torch.dtype | None:
-    """What the student's layers run in under the config's mixed precision; None without."""
+    """The dtype of the student's layers under the config's mixed precision; None without it."""
     kind = class_name(cfg.optim_wrapper)
     if kind == 'CpuAmpOptimWrapper':
         return torch.bfloat16
@@ -61,7 +61,7 @@ def amp_dtype(cfg: Config, device: torch.device) -> torch.dtype | None:
 
 
 def failure(dtype: torch.dtype, device: torch.device) -> str | None:
-    """What the device says to a few layers in `dtype`, forward and backward; None if nothing."""
+    """The error of running a few layers in `dtype` on the device, forward and backward; None if there is none."""
     layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).to(device)
     try:
         with torch.autocast(device.type, dtype=dtype):

@@ -1,4 +1,4 @@
-"""Settings of a classifier that train, but not as meant."""
+"""Settings with which a classifier trains, but not as intended."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
     Args:
         model: A `Classifier`.
         cfg: The config.
-        images: How many the training set has.
+        images: Number of training images.
     """
     logits = [term for term in getattr(model, 'terms', ()) if term.tap == 'logits' and term.loss_weight]
     luminet = [term for term in logits if isinstance(term.loss, LumiNetLoss)]
@@ -36,7 +36,7 @@ def check(model: nn.Module, cfg: Config, images: int) -> Iterator[Finding]:
 
 
 def check_logits(model: nn.Module, batch: dict) -> Iterator[Finding]:
-    """Whether student or teachers give probabilities, which cross-entropy and losses would take a softmax of again."""
+    """Whether student or teachers give probabilities, to which cross-entropy and losses would apply softmax again."""
     data = model.data_preprocessor(batch, False)
     images = data['inputs'][: len(data['labels'])]
     with torch.no_grad():
@@ -50,12 +50,12 @@ def check_logits(model: nn.Module, batch: dict) -> Iterator[Finding]:
                 'logits',
                 WARN,
                 f'{whose} gives probabilities: none is below 0, and those of an image add up to 1',
-                f'{whose}: leave out the softmax at its end; losses and accuracy take logits',
+                f'{whose}: remove the softmax at its end; losses and accuracy take logits',
             )
 
 
 def check_pixels(model: nn.Module, batch: dict) -> Iterator[Finding]:
-    """Whether the images of a dataset of one's own are pixels of 0 to 255, as the preprocessor takes them."""
+    """Whether a custom dataset gives pixels of 0 to 255, as the preprocessor expects."""
     inputs = batch['inputs']
     low, high = float(inputs.min()), float(inputs.max())
     deviation = getattr(model.data_preprocessor, 'std', torch.ones(1))
@@ -63,8 +63,8 @@ def check_pixels(model: nn.Module, batch: dict) -> Iterator[Finding]:
         yield Finding(
             'pixels',
             WARN,
-            f'train_dataloader gives floats from {low:.2f} to {high:.2f}, and data_preprocessor normalises pixels of 0 '
-            'to 255 once more',
+            f'train_dataloader gives floats from {low:.2f} to {high:.2f}, but data_preprocessor normalises them as '
+            'pixels of 0 to 255',
             'train_dataloader.dataset: give uint8, without ToDtype, ToTensor and Normalize',
         )
 
@@ -100,7 +100,7 @@ def _last_batch(size: int, images: int, loader: dict) -> Iterator[Finding]:
             'recipe',
             WARN,
             f'{images} images in batches of {size} leave a single image in the last batch: BatchNorm and LumiNetLoss '
-            'take statistics of it alone',
+            'compute their statistics over it alone',
             'train_dataloader.drop_last = True',
         )
 

@@ -21,10 +21,10 @@ STATES = dict(SGD=1, Adam=2, AdamW=2)
 
 @dataclass
 class Step:
-    """What a step left.
+    """The result of a training step.
 
     Attributes:
-        images: How many it took.
+        images: Number of images in its batch.
         losses: Its losses, as mmengine adds them up.
         broken: Names of weights whose gradient is not finite.
         untouched: Names of trainable weights without a gradient.
@@ -47,7 +47,7 @@ def batch(loader: dict, dataset: Any, **changes: Any) -> dict:
         **changes: Other settings than the config's.
 
     Raises:
-        Unusable: There is none.
+        Unusable: The loader has no batch.
     """
     loader = loader.copy() | changes | dict(dataset=dataset, num_workers=0, persistent_workers=False)
     for of_processes in ('prefetch_factor', 'timeout'):
@@ -63,7 +63,7 @@ def batch(loader: dict, dataset: Any, **changes: Any) -> dict:
 
 
 def check(model: nn.Module, data: dict, cfg: Config, device: torch.device) -> Step:
-    """As `take`, with what to change if the memory of the device does not suffice."""
+    """Like `take`, but says what to change if the device runs out of memory."""
     try:
         return take(model, data, cfg, device)
     except torch.OutOfMemoryError as error:
@@ -100,7 +100,7 @@ def take(model: nn.Module, data: dict, cfg: Config, device: torch.device) -> Ste
 
 
 def check_losses(step: Step) -> Iterator[Finding]:
-    """Whether losses and gradients are finite, and what each loss has of the total."""
+    """Whether losses and gradients are finite, and the share of each loss in the total."""
     total = step.losses['loss']
     parts = {name: value for name, value in step.losses.items() if 'loss' in name and name != 'loss'}
     broken = [name for name, value in step.losses.items() if not torch.isfinite(torch.tensor(value))]
@@ -121,8 +121,8 @@ def check_losses(step: Step) -> Iterator[Finding]:
         yield Finding(
             'gradient',
             WARN,
-            f'finite; {len(step.untouched)} trainable weights have none: {", ".join(step.untouched[:3])}',
-            'With several processes DDP waits for these: freeze them, or leave their branch out.',
+            f'finite, but {len(step.untouched)} trainable weights have none: {", ".join(step.untouched[:3])}',
+            'With several processes DDP waits for these: freeze them, or remove their branch.',
         )
     else:
         yield Finding('gradient', OK, 'finite, in every trainable weight')
@@ -131,7 +131,7 @@ def check_losses(step: Step) -> Iterator[Finding]:
 def check_memory(step: Step, model: nn.Module, cfg: Config, device: torch.device) -> Iterator[Finding]:
     """What a training step takes, measured on a GPU and estimated on a CPU."""
     weights, trainable = megabytes(model), trainable_megabytes(model)
-    # Peers are among the weights.
+    # Peers are already counted among the weights.
     frozen = [teacher for teacher in getattr(model, 'teachers', ()) if teacher.built and not teacher.trainable]
     teachers = sum(megabytes(teacher.model) for teacher in frozen)
     kind = class_name(cfg.optim_wrapper.get('optimizer'))

@@ -1,4 +1,4 @@
-"""Task: what the examination asks that a detector and a classifier answer differently."""
+"""Task: the checks that differ between detectors and classifiers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Task(ABC):
         datasets: The dataset of each loader that could be read.
     """
 
-    # The setting that says which images are validated on, and the share of them that may be trained on unwarned.
+    # The setting that chooses the validation images, and the share of them that may be trained on without a warning.
     validated, tolerated = 'val_dataloader.dataset', 0.0
 
     def __init__(self, report: Report, cfg: Config) -> None:
@@ -33,15 +33,15 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def serves(cls, cfg: Config) -> bool:
-        """Whether a config is of this task."""
+        """Whether a config belongs to this task."""
 
     @abstractmethod
     def look_at_data(self, loader: str) -> bool:
-        """Look at a loader's dataset, and keep it if it can be read; whether nothing failed."""
+        """Check a loader's dataset, and keep it if it can be read; return whether nothing failed."""
 
     @abstractmethod
     def identities(self, loader: str) -> Iterator[tuple[object, str]]:
-        """For each image what tells it from all others, and its name."""
+        """For each image, a key that identifies it, and its name."""
 
     @abstractmethod
     def check_classes(self, model: nn.Module) -> Iterator[Finding]:
@@ -52,13 +52,13 @@ class Task(ABC):
         """Pixel statistics of training images."""
 
     def look_at_order(self, distils: bool, lacking: str | None) -> None:  # noqa: B027
-        """Nothing, unless names and numbers of the classes can disagree."""
+        """Check that names and numbers of the classes agree; by default nothing."""
 
     def look_at_recipe(self, model: nn.Module, lacking: str | None) -> None:  # noqa: B027
-        """Nothing, unless there are settings that train, but not as meant."""
+        """Check for settings that train, but not as intended; by default nothing."""
 
     def look_at_answers(self, model: nn.Module, batch: dict | None, lacking: str | None) -> None:  # noqa: B027
-        """Nothing, unless a teacher's answers can be compared with the labels of a batch."""
+        """Check teachers' answers against the labels of a batch; by default nothing."""
 
     def lacking(self, *loaders: str) -> str | None:
         """Why the datasets of these loaders are not there; None if they are."""
@@ -71,12 +71,12 @@ class Task(ABC):
         return self.lacking(*loaders)
 
     def check_evaluator(self) -> Iterator[Finding]:
-        """Whether the validation is scored against what it reads, and by what the best epoch is chosen by."""
+        """Whether validation is scored against the file that it reads, and measures what chooses the best epoch."""
         yield from data.check_evaluator(self.cfg)
         yield from data.check_measured(self.cfg)
 
     def check_shared(self) -> Iterator[Finding]:
-        """Whether training and validation share images: the score would flatter."""
+        """Whether training and validation share images, which would inflate the score."""
         train, val = (list(self.identities(name)) for name in data.LOADERS)
         trained = {identity for identity, _ in train}
         shared = [name for identity, name in val if identity in trained]

@@ -15,12 +15,12 @@ from luminet_det.doctor.findings import OK, WARN, Finding
 
 
 def distils(model: nn.Module) -> bool:
-    """Whether there is a term to learn from a teacher by."""
+    """Whether the model has terms by which to learn from a teacher."""
     return bool(getattr(model, 'terms', None))
 
 
 def enter_training(cfg: Config, dataset: object) -> None:
-    """Publish what a Runner would have when its first step begins: classes are matched by it."""
+    """Publish what a Runner provides before its first step, which is needed to match classes."""
     hub = MessageHub.get_instance('doctor')
     epochs = cfg.train_cfg.get('max_epochs')
     metainfo = getattr(dataset, 'metainfo', {})
@@ -53,23 +53,23 @@ def check_wiring(model: nn.Module) -> Iterator[Finding]:
 
 
 def check_answers(model: nn.Module, batch: dict) -> Iterator[Finding]:
-    """Whether each teacher of a classifier gives training images the classes they have, oftener than a guess would.
+    """Whether each teacher of a classifier classifies training images better than by guessing.
 
     Args:
-        model: A `DistillClassifier` that has met its teachers.
-        batch: Of its training loader.
+        model: A `DistillClassifier`, after its `start`.
+        batch: A batch of its training loader.
     """
     data = model.data_preprocessor(batch, False)
     labels, number = data['labels'], len(data['labels'])
     for teacher, link in zip(model.teachers, model.links, strict=True):
         if not link.classes or (teacher.trainable and not teacher.checkpoint):
-            # It knows other classes; or it is a peer that starts from scratch, and is to know nothing yet.
+            # The teacher has other classes, or is a peer that starts from scratch and knows nothing yet.
             continue
         with torch.no_grad():
             logits = link.answer(data['inputs'][:number], ('logits',)).logits
         right, guess = int((logits.argmax(1) == labels).sum()), 1 / logits.shape[1]
         found = f'{_shown(teacher.name)} classifies {right} of {number} training images correctly'
-        # Two standard deviations above a guess: a teacher that has learned these classes is far beyond.
+        # Two standard deviations above guessing: a teacher that has learned these classes is far above.
         if right <= number * guess + 2 * math.sqrt(number * guess * (1 - guess)):
             yield Finding(
                 'teacher agreement',
@@ -83,6 +83,6 @@ def check_answers(model: nn.Module, batch: dict) -> Iterator[Finding]:
 
 
 def _shown(name: str) -> str:
-    """A path from here, where it is one below."""
+    """A teacher's name; a path below the working directory is shown relative to it."""
     path = Path(name)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else name

@@ -1,4 +1,4 @@
-"""DeferredRuntimeInfoHook: what a step logs is read from the device when a log line needs it, not in every step."""
+"""DeferredRuntimeInfoHook: reads what is logged from the device only when a log line needs it, not in every step."""
 
 from typing import Any
 

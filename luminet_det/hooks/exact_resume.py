@@ -1,4 +1,4 @@
-"""ExactResumeHook: a resumed run goes on as if it had never stopped."""
+"""ExactResumeHook: lets a resumed run continue as if it had never stopped."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -181,7 +181,7 @@ class ExactResumeHook(Hook):
 
 
 def _require_whole(runner: Runner, checkpoint: dict) -> None:
-    """Raise RuntimeError if a run cannot go on from a checkpoint as if nothing had happened; mmengine would try."""
+    """Raise RuntimeError if a checkpoint lacks what an exact resume needs; mmengine would resume anyway."""
     wanted = ['optimizer'] + ['param_schedulers'] * bool(runner.param_schedulers)
     missing = [name for name in wanted if name not in checkpoint]
     if 'epoch' not in checkpoint.get('meta', {}):

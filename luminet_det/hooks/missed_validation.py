@@ -9,7 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from luminet_det.registry import HOOKS
 from luminet_det.whole_file import write_text
 
-RECORD = 'last_validation'  # beside mmengine's last_checkpoint
+RECORD = 'last_validation'  # next to mmengine's last_checkpoint
 FOLLOWED = 'followed_validation'  # in the message hub, which checkpoints hold
 
 
@@ -40,7 +40,7 @@ class MissedValidationHook(Hook):
             # A new run, or one resumed from an earlier checkpoint: it has yet to repeat the later validations.
             _write(runner)
         followed = runner.message_hub.get_info(FOLLOWED, 0) == runner.iter
-        # The first process decides for all: others may have a work dir of their own.
+        # The first process decides for all: the others may have another work dir.
         reason = [_reason(runner, last < runner.iter, followed) if _is_due(runner) else '']
         broadcast_object_list(reason)
         if reason[0]:

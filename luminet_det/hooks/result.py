@@ -32,8 +32,8 @@ HELD_OUT_BY = ('val_fraction', 'fraction', 'subset_seed')  # settings of a datas
 class ResultHook(Hook):
     """Write `result.json` to the work dir when training ends, and print the best and the last epoch.
 
-    The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch
-    is not. Both are reported. If part of the training set is held out (`tools/train.py --val-split`), or the config
+    The literature quotes the best epoch on the test set, which is chosen with the answers in hand; the last epoch is
+    not. Both are reported. If part of the training set is held out (`tools/train.py --val-split`), or the config
     validates a classifier on another split than it tests on, the epochs are scored on those images, and the test set is
     used only after training, for the best and the last weights.
 

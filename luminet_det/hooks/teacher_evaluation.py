@@ -1,4 +1,4 @@
-"""TeacherEvaluationHook: the teacher's own score before the first step, and the student's distance to it."""
+"""TeacherEvaluationHook: scores the teacher before the first step, and logs the student's gap to it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
