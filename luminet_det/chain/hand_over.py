@@ -26,7 +26,7 @@ def check_first(run: Run) -> None:
         if weights and '://' not in weights and not Path(weights).expanduser().is_file():
             raise FileNotFoundError(
                 f'{run.config} comes first and learns from {weights}, which is not there. Put the config that trains '
-                f'it before, {setting.get("config")}, or set model.teacher.checkpoint.'
+                f'it first, {setting.get("config")}, or set model.teacher.checkpoint.'
             )
 
 
@@ -39,37 +39,37 @@ def check_pair(teacher: Run, student: Run, which: str) -> None:
         which: Whose checkpoint is handed on, 'last' or 'best'.
 
     Raises:
-        ValueError: The student's config has no teacher, or several; its classes are others; the teacher's run keeps
-            no best checkpoint; the path of its checkpoint cannot stand in an option.
+        ValueError: The student's config has no teacher, or several; its classes differ from the teacher's; the
+            teacher's run keeps no best checkpoint; the path of its checkpoint cannot be given as an option.
     """
     setting = student.cfg.model.get('teacher')
     if not setting:
         raise ValueError(
-            f'{student.config} has no model.teacher, so that {teacher.config} before it would teach nobody. Put a '
-            'config there that distils, or end the chain before it.'
+            f'{student.config} has no model.teacher, so {teacher.config} before it would teach nothing. Use a '
+            'config that distils in its place, or end the chain before it.'
         )
     if isinstance(setting, list | tuple):
         raise ValueError(
-            f'{student.config} has {len(setting)} teachers, and the run before hands on one. Write '
+            f'{student.config} has {len(setting)} teachers, but the run before hands on only one. Write '
             'model.teacher=dict(config=..., checkpoint=...).'
         )
     if which == 'best' and not ((teacher.cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best'):
         raise ValueError(
-            f"{teacher.config} keeps no best checkpoint; set default_hooks.checkpoint.save_best, as 'auto', or leave "
-            'out --pass-on best.'
+            f"{teacher.config} keeps no best checkpoint; set default_hooks.checkpoint.save_best, such as 'auto', or "
+            'remove --pass-on best.'
         )
     if parse_value(str(teacher.work_dir)) != str(teacher.work_dir):
         raise ValueError(
-            f'{str(teacher.work_dir)!r} cannot be handed on as a path; give a --work-dir without commas, brackets and '
+            f'{str(teacher.work_dir)!r} cannot be handed on as a path; give a --work-dir without commas, brackets or '
             'quotes.'
         )
     _check_classes(teacher, student)
 
 
 def options(teacher: Run, student: Run, which: str) -> dict[str, str]:
-    """The config options by which the student learns from the teacher that has been trained.
+    """The config options that make the student learn from the trained teacher.
 
-    What the student's config says of its teacher besides, such as `dtype`, stays.
+    Other settings of the teacher in the student's config, such as `dtype`, are kept.
 
     Raises:
         FileNotFoundError: The teacher's run left no such checkpoint.
@@ -77,7 +77,7 @@ def options(teacher: Run, student: Run, which: str) -> dict[str, str]:
     setting = student.cfg.model.teacher
     told = {'model.teacher.checkpoint': str(teacher.checkpoint(which))}
     if isinstance(setting, str) or 'config' not in setting:
-        # A zoo name, or a model: nothing of it is the new teacher's.
+        # A zoo name, or a model: none of it applies to the new teacher.
         return {'model.teacher._delete_': 'True', 'model.teacher.config': str(teacher.written_config), **told}
     if not _is_of(setting.config, teacher):
         told['model.teacher.config'] = str(teacher.written_config)
@@ -85,7 +85,7 @@ def options(teacher: Run, student: Run, which: str) -> dict[str, str]:
 
 
 def _is_of(config: object, teacher: Run) -> bool:
-    """Whether the config of a teacher that the student names is that of this run, changes included."""
+    """Whether the teacher's config that the student names is that of this run, including its changes."""
     try:
         named = Config.fromfile(find(config, by_config=True)) if isinstance(config, str) else None
     except FileNotFoundError:
@@ -99,17 +99,18 @@ def _check_classes(teacher: Run, student: Run) -> None:
     theirs, own = _num_classes(teacher.cfg), _num_classes(student.cfg)
     if theirs is None or own is None or theirs == own:
         return
-    # More than the student's are gathered by name, where both have names.
+    # If the teacher has more classes, the student's are picked by name, if both have names.
     if theirs > own and (names := set(_names(student.cfg))) and names <= set(_names(teacher.cfg)):
         return
     raise ValueError(
-        f'{teacher.config} has {theirs} classes and {student.config}, which is to learn from it, {own}. A teacher '
-        'needs the classes of its student; of more, metainfo.classes of both datasets must name the same ones.'
+        f'{teacher.config} has {theirs} classes, but {student.config}, which learns from it, has {own}. A teacher '
+        'needs the classes of its student; if it has more, both datasets need metainfo.classes, and its own must '
+        "include the student's."
     )
 
 
 def _num_classes(cfg: Config) -> int | None:
-    """The classes of a classifier's network or a detector's box head, where the config tells."""
+    """The number of classes of a classifier's network or a detector's box head, if the config tells."""
     for place in HEADS:
         found = cfg.model
         for part in place.split('.'):

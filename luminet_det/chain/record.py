@@ -1,4 +1,4 @@
-"""Whose folder it is: which configs a chain has, and which of their runs came to their end."""
+"""The record in a chain's folder: which configs the chain has, and which of their runs are finished."""
 
 import json
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ RECORD = 'chain.json'
 
 
 class Record:
-    """What a chain's folder says of it. A chain may grow at its end, and be run again in part from its beginning.
+    """The record of a chain in its folder. A chain may be extended at its end, or rerun with only its first configs.
 
     Args:
         folder: The chain's.
         runs: Its runs, in order.
-        flags: What else decides their outcome.
+        flags: Whatever else decides their outcome.
 
     Attributes:
         done: How many of the runs, from the first on, are finished.
 
     Raises:
-        FileExistsError: No chain wrote the folder, or another one, or one with other flags; or a run in it has lost
-            its teacher.
+        FileExistsError: The folder was not written by a chain, or by another one or with other flags; or a run in it
+            has lost its teacher.
     """
 
     def __init__(self, folder: Path, runs: Sequence[Run], flags: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class Record:
         if later := [run for run in runs[left + 1 :] if run.begun or run.complete]:
             raise FileExistsError(
                 f'{runs[left].work_dir} has no finished run, but {later[0].work_dir} was taught by one: delete that '
-                'folder and those after it, so that they learn anew.'
+                'folder and those after it, so that they are trained again.'
             )
         self.done = left
 
@@ -51,7 +51,7 @@ class Record:
         self._write()
 
     def finish(self, place: int) -> None:
-        """Remember that a run has come to its end, as one may before its last epoch."""
+        """Record that a run has finished, which may happen before its last epoch."""
         self.runs[place]['finished'] = True
         self._write()
 
@@ -65,11 +65,11 @@ class Record:
                 continue
             if run['config'] == before['config']:
                 if not (runs[place - 1].begun or runs[place - 1].complete):
-                    # A change may mend a run that has saved nothing.
+                    # A run that has saved nothing may be changed, for example to fix it.
                     continue
-                change = f'its run {place}, {run["config"]}, was of another content or with other flags'
+                change = f'its run {place}, {run["config"]}, had other content or other flags'
             else:
-                change = f'its run {place} is {before["config"]}, and here it is {run["config"]}'
+                change = f'its run {place} is {before["config"]}, but here it is {run["config"]}'
             raise FileExistsError(f'{folder} belongs to another chain: {change}; {elsewhere}')
 
     def _write(self) -> None:

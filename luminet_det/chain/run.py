@@ -10,7 +10,7 @@ from luminet_det.config import find
 from luminet_det.sweep.point import LOG, RESULT, validations
 
 CHECKPOINTS = ('last', 'best')  # which of its weights a run hands on
-STATISTICS = ('running_mean', 'running_var')  # in a checkpoint beside what is trained
+STATISTICS = ('running_mean', 'running_var')  # in a checkpoint, but not trained
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What its folder and its config are called."""
+        """The name of its folder."""
         return self.work_dir.name
 
     @property
     def log(self) -> Path:
-        """The file that takes what it prints."""
+        """The file that captures its output."""
         return self.work_dir / LOG
 
     @property
     def written_config(self) -> Path:
-        """The config with all changes, as the run leaves it."""
+        """The config with all changes, as the run saves it."""
         return self.work_dir / find(self.config).name
 
     @property
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
+        """Whether there is a checkpoint to resume from."""
         return (self.work_dir / 'last_checkpoint').is_file()
 
     def checkpoint(self, which: str) -> Path:
@@ -72,14 +72,14 @@ class Run:
             which: 'last', or 'best' by its own validations.
 
         Raises:
-            FileNotFoundError: It left none.
+            FileNotFoundError: There is no such checkpoint.
         """
         if which == 'best':
-            # The hook that writes them keeps one; an earlier one is left where a run was killed in between.
+            # The hook keeps only one of them, but an earlier one remains if a run was killed in between.
             found = sorted(self.work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)[-1:]
         else:
             pointer = self.work_dir / 'last_checkpoint'
-            # By its name alone: the folder may have been moved since.
+            # Only its name: the folder may have been moved since.
             names = [self.final_checkpoint.name, *([Path(pointer.read_text()).name] if self.begun else [])]
             found = [path for path in (self.work_dir / name for name in names) if path.is_file()]
         if not found:
@@ -90,7 +90,7 @@ class Run:
         return found[0]
 
     def parameters(self) -> int | None:
-        """How many numbers are trained in it, by its checkpoint; None if that is not there."""
+        """Number of trained parameters in its checkpoint; None if there is no checkpoint."""
         try:
             weights = checkpoints.load(self.checkpoint('last'))['state_dict']
         except FileNotFoundError:

@@ -12,7 +12,7 @@ NOT_METRICS = re.compile('step|epoch|iteration|time|data_time|(teacher|gap)/.*')
 
 
 def format_table(runs: Sequence[Run], which: str) -> str:
-    """Write one row a run: its config, its parameters, and its score after the last epoch and after the best one.
+    """Write one row per run: its config, its parameters, and its score after the last epoch and after the best one.
 
     The metric is the leading one of the last run: its mean AP, or the first that it measures.
 
@@ -36,7 +36,7 @@ def format_table(runs: Sequence[Run], which: str) -> str:
 
 
 def _scores(run: Run) -> dict[str, dict]:
-    """Of the last and of the best epoch: on the test set, where a run looks at that at its end alone."""
+    """The scores of the last and the best epoch, on the test set if the run uses that only at its end."""
     path = run.work_dir / RESULT
     result = json.loads(path.read_text()) if path.is_file() else {}
     if tested := result.get('test'):
@@ -50,7 +50,7 @@ def _scores(run: Run) -> dict[str, dict]:
 
 
 def leading(scores: dict) -> str:
-    """The metric that stands for a validation: the mean AP, or the first that was measured."""
+    """The leading metric of a validation: the mean AP, or the first that was measured."""
     names = [name for name in scores if not NOT_METRICS.fullmatch(name)]
     return next((name for name in names if name.endswith('mAP')), next(iter(names), 'score'))
 
@@ -58,7 +58,7 @@ def leading(scores: dict) -> str:
 def _note(runs: Sequence[Run]) -> str:
     paths = [run.work_dir / RESULT for run in runs]
     if any(path.is_file() and json.loads(path.read_text()).get('test') for path in paths):
-        return 'On the test set, which was looked at after training only; "best" was chosen on held-out images.'
+        return 'On the test set, which was used only after training; "best" was chosen on held-out images.'
     return '"best" is chosen on the data that it is measured on, so it flatters.'
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what detectors find, beside each other and beside the annotations."""
+"""Pictures of what detectors find, next to each other and to the annotations."""
 
 from luminet_det.pictures.comparison import Comparison, compare
 from luminet_det.pictures.detections import Detections, detect

@@ -28,7 +28,7 @@ class Comparison:
 
     Attributes:
         scenes: The images.
-        found: What each detector found in them, by what to call it; the distilled student last.
+        found: What each detector found in them, by the detector's name; the distilled student last.
         total: How many images the validation set has.
     """
 
@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def counts(self) -> dict[str, list[Count]]:
-        """The boxes of each image, by detector."""
+        """The right, wrong and missed boxes of each image, by detector."""
         return {name: counts(found, self.scenes) for name, found in self.found.items()}
 
     @property
@@ -56,16 +56,16 @@ def compare(
     device: str | None = None,
     said: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
-    """Ask the detectors.
+    """Run the detectors on the same images.
 
     Args:
-        cfg: The student's, distilling or not, with `val_dataloader`.
+        cfg: The student's config, distilling or not, with `val_dataloader`.
         checkpoint: Weights of the distilled student.
-        plain: Those of the same student trained alone.
-        images: How many, evenly over the validation set; all if None.
-        score: Boxes below are left out.
+        plain: Weights of the same student trained alone.
+        images: Number of images, evenly spread over the validation set; all if None.
+        score: Boxes with a lower score are left out.
         device: Default: a GPU if there is one.
-        said: Told which detector is asked.
+        said: Called with a line of text before each detector runs.
 
     Raises:
         FileNotFoundError: A config or a file of weights or annotations is not there.
@@ -83,14 +83,14 @@ def compare(
         raise ValueError('the dataset of val_dataloader has no image')
     student = build_model(cfg)
     if not hasattr(student, 'bbox_head') and not hasattr(student, 'roi_head'):
-        raise ValueError('the config is of no detector; tools/analyze.py shows classifiers')
+        raise ValueError('the config is not of a detector; for classifiers, use tools/analyze.py')
     teachers = [teacher for teacher in getattr(student, 'teachers', ()) if not teacher.trainable]
     if not teachers and not plain:
         raise ValueError('there is nothing to compare with: the config has no frozen teacher; give --plain CHECKPOINT')
     category_order.check(dataset)
     device = torch.device(device or get_device())
     torch.zeros(1, device=device)
-    # Both before anyone is asked, so that a wrong path is not found out after minutes.
+    # Load both before any detector runs, so that a wrong path is not noticed only after minutes.
     paths = {PLAIN: plain, DISTILLED: checkpoint} if plain else {DISTILLED: checkpoint}
     weights = {name: checkpoints.load(path) for name, path in paths.items()}
     for name, path in paths.items():
@@ -103,7 +103,7 @@ def compare(
     def ask(name: str, model: nn.Module, classes: Sequence[str]) -> None:
         if (number := _num_classes(model)) != len(classes):
             raise ValueError(
-                f'the {name} has a head of {number} classes, and there are {len(classes)} names: {", ".join(classes)}'
+                f'the {name} has a head of {number} classes, but there are {len(classes)} names: {", ".join(classes)}'
             )
         said(f'{name} looks at {len(indices)} of {total} images ...')
         found[name] = detect(model.to(device), dataset, indices, classes, score, own)

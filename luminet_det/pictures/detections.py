@@ -23,19 +23,19 @@ def detect(
     score: float,
     wanted: Collection[str] | None = None,
 ) -> Detections:
-    """Ask a detector.
+    """Run a detector.
 
     Args:
-        model: The detector, which is set to evaluation.
+        model: The detector, which is set to evaluation mode.
         dataset: With a pipeline for testing; the detector's own preprocessor normalises its images.
-        indices: Of the images, from 0.
+        indices: Indices of the images, from 0.
         classes: Names in the order of the detector's labels.
-        score: Boxes below are left out.
+        score: Boxes with a lower score are left out.
         wanted: Classes that count; boxes of others are left out. Default: all.
 
     Returns:
-        The boxes of each image, the surest first, in pixels of the image on the disk; with outlines of a detector that
-        gives masks.
+        The boxes of each image by descending score, in pixels of the image on the disk; with outlines if the detector
+        predicts masks.
     """
     model.eval()
     answers = []

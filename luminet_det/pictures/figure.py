@@ -1,4 +1,4 @@
-"""One PNG: an image a row, the annotations and each detector a column."""
+"""One PNG with a row per image, and columns for the annotations and for each detector."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ COLOURS = {True: RIGHT, False: WRONG, None: NEITHER}
 DPI = 110
 FINEST = 3 * WIDTH * DPI  # pixels of an image's longer side that are drawn; a column cannot show more
 HEIGHTS = (1.0, 6.0)  # of a row, whatever the image's shape
-LETTERS = 11  # of the title, an inch
+LETTERS = 11  # letters of the title per inch
 LEGEND = (
     'Green: right (class correct, IoU >= 0.5). Red: wrong, or the object has a box with a higher score. Grey: on an '
     'object that does not count.'
@@ -35,16 +35,16 @@ def draw(
     title: str,
     rows: Sequence[str] = (),
 ) -> None:
-    """Draw.
+    """Draw the figure.
 
     Args:
         path: The PNG to write.
         scenes: The images.
-        columns: What each detector found in them, by what to call it.
+        columns: What each detector found in them, by the detector's name.
         title: Above everything; a legend of the colours is added.
-        rows: What to write beside each image.
+        rows: What to write next to each image.
     """
-    from matplotlib.figure import Figure  # not pyplot's, which asks for a display
+    from matplotlib.figure import Figure  # not pyplot's, which needs a display
 
     names = ['ground truth', *columns]
     images = [scene.pixels for scene in scenes]
@@ -70,7 +70,7 @@ def draw(
                 continue
             found = columns[name][row]
             colours = [COLOURS[answer] for answer in right(found, scene.truth, scene.ignored)]
-            for box, colour in reversed([*zip(found, colours, strict=True)]):  # the surest last, on top
+            for box, colour in reversed([*zip(found, colours, strict=True)]):  # the highest score last, on top
                 _draw_box(axis, box, f'{box.name} {box.score:.2f}', colour)
     figure.suptitle(text, fontsize=11)
     figure.savefig(path)
@@ -104,13 +104,13 @@ def _draw_box(axis: 'Axes', box: LabelledBox, text: str, colour: str) -> None:
         )
     )
     if box.outline:
-        # One path of all, in which what runs the other way is a hole.
+        # A single path, in which polygons of opposite direction are holes.
         lines = Line.make_compound_path(
             *(Line(np.array([*polygon, polygon[0]]) - 0.5, closed=True) for polygon in box.outline)
         )
         axis.add_patch(PathPatch(lines, facecolor=colour, edgecolor=colour, alpha=0.4))
     width = axis.get_xlim()[1]
-    # Above the box where there is room, else inside; to the left of its end in the right third.
+    # Above the box if there is room, else inside; aligned with its right edge in the right third of the image.
     above, flush = top > 0.06 * width, left > 0.67 * width
     axis.text(
         min(end, width) - 0.5 if flush else max(left, 0) - 0.5,

@@ -8,7 +8,7 @@ from torchvision.ops import box_area, box_iou
 
 from luminet_det.pictures.outline import Outline
 
-IOU = 0.5  # from which on a box is on an object
+IOU = 0.5  # the least overlap of a box with its object
 
 
 class LabelledBox(NamedTuple):
@@ -17,8 +17,8 @@ class LabelledBox(NamedTuple):
     Attributes:
         corners: Left, top, right and bottom in pixels of the image.
         name: The class.
-        score: Of a box that was found, from 0 to 1.
-        outline: Of its mask, if it has one.
+        score: Score of a detected box, from 0 to 1.
+        outline: The outline of its mask, if it has one.
     """
 
     corners: tuple[float, float, float, float]
@@ -30,15 +30,15 @@ class LabelledBox(NamedTuple):
 def right(
     found: Sequence[LabelledBox], truth: Sequence[LabelledBox], ignored: Sequence[LabelledBox] = ()
 ) -> list[bool | None]:
-    """Which boxes are right: each annotated one is found by the surest box of its class that it overlaps by `IOU`.
+    """Which boxes are right: by descending score, each takes a free annotated box of its class with IoU >= `IOU`.
 
-    As in COCO's evaluation a second box on the same object is wrong, and one on an object that does not count, half of
-    it at least, is neither.
+    As in COCO's evaluation, a second box on the same object is wrong, and a box with at least half of its area on an
+    object that does not count is neither.
 
     Args:
-        found: The surest first.
-        truth: The annotated ones that count.
-        ignored: Those that do not: crowds, and VOC's difficult ones.
+        found: The detected boxes, by descending score.
+        truth: The annotated boxes that count.
+        ignored: Those that do not count: crowds, and VOC's difficult ones.
 
     Returns:
         True, False or None (neither) for each box.

@@ -1,4 +1,4 @@
-"""Outline: where a mask ends, in pixels of the image as boxes are."""
+"""Outline: the border of a mask, in pixels of the image, like boxes."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ def of_bitmap(bitmap: np.ndarray) -> Outline:
     """The outline of a mask (H, W) of bools."""
     from mmdet.structures.mask import bitmap_to_polygon
 
-    # What it gives are the centres of the outermost pixels, which lie half a pixel within.
+    # It returns the centres of the outermost pixels, which lie half a pixel inside.
     return [(polygon + 0.5).tolist() for polygon in bitmap_to_polygon(bitmap)[0]]
 
 
 def of_annotation(segmentation: Any) -> Outline:
-    """The outline of one of COCO's annotations: polygons, or a mask by its run lengths; nothing of None."""
+    """The outline of one of COCO's annotations: polygons, or a mask by its run lengths; empty for None."""
     if isinstance(segmentation, dict):
         from pycocotools import mask
 

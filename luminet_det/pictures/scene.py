@@ -15,9 +15,9 @@ class Scene(NamedTuple):
     """An image on the disk.
 
     Attributes:
-        path: Of its file.
+        path: Path of its file.
         truth: The annotated boxes that evaluation counts.
-        ignored: Those that it does not.
+        ignored: The annotated boxes that it ignores.
     """
 
     path: str
@@ -35,8 +35,8 @@ def scene(dataset: Dataset, index: int, outlines: bool = False) -> Scene:
 
     Args:
         dataset: Built, with classes in its `metainfo`.
-        index: Of the image, from 0.
-        outlines: Whether boxes shall have those of their annotated masks.
+        index: Index of the image, from 0.
+        outlines: Whether boxes get the outlines of their annotated masks.
     """
     info, names = dataset.get_data_info(index), common_classes(dataset.metainfo)
     boxes = {

@@ -17,7 +17,7 @@ class Count(NamedTuple):
 
     @property
     def balance(self) -> int:
-        """Right ones less wrong ones."""
+        """Right boxes minus wrong ones."""
         return self.right - self.wrong
 
 
@@ -31,16 +31,16 @@ def counts(found: Detections, scenes: Sequence[Scene]) -> list[Count]:
 
 
 def telling(before: Sequence[Count], after: Sequence[Count], number: int) -> list[int]:
-    """The images on which a detector gains most on another, then those on which it loses most, half of each.
+    """The images on which one detector gains most over another, then those on which it loses most, half of each.
 
     Args:
-        before: Of the other, by image.
-        after: Of the one.
-        number: How many images. Where one half has too few, the other fills up; images without a difference are
-            taken only where nothing else is left.
+        before: Counts of the other detector, by image.
+        after: Counts of the one detector.
+        number: How many images. If one half has too few, the other fills up; images without a difference are taken only
+            if nothing else is left.
 
     Returns:
-        Their places, the largest gain first, the largest loss last.
+        Their indices, the largest gain first, the largest loss last.
     """
     gains = [new.balance - old.balance for old, new in zip(before, after, strict=True)]
     order = sorted(range(len(gains)), key=lambda i: -gains[i])

@@ -1,1 +1,1 @@
-"""Handwritten digits on a CPU: what tools/quickstart.py is made of."""
+"""Handwritten digits on a CPU: the code behind tools/quickstart.py."""

@@ -43,7 +43,7 @@ def prepare_digits(root: str | Path, train: int = 800, val: int = 200, seed: int
         seed: Decides the split of the scans and every scene.
 
     Returns:
-        Whether the scenes were drawn (False: those of the same settings were there).
+        Whether the scenes were drawn (False: there were scenes of the same settings already).
     """
     root = Path(root)
     counts = dict(train=train, val=val)
@@ -118,7 +118,7 @@ def draw_digit(scan: np.ndarray, size: int, angle: float) -> np.ndarray:
 def draw_scenes(count: int, scans: np.ndarray, seed: Sequence[int]) -> Iterator[tuple]:
     """Yield what `draw_scene` returns for each of `count` scenes.
 
-    Each has a generator of its own, by the words of `seed` and its place: scene 7 is the same in a set of 10 and in one
+    Each has its own generator, seeded with `seed` and its index: scene 7 is the same in a set of 10 and in one
     of 1,000.
     """
     for index in range(count):
@@ -132,7 +132,7 @@ def write_scenes(root: Path, split: str, scenes: Iterator[tuple], labels: np.nda
         root: Folder of the set.
         split: Name of the split.
         scenes: What `draw_scenes` yields.
-        labels: Of the scans that they were drawn from.
+        labels: Labels of the scans that they were drawn from.
     """
     folder = root / split
     folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def _overlap(one: list[int], other: list[int]) -> float:
 
 
 def _paint(scene: np.ndarray, ink: np.ndarray, box: list[int], rng: np.random.Generator) -> None:
-    """Blend the digit into the scene in a colour that stands off its surroundings, faintly or strongly."""
+    """Blend the digit into the scene in a colour that stands out from its surroundings, faintly or strongly."""
     x, y, width, height = box
     patch = scene[y : y + height, x : x + width]
     behind = patch.mean((0, 1))

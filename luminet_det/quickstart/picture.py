@@ -14,7 +14,7 @@ def draw_comparison(
     detectors: dict[str, tuple[Path, Path]],
     indices: tuple[int, ...] = (0, 1, 2, 3),
 ) -> None:
-    """Draw a few validation scenes with the boxes of every detector, one scene a row.
+    """Draw a few validation scenes with the boxes of every detector, one scene per row.
 
     Args:
         path: The PNG to write.

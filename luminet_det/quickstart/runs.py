@@ -22,7 +22,7 @@ class Run:
 
     Args:
         config: What is trained.
-        stock_config: The same detector without a teacher; its checkpoints and parameters are counted by it.
+        stock_config: The same detector without a teacher, by which parameters are counted and checkpoints are loaded.
         work_dir: Folder of logs, checkpoints, record and result.
         seed: Passed on to the training.
         options: Config values that replace those of the file, by dotted key.
@@ -58,7 +58,7 @@ class Run:
 
 
 def finish(run: Run, train: Callable[[Run], None]) -> dict:
-    """Bring a run to its result.
+    """Finish a run and return its result.
 
     Args:
         run: What to train.
@@ -79,7 +79,7 @@ def finish(run: Run, train: Callable[[Run], None]) -> dict:
     _claim_folder(run, fingerprint)
     evaluated, saved = bool(_evaluation(run)), run.checkpoint.is_file()
     if evaluated and not saved:
-        # The checkpoint was deleted: resuming would not bring it.
+        # The checkpoint was deleted: resuming would not restore it.
         _start_over(run, fingerprint)
     if not (evaluated and saved):
         train(run)
@@ -105,7 +105,7 @@ def finish(run: Run, train: Callable[[Run], None]) -> dict:
 
 
 def _claim_folder(run: Run, fingerprint: str) -> None:
-    """Keep the folder of an unfinished run of the same kind, empty one of another kind, touch no stranger's."""
+    """Keep the folder of an unfinished run of the same kind, empty one of another kind, and refuse any other folder."""
     if run.work_dir.is_dir() and any(run.work_dir.iterdir()):
         record = _read(run.work_dir / RECORD)
         if not record:
@@ -125,7 +125,7 @@ def _start_over(run: Run, fingerprint: str) -> None:
 
 
 def _evaluation(run: Run) -> dict:
-    """Return the logged scores of the last step, empty where it was not reached."""
+    """Return the logged scores of the last step, or an empty dict if it was not reached."""
     steps = run.settings.train_cfg.max_iters
     found = [entry for entry in run_log.entries(run.work_dir) if 'loss' not in entry and entry.get('step') == steps]
     return found[-1] if found else {}

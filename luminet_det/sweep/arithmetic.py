@@ -17,7 +17,7 @@ BINARY = {
 }
 UNARY = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 FUNCTIONS: dict[str, Callable] = {'int': int, 'round': round, 'min': min, 'max': max, 'sqrt': math.sqrt}
-LARGEST_EXPONENT = 100  # of integers: beyond, a power could fill the memory
+LARGEST_EXPONENT = 100  # of integers: a larger power could fill the memory
 KEY = re.compile(r'\{([^{}]+)\}')
 
 
@@ -25,13 +25,13 @@ class Formula:
     """What an option is computed from, such as `(8.75 * {model.distill.0.loss.tau}) ** 2`.
 
     Args:
-        text: The formula; config keys stand in braces.
+        text: The formula, with config keys in braces.
 
     Attributes:
         keys: The config keys it reads, in order.
 
     Raises:
-        ValueError: It holds something else than numbers, keys, arithmetic and the functions of `FUNCTIONS`.
+        ValueError: It contains anything but numbers, keys, arithmetic and the functions in `FUNCTIONS`.
     """
 
     def __init__(self, text: str) -> None:
@@ -55,7 +55,7 @@ class Formula:
             values: A value of each of `keys`.
 
         Raises:
-            ValueError: A value is no number, or the arithmetic has no result.
+            ValueError: A value is not a number, or the arithmetic has no result.
         """
         for key in self.keys:
             if isinstance(values[key], bool) or not isinstance(values[key], int | float):
@@ -65,7 +65,7 @@ class Formula:
         except (ArithmeticError, TypeError, ValueError) as error:
             raise ValueError(f'the formula {self.text!r} has no result: {error}') from error
         if isinstance(found, complex) or not math.isfinite(found):
-            raise ValueError(f'the formula {self.text!r} gives {found}, which is no real number')
+            raise ValueError(f'the formula {self.text!r} gives {found}, which is not a finite real number')
         return found
 
     def _check(self, node: ast.AST) -> None:

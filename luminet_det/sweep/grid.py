@@ -24,8 +24,8 @@ class Grid:
     """All combinations of the values of some options, and what follows from them.
 
     Args:
-        values: By config key the texts it takes, as `--cfg-options` does.
-        links: By config key the formula that gives its value.
+        values: For each config key its values, as text for `--cfg-options`.
+        links: For each computed config key its formula.
     """
 
     values: dict[str, list[str]]
@@ -40,17 +40,17 @@ class Grid:
                 raise ValueError(f'{one} would replace {other}, which is set as well; keep one of them')
         for key, later in itertools.combinations(self.links, 2):
             if later in self.links[key].keys:
-                raise ValueError(f'the formula of {key} reads {later}, whose own comes after it; put that one first')
+                raise ValueError(f'the formula of {key} reads {later}, whose formula comes later; put that one first')
         self.names = _short_names(keys)
 
     def points(self, cfg: Config, seeds: Sequence[int], work_dir: Path, flags: Sequence[str] = ()) -> list[Point]:
-        """Every combination with every seed, the seeds of one combination after one another.
+        """Every combination with every seed, the seeds of a combination in sequence.
 
         Args:
             cfg: The config that is swept.
             seeds: Seeds of each combination.
             work_dir: Folder of the points' folders.
-            flags: Further words that each training is called with.
+            flags: Further arguments of each training.
 
         Raises:
             KeyError: The config has no such option; the message names the nearest.
@@ -83,7 +83,7 @@ def parse_grid(words: Sequence[str]) -> dict[str, list[str]]:
     """Read `key=value,value`; a list is one value in brackets, `key=[1,2],[3,4]`.
 
     Raises:
-        ValueError: A word is no such thing, or names an option or one of its values twice.
+        ValueError: A word does not have this form, or names an option or one of its values twice.
     """
     found: dict[str, list[str]] = {}
     for word in words:
@@ -101,7 +101,7 @@ def parse_links(words: Sequence[str]) -> dict[str, Formula]:
     """Read `key=formula`, in order: a formula may read the keys of those before it.
 
     Raises:
-        ValueError: A word is no such thing, or names an option twice.
+        ValueError: A word does not have this form, or names an option twice.
     """
     found: dict[str, Formula] = {}
     for word in words:
@@ -138,7 +138,7 @@ def _number_at(cfg: Config, key: str) -> object:
 
 
 def _short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of each key, and as many before it as tell them apart."""
+    """The last parts of each key, as many as are needed to tell the keys apart."""
     parts = {key: key.split('.') for key in keys}
     names = {}
     for key in keys:
@@ -150,7 +150,7 @@ def _short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _label(text: str) -> str:
-    """A name of the value, the same for all ways to write it, that a folder can have."""
+    """A name for the value that is valid in a folder name, and the same however the value is written."""
     value = parse_value(text)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)

@@ -1,4 +1,4 @@
-"""Work off trainings, some at a time, each in its own process; a signal is passed on, so that they save first."""
+"""Runs trainings, several at a time, each in its own process; passes signals on, so that they save before they end."""
 
 import os
 import signal
@@ -16,13 +16,13 @@ PAUSE = 0.05  # seconds between two looks at the processes
 
 @dataclass
 class Job:
-    """A command and the file that takes what it prints.
+    """A command and the file for its output.
 
     Args:
         name: What to call it.
-        command: Its words.
-        log: The file; what is there is kept.
-        folder: Where it runs, if not here.
+        command: The command and its arguments.
+        log: The file, to which output is appended.
+        folder: Its working directory; default: the current one.
     """
 
     name: str
@@ -39,14 +39,13 @@ def work_off(
 ) -> int:
     """Run all jobs.
 
-    On SIGINT and SIGTERM the running ones get the same signal, none is begun any more, and those running are waited
-    for.
+    On SIGINT and SIGTERM, the running jobs get the same signal and are waited for, and no further jobs are started.
 
     Args:
         jobs: In the order in which they begin.
         ended: Called with each job and its exit code as it ends.
         at_once: How many run at a time.
-        gpus: Values of `CUDA_VISIBLE_DEVICES`; the places of `at_once` share them out.
+        gpus: Values of `CUDA_VISIBLE_DEVICES`, shared out among the `at_once` jobs.
 
     Returns:
         The signal that ended the work, or 0.
@@ -105,5 +104,5 @@ def _start(job: Job, gpu: str | None, at_once: int) -> subprocess.Popen:
 
 
 def python_script(path: Path) -> list[str]:
-    """The words that run a script with this Python."""
+    """The command that runs a script with this Python."""
     return [sys.executable, str(path)]

@@ -1,4 +1,4 @@
-"""Dotted config keys: what stands there, and what was probably meant."""
+"""Looks up dotted config keys, and suggests what was probably meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,10 +7,10 @@ from mmengine.config import Config
 
 
 def lookup(cfg: Config, key: str) -> object:
-    """What the config has at `model.distill.0.loss.tau`; numbers are places in lists.
+    """What the config has at `model.distill.0.loss.tau`; numbers are indices into lists.
 
     Raises:
-        KeyError: Nothing, or something that has no parts, is there.
+        KeyError: The config has no such key.
     """
     found = cfg
     for part in key.split('.'):
@@ -24,10 +24,10 @@ def lookup(cfg: Config, key: str) -> object:
 
 
 def check_keys(cfg: Config, keys: Iterable[str]) -> None:
-    """Refuse options that the config does not have, for a run would take them and do nothing with them.
+    """Refuse options that the config does not have, because a run would silently ignore them.
 
     Raises:
-        KeyError: The first such key, with the nearest that there are.
+        KeyError: The config lacks a key; the message names the nearest that it has.
     """
     for key in keys:
         try:
@@ -36,8 +36,8 @@ def check_keys(cfg: Config, keys: Iterable[str]) -> None:
             near = get_close_matches(key, _leaves(cfg), n=3, cutoff=0.6)
             meant = f'Did you mean {" or ".join(near)}?' if near else f'At {_reached(cfg, key)}.'
             raise KeyError(
-                f'the config has no option {key}. {meant} One that it leaves at a default can be swept once it is '
-                f'written there, or given as: -- --cfg-options {key}=<default>'
+                f'the config has no option {key}. {meant} One that it leaves at its default can be swept once it '
+                f'is written there, or given as: -- --cfg-options {key}=<default>'
             ) from None
 
 

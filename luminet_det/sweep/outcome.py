@@ -1,4 +1,4 @@
-"""What the seeds of one combination of values gave."""
+"""The results of all seeds for one combination of values."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class Outcome:
     """One row of the table.
 
     Args:
-        options: Config options and their texts.
+        options: Config options and their values as text.
         last: The metric at the last validation, by seed; seeds that did not finish are not there.
         best: The metric at the best validation, by seed.
         missing: The seeds that did not finish.
@@ -71,7 +71,7 @@ def _values(point: Point, metric: str, known: bool) -> list[float]:
             return [0.0]
         near = get_close_matches(metric, names, n=1, cutoff=0.4)
         meant = f'Did you mean --metric {near[0]}?' if near else f'There are: {", ".join(names)}.'
-        raise KeyError(f'{point.work_dir} has no metric {metric}. {meant} Nothing that is finished will run again.')
+        raise KeyError(f'{point.work_dir} has no metric {metric}. {meant} Finished runs will not run again.')
     return values
 
 

@@ -8,7 +8,7 @@ from luminet_det.options import parse_value
 from luminet_det.sweep.grid import Grid
 from luminet_det.sweep.outcome import Outcome
 
-LOG_FROM = 8  # an axis whose largest value is so many times its smallest is logarithmic
+LOG_FROM = 8  # an axis is logarithmic from this ratio of its largest to its smallest value
 
 
 def draw(path: Path, grid: Grid, found: Sequence[Outcome], metric: str) -> None:

@@ -17,7 +17,7 @@ class Point:
     """One training.
 
     Args:
-        options: Config options and their texts, as `--cfg-options` takes them.
+        options: Config options and their values as text, as `--cfg-options` takes them.
         seed: Its seed.
         work_dir: Its folder.
         length: The step, or epoch, that its last validation is logged with, if that is known.
@@ -33,10 +33,10 @@ class Point:
     def check(self) -> None:
         """Refuse a folder that holds something else.
 
-        A change may mend a training that has saved and measured nothing.
+        A training that has saved and measured nothing may be changed, for example to fix it.
 
         Raises:
-            FileExistsError: No sweep wrote it, or one with another config, seed or flags.
+            FileExistsError: The folder was not written by a sweep, or with another config, seed or flags.
         """
         if not self.work_dir.is_dir() or not any(self.work_dir.iterdir()):
             return
@@ -59,7 +59,7 @@ class Point:
             self._record(finished=False)
 
     def finish(self) -> None:
-        """Remember that the training has come to its end."""
+        """Record that the training has finished."""
         self._record(finished=True)
 
     @property
@@ -69,7 +69,7 @@ class Point:
 
     @property
     def finished(self) -> bool:
-        """Whether the training has come to its end, as the sweep, the result file or the log of the run say."""
+        """Whether the training has finished, by the sweep's record, the result file or the log of the run."""
         found = self.validations()
         if not found:
             return False
@@ -96,7 +96,7 @@ def validations(work_dir: Path) -> list[dict]:
     iteration = 0
     for file in run_log.files(work_dir):
         resumed, iteration = _validations(file, iteration)
-        # A run that was killed trains again what it did after its last checkpoint.
+        # A killed run repeats what it had trained after its last checkpoint.
         found = [entry for entry in found if not resumed or entry[0] < resumed[0][0]] + resumed
     return [dict(entry, step=place) for place, entry in found]
 
@@ -104,8 +104,8 @@ def validations(work_dir: Path) -> list[dict]:
 def _validations(file: Path, iteration: int) -> tuple[list[tuple[int, dict]], int]:
     """The lines of validations in a log, each with its place, and the last iteration in it.
 
-    The place is the step, or where that is 0 the iteration before it; `iteration` is the last one of the log before,
-    for a run that begins with the validation that was cut short.
+    The place is the step, or the preceding iteration if that is 0; `iteration` is the last one of the previous log, for
+    a run that begins with a validation that had been cut short.
     """
     found = []
     for entry in run_log.entries_of(file):

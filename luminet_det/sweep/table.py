@@ -11,7 +11,7 @@ from luminet_det.sweep.outcome import Outcome
 
 
 def format_table(grid: Grid, found: Sequence[Outcome], metric: str, lower_is_better: bool = False) -> str:
-    """Write one row a combination: its values, the metric at the last and at the best validation, how many seeds.
+    """Write one row per combination: its values, the metric at the last and at the best validation, how many seeds.
 
     Mean ± sample sd over the seeds; the best mean of a column in bold.
 

@@ -215,7 +215,7 @@ def test_linked_options_move_together_in_order(folder):
 
 
 def test_a_formula_that_reads_a_later_one_is_refused():
-    with pytest.raises(ValueError, match='the formula of c reads b, whose own comes after it; put that one first'):
+    with pytest.raises(ValueError, match='the formula of c reads b, whose formula comes later; put that one first'):
         Grid({'a': ['1', '2']}, {'c': Formula('{b} * 10'), 'b': Formula('{a} * 2')})
     Grid({'a': ['1', '2']}, {'b': Formula('{a} * 2'), 'c': Formula('{b} * 10')})
 
@@ -264,7 +264,7 @@ WRONG = {
     'an option twice': (['--grid', f'{TAU}=1', f'{TAU}=2'], f'write {TAU}=1,2'),
     'an option and its parent': (['--grid', f'{TAU}=1', 'model.distill=x'], 'would replace'),
     'an option in both': (['--grid', f'{TAU}=1', '--with', f'{TAU}=2'], 'has a formula as well'),
-    'words of its own': (['--grid', f'{TAU}=1', '--', '--seed=3'], "--seed=3 is the sweep's to give"),
+    'words of its own': (['--grid', f'{TAU}=1', '--', '--seed=3'], '--seed=3 is set by the sweep'),
     'no seeds': (['--grid', f'{TAU}=1', '--seeds', '0'], '--seeds 0: at least 1'),
     'code': (['--grid', f'{TAU}=1', '--with', f'{WEIGHT}=exit()'], 'but not `exit()`'),
 }

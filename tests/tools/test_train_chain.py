@@ -234,7 +234,7 @@ def test_a_run_that_failed_at_its_start_may_be_mended_in_its_config(folder, caps
     (folder / 'middle.py').write_text(f'{middle}mended = True\n')
     assert chained() == 0
     (folder / 'middle.py').write_text(middle)
-    assert 'its run 2, middle.py, was of another content' in refused(capsys)
+    assert 'its run 2, middle.py, had other content' in refused(capsys)
 
 
 def test_what_the_runs_share_may_be_mended_while_none_has_saved_anything(folder):
@@ -319,13 +319,17 @@ WRONG = {
     'no teacher': (
         ['big.py', 'big.py'],
         [],
-        'big.py has no model.teacher, so that big.py before it would',
+        'big.py has no model.teacher, so big.py before it would',
     ),
     'no such config': (['bog.py', 'middle.py'], [], 'no config bog.py. Similar configs in'),
-    'a teacher that is not there': (['middle.py'], [], 'Put the config that trains it before, big.py'),
-    'several teachers': (['big.py', 'ensemble.py'], [], 'ensemble.py has 2 teachers, and the run before hands on one'),
-    'fewer classes': (['big.py', 'five.py'], [], 'big.py has 4 classes and five.py, which is to learn from it, 5'),
-    'more classes without names': (['big.py', 'three.py'], [], 'metainfo.classes of both datasets must name'),
+    'a teacher that is not there': (['middle.py'], [], 'Put the config that trains it first, big.py'),
+    'several teachers': (
+        ['big.py', 'ensemble.py'],
+        [],
+        'ensemble.py has 2 teachers, but the run before hands on only one',
+    ),
+    'fewer classes': (['big.py', 'five.py'], [], 'big.py has 4 classes, but five.py, which learns from it, has 5'),
+    'more classes without names': (['big.py', 'three.py'], [], 'both datasets need metainfo.classes'),
     'no best': (['no_best.py', 'middle.py'], ['--pass-on', 'best'], 'no_best.py keeps no best checkpoint'),
     'a comma': (['big.py', 'middle.py'], ['--work-dir', 'a,b'], 'give a --work-dir without commas'),
     'quotes': (['big.py', 'middle.py'], ['--work-dir', "'a'"], 'give a --work-dir without commas'),
@@ -363,11 +367,11 @@ def test_the_folder_of_another_chain_or_of_none_is_left_alone(folder, capsys):
     with (folder / 'other.py').open('a') as file:
         file.write('x = 1\n')
     said = refused(capsys, configs=('other.py', 'middle.py'))
-    assert 'work belongs to another chain: its run 1 is big.py, and here it is other.py' in said
-    assert 'was of another content or with other flags' in refused(capsys, '--seed', '1')
+    assert 'work belongs to another chain: its run 1 is big.py, but here it is other.py' in said
+    assert 'had other content or other flags' in refused(capsys, '--seed', '1')
     with (folder / 'middle.py').open('a') as file:
         file.write('x = 1\n')
-    assert 'its run 2, middle.py, was of another content' in refused(capsys)
+    assert 'its run 2, middle.py, had other content' in refused(capsys)
     (folder / 'work' / 'chain.json').unlink()
     assert 'was not written by a chain' in refused(capsys)
     assert trainings(folder) == {'1_big': 1, '2_middle': 1}
