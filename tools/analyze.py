@@ -48,13 +48,13 @@ def parser() -> ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Look.
+    """Look at a classifier.
 
     Args:
-        argv: The words after `analyze.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
 
     Returns:
-        0. Wrong words, files or settings end the process with 2.
+        0. Wrong arguments, files or settings end the process with 2.
     """
     flags = parser()
     args = flags.parse_args(argv)

@@ -16,10 +16,10 @@ def parser() -> ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print.
+    """Print the config.
 
     Args:
-        argv: The words after `browse_config.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
     """
     flags = parser()
     args = flags.parse_args(argv)

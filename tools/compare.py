@@ -12,18 +12,18 @@ from pathlib import Path
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Compare.
+    """Compare the runs.
 
     Args:
-        argv: The words after `compare.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
     """
     flags = ArgumentParser(prog='compare.py', description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     flags.add_argument(
-        '--plain', nargs='+', type=Path, required=True, help='work dirs of the student alone, one a seed'
+        '--plain', nargs='+', type=Path, required=True, help='work dirs of the student alone, one per seed'
     )
-    flags.add_argument('--distilled', nargs='+', type=Path, required=True, help='those of the distilled one')
-    flags.add_argument('--metric', help='what is compared, higher being better (default: the mean AP, or the first)')
-    flags.add_argument('--out', type=Path, metavar='FILE.md', help='write the table there as well')
+    flags.add_argument('--distilled', nargs='+', type=Path, required=True, help='work dirs of the distilled student')
+    flags.add_argument('--metric', help='metric to compare, higher is better (default: the mean AP, or the first)')
+    flags.add_argument('--out', type=Path, metavar='FILE.md', help='also write the table to this file')
     args = flags.parse_args(argv)
     from luminet_det.comparison import compare
 

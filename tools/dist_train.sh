@@ -9,7 +9,7 @@ if [ $# -lt 2 ]; then
     exit 2
 fi
 
-# What train.py prints on Ctrl-C, for this script starts all processes.
+# The command that train.py prints on Ctrl-C, since only this script starts all processes.
 settings=""
 for name in NNODES NODE_RANK MASTER_ADDR PORT MAX_RESTARTS; do
     if [ -n "${!name:-}" ]; then settings+="$name=${!name} "; fi
@@ -31,7 +31,7 @@ if [ "${NODE_RANK:-0}" = 0 ]; then
     first=true
     local_address="--local_addr=$address"
 fi
-# Where train.py learns whether it was started again.
+# Where train.py looks up whether it was restarted.
 export LUMINET_DET_STORE="$address:$port"
 # Processes that are started again must meet in a new store, or they find the addresses of the lost ones: c10d makes
 # one if its own is not shared; torchrun's --master_addr would keep the first.

@@ -1,4 +1,4 @@
-"""Look at everything that training a config needs; say of each part OK, WARN or FAIL, and the line to change."""
+"""Check everything that training a config needs; report OK, WARN or FAIL for each part, and the line to change."""
 
 import contextlib
 import io
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Examine.
+    """Examine a config.
 
     Args:
-        argv: The words after `doctor.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
 
     Returns:
-        0 if nothing failed, 1 otherwise. Wrong words end the process with 2.
+        0 if nothing failed, 1 otherwise. Wrong arguments end the process with 2.
     """
     output = sys.stdout
     try:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.simplefilter('ignore')
             from luminet_det import config, doctor
     except ImportError as error:
-        # What `import luminet_det` refuses: there is no package to ask for a report.
+        # `import luminet_det` failed, so there is no package to write the report.
         findings = [dict(check='versions', level='FAIL', found=str(error), change='See above.')]
         as_json = '--json' in (sys.argv[1:] if argv is None else argv)
         print(json.dumps(dict(healthy=False, findings=findings)) if as_json else f'FAIL  versions: {error}')

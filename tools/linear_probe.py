@@ -43,12 +43,12 @@ def parser() -> ArgumentParser:
         help='tiny-imagenet, stl10, cifar10, cifar100, or an image folder with train/ and test/ (or val/); without it, '
         'the two datasets of the config: probe=dict(train=dict(type=...), test=dict(type=...))',
     )
-    made.add_argument('--data-root', help='folder of a dataset that is named (default: its place in data/)')
-    made.add_argument('--resize', type=int, help='size of all images (default: that of the training of the config)')
+    made.add_argument('--data-root', help='folder of a named dataset (default: its folder in data/)')
+    made.add_argument('--resize', type=int, help='size of all images (default: that of training in the config)')
     made.add_argument(
-        '--on-error', choices=('stop', 'skip'), help='at an unreadable image: stop (default), or leave it out, named'
+        '--on-error', choices=('stop', 'skip'), help='at an unreadable image: stop (default), or skip it and name it'
     )
-    made.add_argument('--seeds', type=int, default=3, help='how many, from 0 (default: 3)')
+    made.add_argument('--seeds', type=int, default=3, help='number of seeds, from 0 (default: 3)')
     made.add_argument('--epochs', type=int, default=usual.epochs, help=f'default: {usual.epochs}')
     made.add_argument('--batch-size', type=int, default=usual.batch_size, help=f'default: {usual.batch_size}')
     made.add_argument(
@@ -73,13 +73,13 @@ def parser() -> ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Probe.
+    """Run the linear probe.
 
     Args:
-        argv: The words after `linear_probe.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
 
     Returns:
-        0. Wrong words, files or settings end the process with 2.
+        0. Wrong arguments, files or settings end the process with 2.
     """
     flags = parser()
     args = flags.parse_args(argv)
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         classifier = load_trained(cfg, args.checkpoint).model.to(device)
         resize = args.resize or training_size(cfg)
         if args.data and any(key.startswith('probe.') for key in args.cfg_options or {}):
-            raise ValueError(f'--data {args.data} names the datasets, and so do the options probe....: leave one out.')
+            raise ValueError(f'--data {args.data} names the datasets, and so do the options probe....: remove one.')
         data = target(cfg, args.data, args.data_root, resize, args.on_error)
         cache = EmbeddingCache(None if args.no_cache else args.cache)
         parts: list[Embedded] = []
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'{end:g} is the end of --lrs and was chosen most often; a {advice} one may do better.')
     stem = config.find(args.config).stem
     network = str(cfg.model['network']['type']).rpartition('.')[2]
-    # Paths are written as they were given: what the file says must hold on other machines.
+    # Paths are written as they were given, so that the file is valid on other machines.
     result = dict(
         config=args.config,
         name=stem,

@@ -1,9 +1,9 @@
-"""The student's weights alone, for an mmdet or a torch without this project.
+"""Write only the student's weights, for mmdet or torch without this project.
 
     python tools/publish.py work_dirs/distilled/epoch_12.pth student.pth
 
-Optimizer, history, learned parts of losses and the training's config stay behind. A detector keeps the names of mmdet,
-a classifier has those of its network, such as torchvision's or timm's.
+Optimizer, history, learned parts of losses and the training's config are left out. Weights keep their names: those of
+mmdet in a detector, those of its network in a classifier, such as torchvision's or timm's.
 """
 
 import sys
@@ -17,28 +17,28 @@ from torch import Tensor
 
 from luminet_det.compat import checkpoints
 
-# How `luminet_det.Classifier` names its network, and that one of torchvision or timm.
+# The network's prefix in `luminet_det.Classifier`, and in that the prefix of one of torchvision or timm.
 PREFIXES = ('network.', 'model.')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Publish.
+    """Publish the weights.
 
     Args:
-        argv: The words after `publish.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
     """
     flags = ArgumentParser(prog='publish.py', description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    flags.add_argument('checkpoint', help='file or URL that a run has left, with EMA the averaged weights of it')
-    flags.add_argument('out', type=Path, metavar='OUT.pth', help='file to write; what is there is not replaced')
+    flags.add_argument('checkpoint', help='file or URL of a checkpoint; with EMA, its averaged weights are written')
+    flags.add_argument('out', type=Path, metavar='OUT.pth', help='file to write; an existing one is not replaced')
     args = flags.parse_args(argv)
     if args.out.exists():
-        flags.error(f'{args.out} is there already; name another file')
+        flags.error(f'{args.out} exists already; name another file')
     try:
         saved = checkpoints.load(args.checkpoint)
     except (OSError, RuntimeError, UnpicklingError) as error:
         flags.error(str(error))
     if not saved.get('state_dict'):
-        flags.error(f'{args.checkpoint} has no state_dict; name a checkpoint that tools/train.py has written')
+        flags.error(f'{args.checkpoint} has no state_dict; name a checkpoint written by tools/train.py')
     content = published(saved)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(content, args.out)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def published(saved: Mapping) -> dict:
-    """What of a checkpoint is the student's.
+    """The student's part of a checkpoint.
 
     Args:
         saved: The checkpoint.
@@ -61,7 +61,7 @@ def published(saved: Mapping) -> dict:
         if not all(name.startswith(prefix) for name in weights):
             break
         weights = {name.removeprefix(prefix): weight for name, weight in weights.items()}
-    # A layout such as channels-last is the training's, and of a view its own part alone is written.
+    # Drop memory layouts of training, such as channels-last, and write only the part of a tensor that a view shows.
     weights = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in weights.items()}
     meta = {key: value for key, value in (saved.get('meta') or {}).items() if key == 'dataset_meta'}
     return dict(state_dict=weights, meta=meta)

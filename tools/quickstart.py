@@ -1,8 +1,8 @@
-"""Handwritten digits on a CPU: a teacher, a student alone, the same student with LumiNet, and what it brought.
+"""Handwritten digits on a CPU: a teacher, a student alone, the same student with LumiNet, and what it gained.
 
     python tools/quickstart.py              # one seed, about 8 minutes on two recent cores
     python tools/quickstart.py --seeds 3    # mean and sd over three seeds
-    python tools/quickstart.py --short      # about 2 minutes; the scores mean nothing, the path is the same
+    python tools/quickstart.py --short      # about 2 minutes; the same stages, but the scores mean nothing
 
 Started again, it reuses what is done and resumes what was cut short.
 """
@@ -84,7 +84,7 @@ def train_and_show(args: argparse.Namespace, work_dir: Path) -> None:
         print('\nA shortened run shows that everything works, not what distillation brings.')
     print(
         f'\n{table}\n\n'
-        f'table    {work_dir / "table.md"}, figures in results.json beside it\n'
+        f'table    {work_dir / "table.md"}, numbers in results.json next to it\n'
         f'picture  {picture}\n'
         'next     your own data and detectors: configs/quickstart/README.md, docs/'
     )
@@ -95,7 +95,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument('--seeds', type=int, default=1, help='seeds of both students (default: 1)')
-    parser.add_argument('--short', action='store_true', help='far fewer steps; own default work dir')
+    parser.add_argument('--short', action='store_true', help='far fewer steps, in another default work dir')
     parser.add_argument('--work-dir', help='default: work_dirs/quickstart, or work_dirs/quickstart-short')
     parser.add_argument('--data-root', default='data/digits', help='default: data/digits')
     parser.add_argument(
@@ -107,7 +107,7 @@ def parse_args() -> argparse.Namespace:
     for flag, folder in (('--work-dir', args.work_dir), ('--data-root', args.data_root)):
         # Both are handed to the trainings by --cfg-options.
         if folder and parse_value(folder) != folder:
-            parser.error(f'{flag} {folder!r}: give a folder that reads as no number, list or quotation')
+            parser.error(f'{flag} {folder!r}: give a folder whose name is not a number, a list or quoted')
     return args
 
 
@@ -127,7 +127,7 @@ def steps_options(steps: int) -> dict[str, int]:
 
 def announce(seeds: int, short: bool) -> None:
     repeated = f', {seeds} times' if seeds > 1 else ''
-    print('Stages and their time on two cores, less where an earlier start got further:')
+    print('Stages and their time on two cores, less where an earlier run has done part of them:')
     for name, duration in (EXPECTED_SHORT if short else EXPECTED).items():
         print(f'  {name:<10} {duration}{repeated if name in ("student", "distilled") else ""}', flush=True)
 
@@ -142,7 +142,7 @@ def finish_or_exit(run: Run) -> dict:
         result = finish(run, train)
     except subprocess.CalledProcessError as error:
         if error.returncode in INTERRUPTED:
-            print('\nInterrupted. The same command goes on from the last checkpoint.', file=sys.stderr)
+            print('\nInterrupted. The same command continues from the last checkpoint.', file=sys.stderr)
         else:
             log = newest_log(run.work_dir)
             print(f'\nThe training in {run.work_dir} failed; see above or its log: {log}', file=sys.stderr)
@@ -156,10 +156,10 @@ def train(run: Run) -> None:
     command = [sys.executable, str(REPOSITORY / 'tools' / 'train.py'), str(run.config)]
     command += ['--work-dir', str(run.work_dir), '--seed', str(run.seed), '--resume', 'auto']
     command += ['--cfg-options', *(f'{key}={value}' for key, value in run.options.items())]
-    # Pictures this small gain next to nothing from a second thread, and one thread adds up in one order: the
-    # scores are the same on any number of cores, and a busy neighbour costs a share of the speed, not most of it.
+    # Images this small gain next to nothing from a second thread, and one thread adds up in a fixed order: the scores
+    # are the same on any number of cores, and other busy processes cost only part of the speed.
     process = subprocess.Popen(command, env={'OMP_NUM_THREADS': '1', **os.environ})
-    # A signal is the training's to answer: it saves a checkpoint first. Ctrl-C reaches it by itself.
+    # The training handles the signal and saves a checkpoint first. Ctrl-C reaches it directly.
     previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         while process.returncode is None:

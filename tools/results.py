@@ -1,6 +1,6 @@
 """Make every table and plot of the READMEs and docs from the result files in benchmarks/results.
 
-Printed is the page of the classification half, published and measured side by side.
+Without a flag, print the page of the classification part, with published and measured results side by side.
 """
 
 import sys
@@ -24,7 +24,7 @@ def parser() -> ArgumentParser:
         '--results',
         type=Path,
         default=RESULTS,
-        help='folder of the folders cifar100 and imagenet with result files, and transfer with those of linear probes',
+        help='folder with result files in cifar100/ and imagenet/, and those of linear probes in transfer/',
     )
     what = made.add_mutually_exclusive_group()
     what.add_argument(
@@ -33,18 +33,18 @@ def parser() -> ArgumentParser:
         help=f"write the page {PAGE} instead of printing it; of the project's own results also the tables and plots of "
         'all READMEs and docs',
     )
-    what.add_argument('--check', action='store_true', help='exit with 1 if any of these is not what the results give')
+    what.add_argument('--check', action='store_true', help='exit with 1 if any of these is not up to date')
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Collect.
+    """Print, write or check the tables and plots.
 
     Args:
-        argv: The words after `results.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
 
     Returns:
-        0; 1 if `--check` finds something else. A file that is no result ends the process with 2.
+        0; 1 if `--check` finds something out of date. A file that is not a result ends the process with 2.
     """
     flags = parser()
     args = flags.parse_args(argv)
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pages = {path: page}
     drawn = None
     if args.results.resolve() == RESULTS:
-        # The benchmarks are no part of the installed package.
+        # The benchmarks are not part of the installed package.
         sys.path.insert(0, str(ROOT))
         from benchmarks import plots, readme, scale_tables
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stale = [path for path, text in pages.items() if not path.is_file() or path.read_text() != text]
         stale += drawn.stale() if drawn else []
         for path in stale:
-            print(f'{path} is not what the results give; run python tools/results.py --write', file=sys.stderr)
+            print(f'{path} is not up to date with the results; run python tools/results.py --write', file=sys.stderr)
         return 1 if stale else 0
     if args.write:
         path.parent.mkdir(parents=True, exist_ok=True)

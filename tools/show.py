@@ -3,9 +3,9 @@
     python tools/show.py configs/coco/luminet_r18-faster-rcnn-r101_fpn_1x_coco.py work_dirs/distilled/epoch_12.pth \\
         --plain work_dirs/alone/epoch_12.pth
 
-Looks at images of val_dataloader, draws those on which the distilled student gains most and loses most on the student
-alone, or without --plain on the teacher, and counts right, wrong and missed boxes on all of them. The teacher is the
-config's own.
+Runs on images of val_dataloader, draws those on which the distilled student gains most and loses most against the
+student alone, or without --plain against the teacher, and counts right, wrong and missed boxes on all of them. The
+teacher is the config's own.
 """
 
 import pickle
@@ -27,27 +27,27 @@ def parser() -> ArgumentParser:
     )
     config.add_arguments(made, runs=False)
     made.add_argument('checkpoint', help='file or URL of the weights of the distilled student')
-    made.add_argument('--plain', metavar='CHECKPOINT', help='those of the same student trained alone')
+    made.add_argument('--plain', metavar='CHECKPOINT', help='weights of the same student trained alone')
     made.add_argument('--images', type=int, default=6, metavar='N', help='rows of the picture (default: 6)')
     made.add_argument(
         '--of', type=int, default=200, metavar='N', help='images to choose them from, 0 for all (default: 200)'
     )
-    made.add_argument('--score', type=float, default=0.5, help='boxes below are left out (default: 0.5)')
+    made.add_argument('--score', type=float, default=0.5, help='boxes with a lower score are left out (default: 0.5)')
     made.add_argument('--out', type=Path, help='the PNG (default: work_dirs/show/<config name>.png)')
     made.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Show.
+    """Draw and count.
 
     Args:
-        argv: The words after `show.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
     """
     flags = parser()
     args = flags.parse_args(argv)
     if args.images < 1 or args.of < 0 or not 0 <= args.score <= 1:
-        flags.error('--images is at least 1, --of at least 0, --score between 0 and 1')
+        flags.error('--images must be at least 1, --of at least 0, --score between 0 and 1')
     try:
         require('the picture is drawn', 'matplotlib')
         cfg = config.load(args)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _prepared(out: Path) -> Path:
-    """The PNG's path, in a folder that is there."""
+    """The PNG's path, in a folder that exists."""
     if out.is_dir():
         raise ValueError(f'--out {out} is a folder; name a file in it')
     if out.suffix.lower() not in ('.png', '.jpg', '.jpeg', '.pdf', '.svg'):

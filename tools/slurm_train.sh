@@ -8,7 +8,7 @@ if [ $# -lt 4 ]; then
     exit 2
 fi
 
-# What train.py prints when it is interrupted, for this script starts all processes.
+# The command that train.py prints when it is interrupted, since only this script starts all processes.
 settings=""
 for name in GPUS GPUS_PER_NODE CPUS_PER_TASK SRUN_ARGS; do
     if [ -n "${!name:-}" ]; then settings+="$name=$(printf '%q' "${!name}") "; fi

@@ -41,13 +41,13 @@ def parser() -> ArgumentParser:
         nargs='+',
         default=[],
         metavar='KEY=FORMULA',
-        help='options that follow from others: numbers, {config.key}, + - * / // %% **, int round min max sqrt; quoted',
+        help='options computed from others: numbers, {config.key}, + - * / // %% **, int round min max sqrt; quoted',
     )
-    made.add_argument('--metric', required=True, help='what is compared: accuracy/top1, coco/bbox_mAP, ...')
+    made.add_argument('--metric', required=True, help='metric to compare: accuracy/top1, coco/bbox_mAP, ...')
     made.add_argument('--lower-is-better', action='store_true', help='for a metric that is an error')
     made.add_argument('--seeds', type=int, default=1, help='seeds of each point, from 0 (default: 1)')
     made.add_argument('--work-dir', help='folder of the points (default: work_dirs/sweep_<config name>)')
-    made.add_argument('--jobs', type=int, help='trainings at a time (default: one, or one a GPU of --gpus)')
+    made.add_argument('--jobs', type=int, help='trainings at a time (default: one, or one per GPU of --gpus)')
     made.add_argument('--gpus', help='GPUs to share out among the trainings: 0,1')
     made.add_argument('--no-plot', action='store_true', help='write the table only')
     made.add_argument('--dry-run', action='store_true', help='print the commands that are left to run, and run none')
@@ -55,14 +55,14 @@ def parser() -> ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) -> int:
-    """Sweep.
+    """Train the grid.
 
     Args:
-        argv: The words after `sweep.py`; default: this process's own.
-        train: The words that begin a training's command; default: this Python and `tools/train.py`.
+        argv: Command-line arguments; default: those of this process.
+        train: The beginning of a training's command; default: this Python and `tools/train.py`.
 
     Returns:
-        0 if every point finished, 1 if not, 128 + the signal if one ended the work. Wrong words end the process
+        0 if every point finished, 1 if not, 128 + the signal if one ended the work. Wrong arguments end the process
         with 2.
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
 
 
 def _work(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], train: list[str], extra: list[str]) -> int:
-    """Train what is not finished, and show what came out; give what `main` does."""
+    """Train what is not finished, and show what came out; return what `main` returns."""
     left = {}
     for point in points:
         if not point.finished:
@@ -97,7 +97,7 @@ def _work(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], train: l
         return 0
     told, failed = _train(args, left)
     if told:
-        print(f'{signal.Signals(told).name}: the same command goes on from the checkpoints.', file=sys.stderr)
+        print(f'{signal.Signals(told).name}: the same command continues from the checkpoints.', file=sys.stderr)
         return 128 + told
     try:
         _report(args, grid, points, extra)
@@ -108,13 +108,13 @@ def _work(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], train: l
 
 
 def plan(args: Namespace, extra: Sequence[str]) -> tuple[sweep.Grid, list[sweep.Point]]:
-    """The grid and its points; what can be found wrong without a training is found here, before anything runs."""
+    """The grid and its points; any error that can be found without training is raised here, before anything runs."""
     if args.seeds < 1:
         raise ValueError(f'--seeds {args.seeds}: at least 1 is needed')
     if args.jobs is not None and args.jobs < 1:
         raise ValueError(f'--jobs {args.jobs}: at least 1 is needed')
     if own := [word for word in extra if word.partition('=')[0] in OWN]:
-        raise ValueError(f"{own[0]} is the sweep's to give to each training; leave it out after --")
+        raise ValueError(f'{own[0]} is set by the sweep for each training; remove it after --')
     changes = ArgumentParser(add_help=False, allow_abbrev=False)
     changes.add_argument('--cfg-options', nargs='+', action=OptionsAction)
     shared, rest = changes.parse_known_args(list(extra))
@@ -135,7 +135,7 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _train(args: Namespace, left: dict[str, tuple[sweep.Point, list[str]]]) -> tuple[int, list[str]]:
-    """Train what is left; give the signal that ended it, or 0, and the names of the points that failed."""
+    """Train what is left; return the signal that ended it, or 0, and the names of the points that failed."""
     gpus = args.gpus.split(',') if args.gpus else []
     failed, ended = [], 0
 
@@ -179,7 +179,7 @@ def _report(args: Namespace, grid: sweep.Grid, points: list[sweep.Point], extra:
         points=[outcome.as_dict() for outcome in found],
     )
     (args.work_dir / 'sweep.json').write_text(json.dumps(content, indent=1) + '\n')
-    print(f'\n{table}\n\ntable    {args.work_dir / "table.md"}, figures in sweep.json beside it')
+    print(f'\n{table}\n\ntable    {args.work_dir / "table.md"}, numbers in sweep.json next to it')
     if not args.no_plot:
         sweep.draw(args.work_dir / 'plot.png', grid, found, args.metric)
         print(f'plot     {args.work_dir / "plot.png"}')

@@ -30,7 +30,7 @@ def parser() -> ArgumentParser:
 def configure(args: Namespace) -> Config:
     """The config that these flags ask for."""
     cfg = config.load(args)
-    # The config that a resumed run has left in its folder would have mmengine resume instead.
+    # With the config that a resumed run leaves in its folder, mmengine would resume instead.
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.show or args.show_dir:
         _draw(cfg, args)
@@ -40,10 +40,10 @@ def configure(args: Namespace) -> Config:
 
 
 def main(argv: Sequence[str] | None = None) -> dict:
-    """Test.
+    """Test the model.
 
     Args:
-        argv: The words after `test.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
 
     Returns:
         The metrics by name.
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
     flags = parser()
     args = flags.parse_args(argv)
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        flags.error(f'--out {args.out}: the name must end in .pkl or .pickle, for that is what is written')
+        flags.error(f'--out {args.out}: the name must end in .pkl or .pickle, since a pickle file is written')
     try:
         cfg = configure(args)
     except (FileNotFoundError, ValueError) as error:
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     if hasattr(unwrapped(runner.model), 'own_weights'):
-        # A classifier also reads what other projects write, which mmengine would pass over.
+        # A classifier can also read weights of other projects, which mmengine would skip.
         _load_classifier(runner, args.checkpoint)
         misfit = None
     else:
@@ -85,7 +85,7 @@ def _load_classifier(runner: Runner, checkpoint: str) -> None:
 
 
 def _misfit(runner: Runner, checkpoint: str) -> str | None:
-    """What mmdet's lenient loading, which names each weight hundreds of lines before the scores, passes over."""
+    """What does not fit the checkpoint; mmdet only names these weights hundreds of lines before the scores."""
     try:
         load_strictly(unwrapped(runner.model), checkpoints.load(checkpoint), source=checkpoint)
     except RuntimeError as error:

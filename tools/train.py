@@ -43,7 +43,7 @@ def parser() -> ArgumentParser:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint; without a value, from the latest in the work dir, if there is one',
+        help='resume from this checkpoint; without a value, from the latest in the work dir, if there is one',
     )
     config.add_training_arguments(made)
     made.add_argument(
@@ -102,10 +102,10 @@ def configure(args: Namespace, command: str | None = None) -> Config:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train.
+    """Train the model.
 
     Args:
-        argv: The words after `train.py`; default: this process's own.
+        argv: Command-line arguments; default: those of this process.
     """
     flags = parser()
     args = flags.parse_args(argv)
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _resume(cfg: Config, checkpoint: str) -> None:
-    """Go on from a checkpoint, or by 'auto' from the work dir's latest; without one the config's `load_from` stays."""
+    """Resume from a checkpoint, or with 'auto' from the work dir's latest; if there is none, keep `load_from`."""
     if checkpoint != 'auto':
         cfg.resume, cfg.load_from = True, checkpoint
     elif moved := moved_run.own_last_checkpoint(cfg):
@@ -146,7 +146,7 @@ def _resume(cfg: Config, checkpoint: str) -> None:
 
 
 def _outcome_options(args: Namespace) -> dict:
-    """What the command line changed of the outcome, for the result's file."""
+    """The command-line settings that change the outcome, for the result's file."""
     flags = {f'--{name}': getattr(args, name.replace('-', '_')) for name in ('amp', 'val-split', 'auto-scale-lr')}
     return {**(args.cfg_options or {}), **{name: value for name, value in flags.items() if value}}
 
@@ -165,7 +165,9 @@ def _hold_out(cfg: Config, share: float) -> None:
             'val_dataloader and test_dataloader.'
         )
     if not 0 < share < 1:
-        raise ValueError(f'--val-split {share:g} is no share of the training set; give one between 0 and 1, as 0.1.')
+        raise ValueError(
+            f'--val-split {share:g} is not a share of the training set: give one between 0 and 1, such as 0.1.'
+        )
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     train.update(val_fraction=share, part='train')
     test = cfg.test_dataloader.dataset
@@ -178,11 +180,11 @@ def _hold_out(cfg: Config, share: float) -> None:
     if (split := test.get('split', 'train')) == train.get('split', 'train'):
         raise ValueError(
             f'--val-split holds out images of split={split!r}, and would test on all of these: set '
-            'test_dataloader.dataset.split to another one. Without a test set leave --val-split out, and hold images '
-            f'out by train_dataloader.dataset.val_fraction={share:g} and, in the datasets of val and test, the same '
+            'test_dataloader.dataset.split to another one. Without a test set, remove --val-split, and hold images '
+            f'out with train_dataloader.dataset.val_fraction={share:g} and, in the datasets of val and test, the same '
             "split and val_fraction with part='held-out'."
         )
-    # The images are those of the training set, what is done to them that of validation.
+    # The images are from the training set, their transforms from validation.
     treatment = ('transforms', 'resize', 'device_resident', 'device')
     held_out = {key: value for key, value in train.items() if key not in treatment}
     held_out |= {key: val[key] for key in treatment if key in val}
@@ -191,7 +193,7 @@ def _hold_out(cfg: Config, share: float) -> None:
 
 
 def _rank(launcher: str) -> int:
-    """Of this process, before the processes know each other."""
+    """The rank of this process, before the processes are connected."""
     names = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
     return int(os.environ.get(names.get(launcher, ''), 0))
 
@@ -204,13 +206,13 @@ def _require_gpu(cfg: Config) -> None:
     if class_name(cfg.optim_wrapper) != 'CpuAmpOptimWrapper':
         raise ValueError(
             f'optim_wrapper.type={cfg.optim_wrapper.type!r} needs a GPU, and none is visible here. Write '
-            "optim_wrapper.type='OptimWrapper' and take out loss_scale and dtype beside it, or give --amp, which takes "
-            'bfloat16 on a CPU.'
+            "optim_wrapper.type='OptimWrapper' and remove its loss_scale and dtype, or use --amp, which takes bfloat16 "
+            'on a CPU.'
         )
 
 
 def _add_hook(cfg: Config, hook: dict) -> None:
-    """Add `hook`, or change the one of its type that the config has, as configs in work dirs do."""
+    """Add `hook`, or update the config's hook of that type, which configs in work dirs have."""
     cfg.custom_hooks = list(cfg.get('custom_hooks') or [])
     for present in cfg.custom_hooks:
         if class_name(present) == class_name(hook):
@@ -220,7 +222,7 @@ def _add_hook(cfg: Config, hook: dict) -> None:
 
 
 def _command(argv: Sequence[str] | None) -> str:
-    """How to resume: by the script that started this process if one did, for only that starts all processes."""
+    """The command that resumes: the script that started this process, if any, since only it starts all processes."""
     if script := os.environ.get('LUMINET_DET_COMMAND'):
         return resume_command(shlex.split(script))
     if argv is None:

@@ -3,9 +3,9 @@
     python tools/train_chain.py configs/cifar100/resnet56.py configs/cifar100/takd/kd_resnet32-resnet56.py \\
         configs/cifar100/takd/takd_resnet20-resnet56.py --seed 1
 
-Works with any configs that tools/train.py takes; all but the first must distil. The first may as well, from a teacher
-of its own. Each gets the weights of the one before as model.teacher.checkpoint, and as model.teacher.config what that
-was trained by. Started again, the same command skips what is finished and resumes what was cut short.
+Works with any configs that tools/train.py takes; all but the first must distil. The first may distil too, from its own
+teacher. Each gets the weights of the one before as model.teacher.checkpoint, and the config of that run as
+model.teacher.config. Started again, the same command skips what is finished and resumes what was cut short.
 """
 
 import shlex
@@ -39,7 +39,7 @@ def parser() -> ArgumentParser:
         default='last',
         help="which weights teach the next: the last, or the best by the run's own validations (default: last)",
     )
-    made.add_argument('--gpus', type=int, help='train each on so many GPUs, by tools/dist_train.sh')
+    made.add_argument('--gpus', type=int, help='train each on this many GPUs, with tools/dist_train.sh')
     made.add_argument('--dry-run', action='store_true', help='print the plan and train nothing')
     every = made.add_argument_group('for every training, as in tools/train.py')
     every.add_argument('--amp', action='store_true')
@@ -55,13 +55,13 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
     """Train the chain.
 
     Args:
-        argv: The words after `train_chain.py`; default: this process's own.
-        train: The words that begin a training's command; default: this Python and `tools/train.py`, or with `--gpus`
+        argv: Command-line arguments; default: those of this process.
+        train: The beginning of a training's command; default: this Python and `tools/train.py`, or with `--gpus`
             `tools/dist_train.sh`.
 
     Returns:
-        0 if every run finished, 1 if one failed, 128 + the signal if one ended the work. Wrong words end the process
-        with 2.
+        0 if every run finished, 1 if one failed, 128 + the signal if one ended the work. Wrong arguments end the
+        process with 2.
     """
     flags = parser()
     args = flags.parse_args(argv)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None, train: Sequence[str] | None = None) 
 
 
 def _work(args: Namespace, runs: list[chain.Run], record: chain.Record, train: list[str]) -> int:
-    """Train what is not finished, and show what came out; give what `main` does."""
+    """Train what is not finished, and show what came out; return what `main` returns."""
     record.claim()
     for place, run in enumerate(runs[record.done :], start=record.done):
         try:
@@ -117,7 +117,7 @@ def plan(args: Namespace) -> tuple[list[chain.Run], chain.Record]:
 
 
 def _flags(args: Namespace) -> list[str]:
-    """The words that every training gets."""
+    """The flags that every training gets."""
     words = [f'--{name}' for name in ('amp', 'auto-scale-lr', 'deterministic') if getattr(args, name.replace('-', '_'))]
     for name in ('seed', 'val-split'):
         if (value := getattr(args, name.replace('-', '_'))) is not None:
@@ -137,7 +137,7 @@ def _print_plan(args: Namespace, runs: Sequence[chain.Run], done: int) -> None:
 
 
 def _train(args: Namespace, train: list[str], run: chain.Run, taught: dict[str, str], where: str) -> int:
-    """Train one run to its end; give what the chain is to return if it did not get there, or 0."""
+    """Train one run to its end; return 0, or if it did not finish, the exit code of the chain."""
     changes = [*args.cfg_options, *(f'{key}={value}' for key, value in taught.items())]
     words = [run.config, *([str(args.gpus)] if args.gpus else []), '--work-dir', str(run.work_dir), '--resume']
     command = [*train, *words, *_flags(args), *(['--cfg-options', *changes] if changes else [])]
@@ -148,7 +148,7 @@ def _train(args: Namespace, train: list[str], run: chain.Run, taught: dict[str, 
     code = codes[0] if codes else 0
     if told or code in INTERRUPTED:
         number = told or abs(code) % 128
-        print(f'{signal.Signals(number).name}: the same command goes on from here.', file=sys.stderr)
+        print(f'{signal.Signals(number).name}: the same command continues from here.', file=sys.stderr)
         return 128 + number
     if code:
         print(f'[{where}] {run.name}: FAILED, exit code {code}; the end of {run.log}:\n{tail(run.log)}', flush=True)

@@ -263,7 +263,7 @@ def test_a_validation_on_the_images_of_training_is_warned_of(teacher, tmp_path, 
 @pytest.mark.parametrize('share', ['0', '1.5'])
 def test_a_val_split_that_is_no_share_is_refused(teacher, tmp_path, share):
     finished = trained(tmp_path, small.distilling(teacher), '--val-split', share)
-    assert f'--val-split {share} is no share of the training set' in finished.last_line
+    assert f'--val-split {share} is not a share of the training set' in finished.last_line
 
 
 def test_a_teacher_below_the_stated_accuracy_stops_the_run_before_it_starts(teacher, tmp_path):

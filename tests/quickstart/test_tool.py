@@ -130,7 +130,7 @@ def test_an_interrupted_training_says_how_to_go_on(quickstart, monkeypatch, caps
     with pytest.raises(SystemExit) as stopped:
         quickstart()
     assert stopped.value.code == exits
-    assert 'same command goes on' in capsys.readouterr().err
+    assert 'same command continues' in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_folders_may_have_spaces_and_those_that_cannot_be_handed_on_are_refused(
         for folder in ('a,b', '2024'):
             with pytest.raises(SystemExit):
                 quickstart(flag, folder)
-            assert f'{flag} {folder!r}: give a folder that reads as no number' in capsys.readouterr().err
+            assert f'{flag} {folder!r}: give a folder whose name is not a number' in capsys.readouterr().err
     assert len(training.calls) == trained
 
 

@@ -292,7 +292,7 @@ def test_a_network_without_an_embedding_is_refused(classifier, folder):
         (['--data', '{folder}', '--epochs', '0'], '--epochs 0'),
         (['--data', '{folder}', '--held-out', '1'], '--held-out 1: expected a share'),
         (['--data', '{folder}', '--seeds', '0'], '--seeds 0: at least 1 is needed'),
-        (['--data', '{folder}', '--cfg-options', 'probe.test.resize=8'], 'so do the options probe....: leave one out'),
+        (['--data', '{folder}', '--cfg-options', 'probe.test.resize=8'], 'so do the options probe....: remove one'),
     ],
 )
 def test_a_wrong_word_is_named(config, checkpoint, folder, capsys, argv, message):

@@ -67,7 +67,7 @@ def test_what_is_there_is_not_replaced(tmp_path, capsys):
     (tmp_path / 'student.pth').write_text('precious')
     with pytest.raises(SystemExit):
         publish.main(['x.pth', str(tmp_path / 'student.pth')])
-    assert 'student.pth is there already; name another file' in capsys.readouterr().err
+    assert 'student.pth exists already; name another file' in capsys.readouterr().err
     assert (tmp_path / 'student.pth').read_text() == 'precious'
 
 

@@ -124,8 +124,8 @@ def test_what_cannot_be_shown_is_named(distilling, weights, config, capsys, tmp_
     assert f'The checkpoint {other} does not fit its config' in refused(capsys, distilling, other)
     assert 'nowhere.pth' in refused(capsys, distilling, weights[0], '--plain', 'nowhere.pth')
     classifier = small.runner_config(tmp_path, small.setting())
-    assert 'tools/analyze.py shows classifiers' in refused(capsys, classifier, weights[0])
-    assert '--images is at least 1' in refused(capsys, distilling, weights[0], '--images', '0')
+    assert 'for classifiers, use tools/analyze.py' in refused(capsys, classifier, weights[0])
+    assert '--images must be at least 1' in refused(capsys, distilling, weights[0], '--images', '0')
     cfg = Config.fromfile(config)
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     path = runs.config_file(tmp_path / 'blind.py', cfg)
