@@ -119,7 +119,7 @@ class InterruptHook(Hook):
             self._signal, self._since = number, time.monotonic()
             if is_main_process():
                 # Not `print`: the signal may have come in the middle of one.
-                os.write(2, b'\nStopping after this iteration or validation; once more to exit at once.\n')
+                os.write(2, b'\nStopping after this iteration or validation; a second signal exits at once.\n')
         elif time.monotonic() - self._since > self.patience:
             os._exit(128 + number)
 

@@ -163,7 +163,7 @@ def test_a_second_signal_exits_at_once(tmp_path, data):
     config = runs.tiny_config(tmp_path / 'tiny.py', data, custom_hooks=[hook, twice])
     finished = runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path)
     assert finished.code == 130, finished.text
-    assert 'once more to exit at once' in finished.text
+    assert 'a second signal exits at once' in finished.text
     assert not (tmp_path / 'work' / 'last_checkpoint').exists()
 
 
