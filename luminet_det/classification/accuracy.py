@@ -14,14 +14,14 @@ from luminet_det.registry import METRICS
 class Accuracy(BaseMetric):
     """Percentage of images whose label is among the k highest logits.
 
-    Of classes whose logits tie, the first comes first, as by `argmax`: equal logits for all are an answer for class 0.
+    Ties are broken by class index, as `argmax` does: if all logits are equal, the prediction is class 0.
 
     Args:
-        topk: The k's, or one; one above the number of classes gives 100.
+        topk: One k or several; a k above the number of classes gives 100.
         **kwargs: As `mmengine.evaluator.BaseMetric`.
 
     Raises:
-        ValueError: `topk` names no number, or one below 1; or, of what it is given, a label is no class.
+        ValueError: `topk` is empty or has a number below 1, or a label is outside the classes.
     """
 
     default_prefix = 'accuracy'
@@ -30,10 +30,10 @@ class Accuracy(BaseMetric):
         super().__init__(**kwargs)
         self.topk = (topk,) if isinstance(topk, int) else tuple(topk)
         if not self.topk or not all(isinstance(k, int) and k > 0 for k in self.topk):
-            raise ValueError(f'Accuracy.topk={topk!r}: expected numbers of classes from 1 on, as (1, 5).')
+            raise ValueError(f'Accuracy.topk={topk!r}: expected whole numbers of 1 or more, e.g. (1, 5).')
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep, for each image, how many classes come before its own."""
+        """Store, for each image, how many classes rank before its label."""
         for batch in data_samples:
             logits, labels = batch['logits'], batch['labels']
             refuse(labels, batch.get('index'), logits.shape[1])
@@ -46,18 +46,18 @@ class Accuracy(BaseMetric):
 
 
 def ranks(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many classes come before the label of each image: 0 is right.
+    """How many classes rank before each image's label; 0 means that the prediction is right.
 
     Args:
         logits: (..., N, C).
         labels: (N,).
 
     Returns:
-        (..., N), int64; beyond every class where a logit is not finite.
+        (..., N), int64; the largest int64 where a logit is not finite.
     """
     places = labels.expand(logits.shape[:-1])[..., None]
     own = logits.gather(-1, places)
     earlier = torch.arange(logits.shape[-1], device=logits.device) < places
     before = (logits > own) | ((logits == own) & earlier)
-    # A logit that is not a number is above nothing and would always be right.
+    # Comparisons with NaN are false: an image whose label has a NaN logit would always count as right.
     return before.sum(-1).masked_fill(~logits.isfinite().all(-1), torch.iinfo(torch.int64).max)

@@ -27,21 +27,22 @@ class Classifier(BaseModel):
     Args:
         network: Config of the network, e.g. `dict(type='luminet_det.resnet8x4', num_classes=100)`. Any
             `torch.nn.Module` will do that maps images (B, 3, H, W) to logits (B, C) or to `Outputs`.
-        data_preprocessor: Config of an `mmengine.model.ImgDataPreprocessor`: mean and deviation of pixels in 0..255.
+        data_preprocessor: Config of an `mmengine.model.ImgDataPreprocessor`: mean and std of the pixels, in 0..255.
         ce_weight: Weight of the cross-entropy; the papers' recipes use 0.1 to 2.
         label_smoothing: As in `torch.nn.CrossEntropyLoss`.
-        channels_last: Keep images and weights in the channels-last layout, the quicker one for convolutions on CPUs
-            and for half precision on GPUs.
-        compile: True, or a dict of `torch.compile`'s options, compiles networks and losses of a training step,
-            their backward pass included; `dict(mode='reduce-overhead')` captures them as CUDA graphs.
-        image_size: Height and width of the images trained on, in pixels, which the layers that losses on feature maps
-            learn are built for. Default: what the network says, else 32. Only networks whose strides go with the size
-            of the images, as VGG here, need it.
-        init_cfg: As for every mm model. `dict(type='Pretrained', checkpoint=...)` is loaded strictly, in every format
-            that `own_weights` knows; a last layer for other classes is left out, and the log says so.
+        channels_last: Keep images and weights in the channels-last layout, which is faster for convolutions on CPUs
+            and in half precision on GPUs.
+        compile: True, or a dict of `torch.compile` options, to compile the networks and losses of a training step,
+            including their backward pass; `dict(mode='reduce-overhead')` captures them as CUDA graphs.
+        image_size: Height and width of the training images in pixels, for which losses on feature maps build the
+            layers that they learn. Default: the network's `image_size`, else 32. Only networks whose strides depend
+            on the image size, such as VGG here, need it.
+        init_cfg: As in every mmengine model. A checkpoint in `dict(type='Pretrained', checkpoint=...)` is loaded
+            strictly, in any format that `own_weights` knows. If only the number of classes differs, the last layer is
+            not loaded, and the log says so.
 
     Raises:
-        ValueError: A setting of it or of its network is unknown.
+        ValueError: A setting of the model or its network is unknown or out of range.
     """
 
     def __init__(
@@ -92,17 +93,17 @@ class Classifier(BaseModel):
         Args:
             inputs: (V * B, 3, H, W), normalised; view-major where the dataset gives V views of each image.
             labels: Class indices (B,), int64.
-            index: Place of each image in the dataset (B,), int64.
+            index: Index of each image in the dataset (B,), int64.
             data_samples: Ignored; mmengine's preprocessor adds it to every batch.
             mode: `'tensor'`, `'loss'` or `'predict'`.
 
         Returns:
-            `Outputs` of the network; a dict of losses; or, of the whole batch, one dict of `logits` (B, C) in
-            float32, `labels` and `index`. A batch that was left without an image, as unreadable ones are skipped,
-            gives a loss of zero, or no logits.
+            By mode: the network's `Outputs`; a dict of losses; or a list with one dict for the whole batch, of
+            `logits` (B, C) in float32, `labels` and `index`. A batch that is empty because all its images were
+            unreadable and skipped gives a loss of zero, or no logits.
 
         Raises:
-            ValueError: A label is no class, or one of several processes was left without an image.
+            ValueError: A label is outside the classes, or one of several processes has an empty batch.
         """
         if labels is not None and not len(labels):
             if mode == 'loss':
@@ -120,10 +121,10 @@ class Classifier(BaseModel):
         raise ValueError(f"mode={mode!r} is unknown; it is 'tensor', 'loss' or 'predict'.")
 
     def outputs(self, inputs: Tensor) -> Outputs:
-        """What the network says of images (B, 3, H, W); a network of one's own need not give more than logits.
+        """The network's outputs for images (B, 3, H, W); a custom network may return only logits.
 
         Raises:
-            TypeError: It gives neither logits nor what has them.
+            TypeError: The network returns neither logits nor an object that has them.
         """
         outputs = self.network(inputs)
         if isinstance(outputs, Tensor):
@@ -131,29 +132,29 @@ class Classifier(BaseModel):
         if not isinstance(getattr(outputs, 'logits', None), Tensor):
             shown = f' ({", ".join(type(part).__name__ for part in outputs)})' if isinstance(outputs, tuple) else ''
             raise TypeError(
-                f'{type(self.network).__name__} gives a {type(outputs).__name__}{shown}. Have its forward return the '
+                f'{type(self.network).__name__} returns a {type(outputs).__name__}{shown}. Let its forward return the '
                 'logits (B, C), or luminet_det.classification.models.Outputs(logits, features, before_relu, embedding).'
             )
         return outputs
 
     def loss(self, inputs: Tensor, labels: Tensor, index: Tensor | None = None) -> dict[str, Tensor]:
-        """The losses of a training step: `loss_ce`, and `top1`, the percentage of the batch that is right."""
+        """The losses of a training step: `loss_ce`, and `top1`, the percentage of the batch that is predicted right."""
         found = self.run_objective(inputs, labels, index)
         return {'loss_ce': found['ce'], 'top1': found['top1']}
 
     def run_objective(self, inputs: Tensor, labels: Tensor, index: Tensor | None, *extra) -> dict[str, Tensor]:
-        """`objective`, compiled where that is set, and with errors that say what to change."""
+        """Run `objective`, compiled if `compile` is set, with errors that say what to change."""
         objective = self.objective
         if self.compile_options is not None:
             if self._compiled_objective is None:
-                # The last batch of an epoch is smaller: kernels for both sizes are quicker than kernels for any.
+                # The last batch of an epoch is smaller: kernels for both sizes are faster than kernels for any size.
                 self._compiled_objective = torch.compile(objective, **{'dynamic': False, **self.compile_options})
             objective = self._compiled_objective
-            # CUDA graphs write where the last step's tensors lie; nothing of it is needed any more.
+            # CUDA graphs overwrite the tensors of the last step, which are no longer needed.
             torch.compiler.cudagraph_mark_step_begin()
         try:
             found = objective(inputs, labels, *extra)
-        # Of a compiled step the same words come as torch's own RuntimeError.
+        # A compiled step raises torch's own RuntimeError with the same message.
         except (RuntimeError, ValueError) as error:
             if 'more than 1 value per channel' in str(error):
                 raise ValueError(
@@ -166,16 +167,16 @@ class Classifier(BaseModel):
         return found
 
     def objective(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The tensor part of a training step: networks and losses, nothing that a compiler cannot see through."""
+        """The tensor part of a training step: networks and losses, nothing that `torch.compile` cannot trace."""
         views = [self.outputs(view) for view in inputs.split(len(labels))]
         return self.supervised([view.logits for view in views], labels)
 
     def supervised(self, logits: list[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """The weighted cross-entropy, its mean over the views, and what is logged beside it.
+        """The weighted cross-entropy, averaged over the views, and what is logged with it.
 
         Args:
             logits: (B, C) of each view.
-            labels: (B,); those `outside` of the classes, for which the guard stops the run, count as class 0.
+            labels: (B,). Those `outside` the classes count as class 0 here; the guard stops the run because of them.
         """
         off = outside(labels, logits[0].shape[1])
         labels = labels.masked_fill(off, 0)
@@ -189,7 +190,7 @@ class Classifier(BaseModel):
         return own_weights(self.network, checkpoint, prefix='network.')
 
     def init_weights(self) -> None:
-        """As every mm model, but a pretrained checkpoint that does not fit is an error."""
+        """As in every mmengine model, but a pretrained checkpoint that does not fit is an error."""
         if not isinstance(self.init_cfg, dict) or self.init_cfg.get('type') != 'Pretrained' or self.is_init:
             super().init_weights()
             return
@@ -197,47 +198,47 @@ class Classifier(BaseModel):
         own, weights = self.state_dict(), self.own_weights(checkpoints.load(source))
         heads = [f'network.{name}' for name in weights_of_classes(self.network)]
         other = [name for name in heads if name in weights and weights[name].shape != own[name].shape]
-        # Of all of them the same number of classes, and of each image as many features.
+        # They differ from the checkpoint only in the number of classes, which is the same for all of them there.
         if len({weights[name].shape[:1] for name in other}) == 1 and all(
             weights[name].shape[1:] == own[name].shape[1:] for name in other
         ):
             classes = len(weights[other[0]])
-            print_log(f'{source} is for {classes} classes: {", ".join(other)} start anew.', logger='current')
+            print_log(f'{source} is for {classes} classes: {", ".join(other)} start from scratch.', logger='current')
             weights = weights | {name: own[name] for name in other}
         try:
             load_strictly(self, weights, source=source)
         except RuntimeError as error:
             raise RuntimeError(
-                f'{error} It is model.init_cfg.checkpoint: give that of this network, or model.init_cfg=None to start '
-                'from nothing.'
+                f'{error} Set model.init_cfg.checkpoint to a checkpoint of this network, or model.init_cfg=None to '
+                'train from scratch.'
             ) from error
         self.is_init = True
 
     def train(self, mode: bool = True) -> 'Classifier':
-        """As every module's; the end of a stretch of training is the time to wait for what the guard has found."""
+        """As in every module; leaving training mode also waits for the label guard's pending checks."""
         if not mode and '_labels' in self.__dict__:
             self._labels.check(wait=True)
         return super().train(mode)
 
     def __getstate__(self) -> dict:
-        # What was compiled belongs to this object: a copy, as EMA makes, compiles its own.
+        # The compiled function belongs to this object: a copy, such as that of EMA, compiles its own.
         return {**super().__getstate__(), '_compiled_objective': None}
 
     def _of_no_image(self) -> dict[str, Tensor]:
-        """A loss without a gradient; momentum and weight decay act as in any step."""
+        """A loss with zero gradients; momentum and weight decay act as in any step."""
         if get_world_size() > 1:
             raise ValueError(
-                'None of the images of a batch could be read, and the other processes wait for what this one makes of '
-                'them. Remove the files that the log names, or have larger batches: train_dataloader.batch_size.'
+                'None of the images of a batch could be read, and the other processes wait for the gradients of this '
+                'one. Remove the files that the log names, or increase train_dataloader.batch_size.'
             )
         return {'loss_ce': sum(0 * parameter.sum() for parameter in self.parameters())}
 
     def check_classes(self, outputs: int, counted: str = '') -> None:
-        """Raise ValueError, once, if so many logits are not one for each class of the training set, or of one alone.
+        """Raise ValueError unless there is one output per class of the training set, and more than one class.
 
         Args:
-            outputs: How many the network gives.
-            counted: How that is known, if not by having run it.
+            outputs: Number of the network's outputs.
+            counted: How they were counted, for the message, if not by running the network.
         """
         if self._checked:
             return
@@ -249,12 +250,12 @@ class Classifier(BaseModel):
             )
         if classes is not None and len(classes) == 1:
             raise ValueError(
-                f'The training set has one class, {classes[0]}, of which there is nothing to learn. Set '
-                'train_dataloader.dataset.data_root to the folder that has one for each class, or for each split.'
+                f'The training set has only one class, {classes[0]}, so there is nothing to learn. Set '
+                'train_dataloader.dataset.data_root to the folder that has a folder for each class, or for each split.'
             )
         self._checked = True
 
 
 def check_settings(kwargs: dict, *more: str) -> None:
-    """Raise ValueError if a keyword is no setting of `Classifier`, nor among `more`."""
+    """Raise ValueError if a keyword is neither a setting of `Classifier` nor in `more`."""
     check_keys('model', kwargs, [*settings_of(Classifier), *more])

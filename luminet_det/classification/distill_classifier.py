@@ -1,4 +1,4 @@
-"""DistillClassifier: a classifier that listens to frozen ones on its own images."""
+"""DistillClassifier: a classifier that learns from one or more teachers."""
 
 import logging
 
@@ -27,29 +27,29 @@ OF_IMAGES = ('target', 'index', 'training_labels', 'epoch')
 
 @MODELS.register_module()
 class DistillClassifier(Student, Classifier):
-    """A classifier that trains beside a frozen teacher.
+    """A classifier that is trained with a frozen teacher.
 
-    It is the student: config, `state_dict` and inference are those of `Classifier`. In training the teacher sees the
-    same images, after augmentation, and each term of `distill` compares the two.
+    The model is the student: config, `state_dict` and inference are those of `Classifier`. During training the teacher
+    sees the same images, after augmentation, and each term of `distill` compares the two networks.
 
     Taps:
-        logits: (B, C), with the labels; the teacher's classes in the student's order, by name.
-        features: The stages' maps after their last ReLU, the stem's first: a tuple of (B, C_i, H_i, W_i);
+        logits: (B, C), with the labels; the teacher's classes are put in the student's order, by name.
+        features: The maps of each stage after its last ReLU, stem first: a tuple of (B, C_i, H_i, W_i);
             `relu='before'` gives those before it, `'after-before'` the student's after and the teacher's before it;
-            `stages=[1, 2, 3]` chooses some; `pooled=True` adds the embedding as a last map, of one pixel.
-        embedding: (B, D), pooled, what the last linear layer sees.
+            `stages=[1, 2, 3]` selects some; `pooled=True` appends the embedding as a map of one pixel.
+        embedding: (B, D), the input of the last linear layer, after pooling.
 
-    Where the dataset gives several views of an image, cross-entropy and terms are the mean over the views.
+    Where the dataset gives several views of an image, cross-entropy and terms are averaged over the views.
 
-    With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, each by
-    its own cross-entropy and by the terms against all others. See `luminet_det.distillation.peers.Peer`.
+    With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, each
+    with its own cross-entropy and with the terms against all others. See `luminet_det.distillation.peers.Peer`.
 
     Args:
-        *args: As `Classifier`.
-        teacher: See `luminet_det.distillation.Teacher`; a list is an ensemble whose outputs are averaged before the
-            loss standardises or softens them.
+        *args: As in `Classifier`.
+        teacher: See `luminet_det.distillation.Teacher`. A list is an ensemble: its logits are averaged before the loss
+            standardises or softens them, and terms on other taps are averaged over the teachers.
         distill: Terms, e.g. `[dict(tap='logits', loss=dict(type='luminet_det.LumiNetLoss'), warmup='20 epochs')]`.
-        **kwargs: As `Classifier`.
+        **kwargs: As in `Classifier`.
 
     Raises:
         ValueError: A setting is unknown, or there are terms but no teacher.
@@ -71,20 +71,20 @@ class DistillClassifier(Student, Classifier):
         self.listen(teacher, distill)
         if not self.scale_is_fixed:
             print_log(
-                "model.ce_weight is 0, and LumiNetLoss sees neither scale nor offset of a class's logits: the largest "
-                'logit need not be that of the class. Set model.ce_weight=1.0 or 2.0, as published.',
+                "model.ce_weight is 0, and LumiNetLoss ignores the scale and the offset of each class's logits, so the "
+                'largest logit need not be that of the right class. Set model.ce_weight=1.0 or 2.0, as published.',
                 logger='current',
                 level=logging.WARNING,
             )
 
     @property
     def scale_is_fixed(self) -> bool:
-        """Whether a loss sees the scale and the offset of each class's logits, as LumiNet alone does not."""
+        """Whether a loss depends on the scale and offset of each class's logits, which LumiNet alone does not."""
         on_logits = [term.loss for term in self.terms if term.tap == 'logits' and term.loss_weight]
         return bool(self.ce_weight) or not on_logits or any(not isinstance(loss, LumiNetLoss) for loss in on_logits)
 
     def accept(self, teacher: nn.Module) -> None:
-        """Only a classifier of this package gives the same taps."""
+        """Raise ValueError unless the teacher is a classifier of this package: only those have the same taps."""
         if not isinstance(teacher, Classifier):
             raise ValueError(
                 f'A classifier learns from a classifier; the teacher is a {type(teacher).__name__}. Wrap its network: '
@@ -92,12 +92,12 @@ class DistillClassifier(Student, Classifier):
             )
 
     def meet(self, teacher: Teacher) -> ClassifierTeacher:
-        """Map pixels and classes between this student and a built teacher, both of which give what terms ask for."""
-        # Before the teacher's classes are compared with them.
+        """Map pixels and classes between this student and a built teacher, if both provide what the terms need."""
+        # The student's own classes must be right before the teacher's are compared with them.
         self.check_classes(
             num_logits(self.network),
-            ' (Counted on its last linear layer in the order of definition; where that is not the one of the logits, '
-            'give the network an attribute num_classes.)',
+            ' (Counted on the last linear layer that it defines; if that layer does not give the logits, add an '
+            'attribute num_classes to the network.)',
         )
         for term in self.terms:
             for model, part in zip((self, teacher.model), parts(term), strict=True):
@@ -108,7 +108,7 @@ class DistillClassifier(Student, Classifier):
         return ClassifierTeacher(teacher, self, run_info('dataset_meta', {}).get('classes'), compares_classes)
 
     def example(self, term: Term, teacher: Classifier) -> tuple[Given, Given]:
-        """What the term's tap gives of one black image."""
+        """What the term's tap gives, of student and teacher, for one image of zeros."""
         image = next(self.parameters()).new_zeros(1, 3, self.image_size, self.image_size)
         if 'networks' in term.needs:
             for model in (self, teacher):
@@ -118,8 +118,8 @@ class DistillClassifier(Student, Classifier):
         except ValueError as error:
             loss = type(term.loss).__name__
             raise ValueError(
-                f'{error} {loss} learns layers, whose shapes were tried on images of {self.image_size} px: if yours '
-                'have another size, write it as model.image_size.'
+                f'{error} {loss} learns layers whose shapes were determined on images of {self.image_size} px: if '
+                'yours have another size, set model.image_size to it.'
             ) from error
         maps = (given(each, term, name) for each, name in zip(outputs, parts(term), strict=True))
         found = comparable(*maps, term)
@@ -131,11 +131,11 @@ class DistillClassifier(Student, Classifier):
         Args:
             inputs: (V * B, 3, H, W), normalised for the student, view-major.
             labels: Class indices (B,), int64.
-            index: Place of each image in the dataset (B,), int64.
+            index: Index of each image in the dataset (B,), int64.
 
         Returns:
             As `Classifier.loss`, what `weigh` adds for each term, and, where the teacher knows the student's classes,
-            `agreement`: the part of the images, 0 to 1, to which both give the same one.
+            `agreement`: the fraction of the images, 0 to 1, for which both predict the same class.
         """
         active = self.active_terms()
         if not active and not self.is_mutual:
@@ -158,17 +158,17 @@ class DistillClassifier(Student, Classifier):
     def objective(
         self, inputs: Tensor, labels: Tensor, names: tuple[str, ...] = (), handed: dict | None = None
     ) -> dict[str, Tensor]:
-        """As `Classifier.objective`, and what terms and teachers say.
+        """As `Classifier.objective`, with the losses of the terms.
 
         Args:
             inputs: (V * B, 3, H, W), view-major.
             labels: (B,).
-            names: The terms that count in this step.
-            handed: What the taps hand over to the losses, by the names of `taps.NEEDS`.
+            names: The terms that are active in this step.
+            handed: What the taps pass to the losses, by the names of `taps.NEEDS`.
 
         Returns:
-            Also the loss of each of these terms under its name, `agreement` as `loss` has it, and `broken` (B,),
-            whether the teachers' logits of an image are not finite.
+            Also the loss of each of these terms under its name, `agreement` as in `loss`, and `broken` (B,): whether
+            the teachers' logits for an image are not finite.
         """
         terms = {name: term for name, term in self._named_terms() if name in names}
         views = inputs.split(len(labels))
@@ -186,7 +186,7 @@ class DistillClassifier(Student, Classifier):
                 sum(each.logits for each in of_view) / len(of_view) if same_classes else of_view[0].logits
                 for of_view in answers
             ]
-            # On a GPU the run is stopped a step later; until then the student must not be spoilt.
+            # On a GPU the run stops only a step later; until then such logits must not damage the student.
             logits = [of_view.masked_fill(broken[:, None], 0) for of_view in logits]
         students = [self.outputs(view) for view in views]
         found = self.supervised([student.logits for student in students], labels)
@@ -212,17 +212,17 @@ class DistillClassifier(Student, Classifier):
         return {**found, 'broken': broken}
 
     def _handed(self, terms: list[Term], labels: Tensor, index: Tensor | None) -> dict:
-        """What these terms need of the run and the batch."""
+        """What these terms need from the run and the batch."""
         needs = {need for term in terms for need in term.needs}
         epoch = run_info('epoch', 0)
         if self.compile_options is not None:
-            # A number would be compiled in, and every epoch compiled anew.
+            # A Python number would become a constant of the compiled step, which every epoch would recompile.
             epoch = torch.tensor(epoch)
         handed: dict = {'target': labels, 'index': index, 'epoch': epoch}
         if 'index' in needs and index is None:
             raise ValueError(
-                'A loss of `distill` needs the place of each image in the training set, and the dataset does not give '
-                'it: its samples need an `index` beside `inputs` and `labels`, as those of luminet_det have.'
+                'A loss of `distill` needs the index of each image in the training set, and the dataset does not give '
+                'it: its samples need an `index` in addition to `inputs` and `labels`, as those of luminet_det have.'
             )
         if 'training_labels' in needs:
             known = run_info('training_labels')
@@ -232,15 +232,15 @@ class DistillClassifier(Student, Classifier):
                     "dict(type='luminet_det.TrainingLabelsHook') to custom_hooks."
                 )
             if known.device != labels.device:
-                # Once: a loss knows the labels it has looked at by their tensor.
+                # Moved only once: a loss recognises the labels that it has already read by their tensor.
                 known = known.to(labels.device)
                 training_hub().runtime_info['training_labels'] = known
             handed['training_labels'] = known
-        # A compiled step must not depend on what nobody asks for.
+        # A compiled step must not depend on values that no term needs.
         return {need: value for need, value in handed.items() if need in needs}
 
     def _of_link(self, term: Term, handed: dict, link: ClassifierTeacher | None) -> dict:
-        """As handed, and what the term needs of one teacher."""
+        """`handed`, with what the term needs from one teacher."""
         of_link = dict(handed)
         if 'norms' in term.needs:
             norms = norms_before_relu(link.teacher.model.network)
@@ -250,7 +250,7 @@ class DistillClassifier(Student, Classifier):
         return of_link
 
     def _heard(self, logits: Tensor, terms: dict[str, Term]) -> dict[str, Tensor]:
-        """The logits as each term on them reads them, so that its gradient is told from the others'."""
+        """The logits for each term on them, such that the gradients of the terms can be told apart."""
         names = [name for name, term in terms.items() if term.tap == 'logits']
         if self.compile_options is not None:
             return dict.fromkeys(names, logits)

@@ -1,4 +1,4 @@
-"""LabelGuard: a label that is no class stops the run and names its images."""
+"""LabelGuard: stops the run at labels outside the classes, and names their images."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,36 +11,36 @@ SHOWN = 5  # labels that a message lists
 
 
 class LabelGuard:
-    """Watches for labels that are no class without waiting for the device.
+    """Watches for labels outside the classes without waiting for the device.
 
-    The datasets of this package check theirs when they are built; those of one's own may not. Cross-entropy leaves an
-    image of label -100 out without a word, and on a GPU a label above the last class ends the process without its name.
-    There what was found is read a step or two later, and until then such labels have to count as another class.
+    The datasets of this package check their labels when they are built; custom ones may not. Cross-entropy silently
+    ignores images with the label -100, and on a GPU a label above the last class kills the process without naming the
+    image. On a GPU the result is read a step or two later; until then such labels have to count as a valid class.
     """
 
     def __init__(self) -> None:
         self._looks = PendingFlags()
 
     def watch(self, outside: Tensor, labels: Tensor, index: Tensor | None, classes: int) -> None:
-        """Remember which labels of a step are outside of the classes, and look at those of the steps before.
+        """Record which labels of a step are outside the classes, and check those of the steps before.
 
         Args:
-            outside: Which are (B,), bool.
+            outside: Which labels are outside (B,), bool.
             labels: (B,).
-            index: Place of each image in the dataset (B,), if that is known.
-            classes: How many there are.
+            index: Index of each image in the dataset (B,), if known.
+            classes: Number of classes.
 
         Raises:
-            ValueError: A label is outside; on the CPU of this step, on a GPU of one before.
+            ValueError: A label is outside the classes: on the CPU in this step, on a GPU in an earlier one.
         """
         self._looks.add(outside.any(), (labels, index, classes))
         self.check()
 
     def check(self, wait: bool = False) -> None:
-        """Raise ValueError if a label watched before is outside of the classes; names the images.
+        """Raise ValueError, naming the images, if a recorded label is outside the classes.
 
         Args:
-            wait: For all looks, also those that have not arrived.
+            wait: Wait for all recorded steps, also those whose result has not arrived yet.
         """
         for look in self._looks.raised(wait):
             self._looks = PendingFlags()
@@ -54,32 +54,32 @@ class LabelGuard:
 
 
 def outside(labels: Tensor, classes: int) -> Tensor:
-    """Which labels (B,) are none of so many classes.
+    """Which labels (B,) are outside 0 to `classes` - 1.
 
     Raises:
-        ValueError: There is more than one number for an image, as MixUp and CutMix give.
+        ValueError: The labels are not one number per image, as with MixUp and CutMix.
     """
     if labels.dim() != 1:
         raise ValueError(
-            f'labels are of shape {tuple(labels.shape)}; expected one class index for each image, (B,). Labels that '
-            'are mixed, as by MixUp or CutMix, are not supported.'
+            f'labels are of shape {tuple(labels.shape)}; expected one class index for each image, (B,). Mixed labels, '
+            'as from MixUp or CutMix, are not supported.'
         )
     return (labels < 0) | (labels >= classes)
 
 
 def with_labels(handed: Mapping[str, Any] | None, labels: Tensor) -> dict[str, Any]:
-    """What is handed to losses, with these labels (B,) for those that need any."""
+    """What is passed to the losses, with these labels (B,) as the target if it has one."""
     handed = dict(handed or {})
     return {**handed, 'target': labels} if 'target' in handed else handed
 
 
 def refuse(labels: Tensor, index: Tensor | None, classes: int) -> None:
-    """Raise ValueError if labels are outside of the classes.
+    """Raise ValueError if labels are outside the classes.
 
     Args:
         labels: (B,).
-        index: Place of each image in the dataset (B,), if that is known.
-        classes: How many there are.
+        index: Index of each image in the dataset (B,), if known.
+        classes: Number of classes.
     """
     places = outside(labels, classes).nonzero()[:, 0].tolist()
     if not places:
@@ -89,5 +89,5 @@ def refuse(labels: Tensor, index: Tensor | None, classes: int) -> None:
     raise ValueError(
         f'{len(named)} of {len(labels)} labels of a batch are outside 0 to {classes - 1}: '
         f'{", ".join(named[:SHOWN])}{more}. Correct the dataset, or model.network.num_classes; to leave images out, '
-        'drop them from the dataset.'
+        'remove them from the dataset.'
     )

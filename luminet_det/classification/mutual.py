@@ -19,18 +19,18 @@ def mutual_objective(
     terms: Mapping[str, Term],
     handed: Mapping | None,
 ) -> dict[str, Tensor]:
-    """Every network's own losses, and each term between every two of them.
+    """Each network's own losses, and each term between every two networks.
 
     Args:
         student: The student.
         links: Its peers.
         views: One (B, 3, H, W) for each view.
         labels: (B,).
-        terms: By name, those that count in this step.
-        handed: What the taps hand to their losses.
+        terms: The terms that are active in this step, by name.
+        handed: What the taps pass to their losses.
 
     Returns:
-        The student's entries, as `Classifier.objective`'s and under the terms' names; of the first peer
+        The student's entries, as in `Classifier.objective` and under the terms' names; those of the first peer,
         `peer1_loss_ce`, `peer1_top1` and `peer1_loss_<term>`, and so on; and `agreement` of the student with the
         first peer.
     """

@@ -1,4 +1,4 @@
-"""The network of a classifier, any module that gives logits: built by its name, and what its last layer is."""
+"""The network of a classifier, any module that returns logits: building it by name, and finding its last layer."""
 
 from difflib import get_close_matches
 
@@ -15,12 +15,12 @@ def build_network(setting: dict) -> nn.Module:
     """Build a network by its config.
 
     Raises:
-        ValueError: There is none of that name, or it has no such setting; the message names the nearest known one.
+        ValueError: No network has this name, or it has no such setting; the message names the nearest known one.
     """
     kind = setting.get('type')
     if isinstance(kind, str) and kind.startswith('luminet_det.') and MODELS.get(kind) is None:
         known = [f'luminet_det.{name}' for name in models.__all__ if name not in ('Outputs', 'own_weights')]
-        # What users register is there as well, among losses and models.
+        # The registry also has what users register, among losses and other models.
         near = get_close_matches(kind, known + [f'luminet_det.{name}' for name in MODELS.module_dict], n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ''
         raise ValueError(
@@ -34,7 +34,7 @@ def build_network(setting: dict) -> nn.Module:
 
 
 def num_logits(network: nn.Module) -> int:
-    """Columns of a network's logits, without running it.
+    """Number of a network's logits, found without running it.
 
     Its `num_classes` where it has one, else the outputs of its last linear layer in the order of definition, or of its
     last convolution if it has none.
@@ -53,15 +53,15 @@ def last_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
     """
     layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     if not layers:
-        raise ValueError(f'{type(network).__name__} has no linear layer: it is no classification network.')
+        raise ValueError(f'{type(network).__name__} has no linear layer: it is not a classification network.')
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     return (linear or layers)[-1]
 
 
 def weights_of_classes(network: nn.Module) -> list[str]:
-    """Names of the weights that have a row for each class: of the layer that gives the logits, and of others as wide.
+    """Names of the weights with a row per class: those of the layer that gives the logits, and of others as wide.
 
-    Beside it these are of auxiliary classifiers, and of a second token's.
+    The others are auxiliary classifiers, and the head of a second token.
     """
     outputs = num_logits(network)
     return [

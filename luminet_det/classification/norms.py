@@ -1,4 +1,4 @@
-"""The norms before the last ReLU of each stage, as OFD's margins ask for them."""
+"""The norms before the last ReLU of each stage, which OFD's margins need."""
 
 from functools import singledispatch
 
@@ -17,14 +17,15 @@ Norms = tuple[nn.BatchNorm2d, ...]
 def norms_before_relu(network: nn.Module) -> Norms:
     """One norm for each of the network's features, stem first.
 
-    In a residual network it is that of the last block's own branch: what the shortcut adds after it is not normalised.
+    In a residual network it is the last norm in the residual branch of the last block, before the shortcut is added.
 
     Raises:
-        ValueError: The network has no such norms that are known.
+        ValueError: These norms are not known for the network.
     """
     raise ValueError(
-        f'{type(network).__name__} names no norm before the last ReLU of each stage; the ResNets, wide ResNets and '
-        'VGGs of luminet_det and the ResNets of torchvision do. Choose one of these as the teacher, or another loss.'
+        f'The norms before the last ReLU of each stage are not known for {type(network).__name__}; they are for the '
+        'ResNets, wide ResNets and VGGs of luminet_det and the ResNets of torchvision. Choose one of these as the '
+        'teacher, or another loss.'
     )
 
 
@@ -35,7 +36,7 @@ def _(network: ResNet) -> Norms:
 
 @norms_before_relu.register
 def _(network: WideResNet) -> Norms:
-    # A stage ends in a plain sum; its norm and ReLU are the first of the next.
+    # A stage ends in a plain sum; the norm and ReLU after it are the first ones of the next stage.
     return *(stage[0].bn1 for stage in (network.layer1, network.layer2, network.layer3)), network.bn1
 
 

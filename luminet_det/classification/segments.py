@@ -1,4 +1,4 @@
-"""Segments: classification networks run from the middle, as FCFD's mixed paths do."""
+"""Segments: runs classification networks from the middle, as FCFD's mixed paths need."""
 
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -15,16 +15,16 @@ class Segments:
 
     Such a network gives the maps at these places as `Outputs.boundaries` and has
 
-    - `cut_after_relu`: whether they are what a ReLU leaves;
+    - `cut_after_relu`: whether they are outputs of a ReLU;
     - `run_stage(i, x)`: from the end of stage i - 1 (from the images, if i is 0) to the end of stage i;
     - `classify(x)`: from the end of the last stage to the logits.
 
-    Run in turn, these give what its `forward` does, bit for bit.
+    Run in turn, these give the same as its `forward`, bit for bit.
 
     Args:
-        network: Student or teacher.
-        teacher: The teacher whose network it is; its `dtype` is kept to.
-        classes: How the teacher's logits become the student's.
+        network: The network of the student or the teacher.
+        teacher: The teacher, if it is the teacher's network; it runs in the teacher's `dtype`.
+        classes: Maps the teacher's logits to the student's classes.
 
     Attributes:
         after_relu: The network's `cut_after_relu`.
@@ -42,14 +42,14 @@ class Segments:
         self._norms = batch_norms(network)
 
     def finish(self, x: Tensor, stages: range) -> tuple[list[Tensor], Tensor]:
-        """Run the rest of the network. Its norms take the statistics of the batch; the running ones stay as they are.
+        """Run the rest of the network. Its norms use the statistics of the batch and leave the running ones unchanged.
 
         Args:
-            x: Maps (B, C, H, W) as the stage before the first of `stages` gives them.
-            stages: The stages to run, to the last one.
+            x: Maps (B, C, H, W) from the stage before the first of `stages`.
+            stages: The stages to run, up to the last one.
 
         Returns:
-            The maps at the end of each of them, and the logits (B, C) in the student's order of classes.
+            The maps at the end of each of them, and the logits (B, C) in the student's class order.
         """
         maps = []
         with self._answering(x), batch_statistics(self._norms):
@@ -60,7 +60,7 @@ class Segments:
             return maps, self._logits(x)
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits (B, C), in the student's order of classes, of maps as the last stage gives them."""
+        """The logits (B, C), in the student's class order, for maps from the last stage."""
         with self._answering(x):
             return self._logits(self._typed(x))
 
@@ -72,7 +72,7 @@ class Segments:
         return self.teacher.answering(x.device.type) if self.teacher else nullcontext()
 
     def _typed(self, x: Tensor) -> Tensor:
-        """A norm right at the start of a stage takes no maps of another type than its weights."""
+        """The maps in the dtype of the teacher's weights, which a norm at the start of a stage requires."""
         return x.to(next(self.network.parameters()).dtype) if self.teacher and self.teacher.dtype else x
 
 
@@ -81,13 +81,14 @@ def require_segments(network: nn.Module) -> None:
     if getattr(network, 'cut_after_relu', None) is None:
         name = type(network).__name__ + (f' ({type(network.model).__name__})' if hasattr(network, 'model') else '')
         raise ValueError(
-            f'A loss of `distill` runs the networks stage by stage, which {name} does not offer. Those of luminet_det '
-            'do, but for DeiT, and the ResNets of luminet_det.TorchvisionNetwork. Choose one of these, or another loss.'
+            f'A loss of `distill` runs the networks stage by stage, which {name} does not support. All networks of '
+            'luminet_det except DeiT do, and the ResNets of luminet_det.TorchvisionNetwork. Choose one of these, or '
+            'another loss.'
         )
 
 
 class Networks(NamedTuple):
-    """What a loss gets that needs `networks`."""
+    """What a loss that needs `networks` receives."""
 
     student: Segments
     teacher: Segments

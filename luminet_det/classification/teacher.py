@@ -13,17 +13,17 @@ from luminet_det.distillation import Teacher
 from luminet_det.distillation.classes import ClassMap
 from luminet_det.distillation.pixels import PixelMap
 
-MAPS = ('features', 'before_relu', 'boundaries')  # of `Outputs`, a level each
+MAPS = ('features', 'before_relu', 'boundaries')  # the parts of `Outputs` that are tuples of maps
 
 
 class ClassifierTeacher:
-    """Answers for the taps on a student's images, in the student's order of classes.
+    """Gives the teacher's outputs on a student's images, with the classes in the student's order.
 
     Args:
         teacher: A built teacher.
         student: The student classifier.
         classes: Names of the student's classes; None outside a Runner.
-        compares_classes: Whether a term needs the teacher's logits. If not, it may know other classes.
+        compares_classes: Whether a term needs the teacher's logits. If not, the teacher's classes may differ.
 
     Attributes:
         classes: Maps the teacher's classes to the student's; None where they differ.
@@ -40,7 +40,7 @@ class ClassifierTeacher:
         self.teacher = teacher
         self.student_network = student.network
         self.pixels = PixelMap(student.data_preprocessor, teacher.model.data_preprocessor, padded=False)
-        # Here and not in a step, which a compiler may see: it would keep the copies as its own.
+        # Here and not in a step, which may be compiled: torch.compile would keep the copies as its own.
         device = next(student.parameters()).device
         self.pixels.to(device)
         with nullcontext() if compares_classes else suppress(ValueError):
@@ -51,18 +51,18 @@ class ClassifierTeacher:
                 num_student=num_logits(student.network),
                 background=False,
                 trainable=teacher.trainable,
-                # Other projects' checkpoints name no classes; the datasets' orders are fixed, so places will do.
+                # Other projects' checkpoints name no classes; the datasets' class orders are fixed, so indices suffice.
                 by_place=True,
             )
             self.classes.columns_on(device)
 
     def answer(self, inputs: Tensor, wanted: Iterable[str]) -> Outputs:
-        """What the teacher says of images (B, 3, H, W), normalised for the student.
+        """The teacher's outputs for images (B, 3, H, W), normalised for the student.
 
         Args:
             inputs: The images.
-            wanted: The parts of `Outputs` to fill; the logits always are, as the teacher has them where its classes
-                differ.
+            wanted: The parts of `Outputs` to fill. The logits always are; if the classes differ, they are the
+                teacher's, not mapped.
         """
         inputs = self.pixels(inputs, ())
         parts = inputs.split(self.teacher.batch_size or len(inputs))
@@ -75,12 +75,12 @@ class ClassifierTeacher:
 
     @property
     def networks(self) -> Networks:
-        """Student and teacher, to be run stage by stage."""
+        """Student and teacher as networks that can be run stage by stage."""
         teacher = Segments(self.teacher.model.network, self.teacher, self.classes)
         return Networks(Segments(self.student_network), teacher)
 
     def learn(self, inputs: Tensor) -> Tensor:
-        """The logits (B, C) of a peer, which trains: with gradient, in the student's order of classes."""
+        """The logits (B, C) of a peer, which trains too: with gradient, in the student's class order."""
         return self.classes(self.teacher.model.outputs(self.pixels(inputs, ())).logits)
 
     def describe(self) -> list[str]:
@@ -90,7 +90,7 @@ class ClassifierTeacher:
 
 
 def _wanted(outputs: Outputs, wanted: Iterable[str]) -> dict[str, tuple[Tensor, ...]]:
-    """The logits and the wanted parts; the rest is let go."""
+    """The logits and the wanted parts; the rest is freed."""
     embedding = getattr(outputs, 'embedding', None)
     return dict(
         logits=(outputs.logits,),

@@ -181,7 +181,7 @@ def test_a_pretrained_checkpoint_of_other_classes_gives_all_but_the_last_layer(t
 
 def test_a_pretrained_checkpoint_of_another_network_stops_the_run(tmp_path):
     torch.save(small.build(small.setting(width=9)).network.state_dict(), tmp_path / 'p.pth')
-    with pytest.raises(RuntimeError, match='does not fit its config.*It is model.init_cfg.checkpoint'):
+    with pytest.raises(RuntimeError, match='does not fit its config.*Set model.init_cfg.checkpoint'):
         small.build(pretrained(tmp_path / 'p.pth'))
 
 
@@ -278,14 +278,14 @@ def test_logits_are_counted_where_they_come_out():
 
 def test_a_training_set_of_one_class_is_refused():
     methods.hub('one', dataset_meta=dict(classes=('cat',)))
-    with pytest.raises(ValueError, match=r'has one class, cat,.*train_dataloader\.dataset\.data_root'):
+    with pytest.raises(ValueError, match=r'has only one class, cat,.*train_dataloader\.dataset\.data_root'):
         small.losses(small.build(small.setting(num_classes=1)), small.batch(classes=1))
 
 
 @pytest.mark.parametrize(('gives', 'shown'), [('tuple', r'a tuple \(Tensor, dict\)'), ('dict', 'a dict')])
 def test_a_network_that_gives_something_else_is_told_what_to_return(gives, shown):
     model = small.build(small.setting(network=dict(type='luminet_det.Elsewhere', gives=gives)))
-    with pytest.raises(TypeError, match=rf'Elsewhere gives {shown}. Have its forward return the logits'):
+    with pytest.raises(TypeError, match=rf'Elsewhere returns {shown}. Let its forward return the logits'):
         small.losses(model)
 
 

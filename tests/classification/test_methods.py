@@ -252,7 +252,7 @@ CRD = term('embedding', 'CRDLoss', num_samples=64, num_negatives=16)
         (term('features', 'FGDLoss'), r'ground-truth boxes .*which the feature taps of detectors .*give'),
         (term('features', 'FGFILoss'), r'ground-truth boxes .*which the feature taps of detectors .*give'),
         (term('features', 'FCFDDetLoss'), r"box heads .*the tap 'neck' of two-stage detectors gives.*det\.FCFDLoss on"),
-        (term('features', 'PKDLoss'), r"networks of one width, or a loss that learns to bridge them, such as '.*Fit"),
+        (term('features', 'PKDLoss'), r"of the same width, or a loss that learns to bridge them, such as '.*FitNet"),
         (term('logits', 'MLLDLoss'), r'two views .*transforms=\[\[weak \.\.\.\], \[strong \.\.\.\]\] .*or set views=1'),
         (dict(CRD, loss=dict(CRD['loss'], num_samples=50)), r'Set num_samples=64 in the loss'),
     ],
@@ -303,13 +303,13 @@ def seen_by(setting):
 def test_the_tokens_of_a_transformer_are_no_maps(teachers, loss):
     deit = dict(type='luminet_det.deit_compact_32px', num_classes=narrow.CLASSES)
     setting = small.distilling(teachers[True], [term('features', loss, dict(stages=[-1]))], network=deit)
-    with pytest.raises(ValueError, match=r"tokens, no maps, of a transformer.*Use the tap 'logits' or 'embedding'"):
+    with pytest.raises(ValueError, match=r"tokens of a transformer, not maps.*Use the tap 'logits' or 'embedding'"):
         seen_by(setting)
 
 
 def test_fcfd_of_a_transformer_names_the_networks_that_it_can_run(teachers):
     deit = dict(type='luminet_det.deit_compact_32px', num_classes=narrow.CLASSES)
-    with pytest.raises(ValueError, match=r'stage by stage, which DeiT does not offer.*Choose one of these, or another'):
+    with pytest.raises(ValueError, match=r'stage by stage, which DeiT does not support.*Choose one of these, or'):
         small.build(small.distilling(teachers[True], [term('features', 'FCFDLoss')], network=deit))
 
 

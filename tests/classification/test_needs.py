@@ -182,7 +182,7 @@ def test_the_norms_are_those_before_the_last_relu_of_each_stage(name):
 
 
 def test_a_network_without_such_norms_says_which_have_them():
-    with pytest.raises(ValueError, match='MobileNetV2 names no norm.*ResNets, wide ResNets and VGGs'):
+    with pytest.raises(ValueError, match='not known for MobileNetV2.*ResNets, wide ResNets and VGGs'):
         norms_before_relu(models.mobilenetv2_half())
 
 

@@ -141,7 +141,7 @@ def test_a_teachers_rest_runs_in_the_teachers_precision(name, dtype, half):
 )
 def test_other_networks_are_refused(network, found):
     model = network if isinstance(network, nn.Module) else network()
-    with pytest.raises(ValueError, match=f'stage by stage, which {found} does not offer.*Choose one of these'):
+    with pytest.raises(ValueError, match=f'stage by stage, which {found} does not support.*Choose one of these'):
         Segments(model)
 
 

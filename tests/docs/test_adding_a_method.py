@@ -155,9 +155,9 @@ MISTAKES = {
     'AngleLoss compares feature maps': ('classifier', [term('logits', 'AngleLoss')]),
     'CentreLoss needs ground-truth boxes': ('classifier', [term('features', 'CentreLoss')]),
     'CentreLoss.needs names': ('detector', [term('neck', 'CentreLoss')]),
-    'compares tensors of one shape': ('classifier', [term('features', 'CentreLoss')]),
+    'compares tensors of the same shape': ('classifier', [term('features', 'CentreLoss')]),
     'has no adaptor': ('classifier', [dict(term('features', 'AngleLoss'), stages=[-1])]),
-    'as many of both': ('classifier', [term('features', 'AngleLoss')]),
+    'the same number in both': ('classifier', [term('features', 'AngleLoss')]),
     'may learn to bridge the shapes of one teacher': ('classifier', [term('features', 'AngleLoss')]),
     'A term is logged as': ('detector', [term('roi_cls', 'ClsLoss')]),
 }
@@ -170,9 +170,9 @@ def test_the_errors_say_what_the_page_says(start, package, classifier, teacher, 
     centre = MODELS.get('CentreLoss')
     if 'names' in start:
         monkeypatch.setattr(centre, 'needs', ('box',))
-    if 'one shape' in start:
+    if 'same shape' in start:
         monkeypatch.setattr(centre, 'needs', ())
-    if 'adaptor' in start or 'as many of both' in start:
+    if 'adaptor' in start or 'same number' in start:
         classifier = small.save_teacher(tmp_path / 'vgg.pth', WIDE)
     if 'one teacher' in start:
         classifier = [classifier] * 2

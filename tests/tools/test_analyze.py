@@ -161,7 +161,7 @@ def test_the_config_of_anything_but_a_classifier_is_refused(tmp_path, plain, stu
     cfg.model = dict(type='luminet_det.SmallNet')
     cfg.dump(tmp_path / 'net.py')
     said = refused(capsys, tmp_path / 'net.py', student)
-    assert 'is the config of a SmallNet; this tool looks at classifiers' in said
+    assert 'is the config of a SmallNet; this tool is for classifiers' in said
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_the_config_of_anything_but_a_classifier_is_refused(tmp_path, plain, stu
         (['{plain}', '{student}', '--teacher-config', 'c.py'], '--teacher-config and --teacher-checkpoint belong'),
         (['{plain}', '{student}', '--images', '1'], '--images 1: at least 2 are needed'),
         (['{plain}', '{student}', '--tau', '0'], '--tau 0: a temperature is above 0'),
-        (['{plain}', '{student}', '--classes', '1'], '1 classes are asked for'),
+        (['{plain}', '{student}', '--classes', '1'], '1 classes were chosen'),
         (['{plain}', '{student}', '--classes', 'class1', 'dog'], '--classes names dog'),
         (['{plain}', '{student}', '--classes', '3', '1', '2'], '--classes names 3, 1, 2'),
         (

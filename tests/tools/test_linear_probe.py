@@ -260,7 +260,7 @@ def test_images_are_brought_to_the_size_of_the_training(config, folder):
     cfg.train_dataloader.dataset.update(transforms=[dict(type='RandomHorizontalFlip')], resize=20)
     assert training_size(cfg) == 20
     cfg.train_dataloader.dataset.pop('resize')
-    with pytest.raises(ValueError, match='does not say how large the images of its training are.*Give --resize'):
+    with pytest.raises(ValueError, match='does not say how large its training images are.*Give --resize'):
         training_size(cfg)
 
 
@@ -276,7 +276,7 @@ def test_the_config_may_name_the_data(config, checkpoint, folder, tmp_path):
 
 def test_a_network_without_an_embedding_is_refused(classifier, folder):
     classifier.network.forward = lambda x: x.mean((2, 3))
-    with pytest.raises(ValueError, match='SmallNet returns logits alone, and a linear probe needs the embedding'):
+    with pytest.raises(ValueError, match='SmallNet returns only logits, but a linear probe needs the embedding'):
         embed(classifier, ImageFolder(str(folder), resize=32))
 
 

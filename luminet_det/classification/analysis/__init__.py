@@ -1,4 +1,4 @@
-"""Looking at a trained classifier beside its teacher: numbers, pictures, one page."""
+"""Comparing a trained classifier with its teacher: numbers, pictures, one page."""
 
 from luminet_det.classification.analysis.answers import Answers, collect, evenly
 from luminet_det.classification.analysis.calibration import Calibration, calibration

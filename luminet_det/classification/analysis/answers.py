@@ -1,4 +1,4 @@
-"""Answers: what a network says of many images."""
+"""Answers: the outputs of a network for many images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from luminet_det.classification.models import Outputs
 
 
 class Answers(NamedTuple):
-    """What one network says of N images, float32 on the CPU.
+    """The outputs of one network for N images, float32 on the CPU.
 
     Attributes:
         logits: (N, C).
-        embedding: (N, D); None of a network that gives logits alone.
-        labels: The right classes, int64 (N,).
+        embedding: (N, D); None for a network that returns only logits.
+        labels: The true classes, int64 (N,).
     """
 
     logits: Tensor
@@ -33,12 +33,12 @@ def collect(
     num_workers: int = 0,
     indices: Sequence[int] | None = None,
 ) -> dict[str, Answers]:
-    """Ask networks about the same images, in one pass over the data.
+    """Run networks on the same images, in one pass over the data.
 
     Args:
-        networks: By name, what maps normalised images (B, 3, H, W) to `Outputs`. They must be in eval mode.
+        networks: By name, functions from normalised images (B, 3, H, W) to `Outputs`. They must be in eval mode.
         preprocessor: An mmengine data preprocessor on the networks' device; it normalises.
-        dataset: Its samples are as those of `LabelledImages`.
+        dataset: Dataset with samples like those of `LabelledImages`.
         batch_size: Images at a time.
         num_workers: Processes that read them.
         indices: Which samples; default: all.
@@ -60,7 +60,7 @@ def collect(
                 outputs = network(inputs)
                 embedding = None if outputs.embedding is None else outputs.embedding.flatten(1).float().cpu()
                 said[name].append((outputs.logits.float().cpu(), embedding))
-    # Tensors of inference mode take part in no autograd; a copy does.
+    # Inference tensors cannot take part in autograd; copies of them can.
     return {
         name: Answers(
             torch.cat([logits for logits, _ in parts]).clone(),
@@ -72,12 +72,12 @@ def collect(
 
 
 def evenly(labels: Tensor, count: int, seed: int = 0) -> list[int]:
-    """Indices of `count` samples, as many of each class as there can be, ascending.
+    """Indices of `count` samples, spread as evenly over the classes as possible, ascending.
 
     Args:
         labels: (N,).
-        count: How many; at most N are given.
-        seed: Which.
+        count: Number of samples; at most N are returned.
+        seed: Seed that chooses them.
     """
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     turn = torch.empty(len(labels), dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""Calibration: whether a network is right as often as it says."""
+"""Calibration: whether a network is right as often as its confidence says."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ def calibration(logits: Tensor, labels: Tensor, bins: int = BINS) -> Calibration
     Args:
         logits: (N, C).
         labels: (N,).
-        bins: How many.
+        bins: Number of bins.
     """
     confidence, predicted = logits.double().softmax(1).max(1)
     place = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)

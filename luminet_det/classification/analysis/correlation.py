@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def correlation(logits: Tensor) -> Tensor:
-    """Pearson correlation of each two classes' logits over the images.
+    """Pearson correlation between the logits of each pair of classes over the images.
 
     Args:
         logits: (N, C).
@@ -20,9 +20,9 @@ def correlation(logits: Tensor) -> Tensor:
 
 
 def correlation_difference(teacher: Tensor, student: Tensor) -> Tensor:
-    """How differently two networks relate the classes: |correlation of one - of the other|, (C, C), float64.
+    """How differently two networks relate the classes: |difference of their correlations|, (C, C), float64.
 
-    Shown first in Tian et al., "Contrastive Representation Distillation", arXiv 1910.10699.
+    First shown in Tian et al., "Contrastive Representation Distillation", arXiv 1910.10699.
 
     Args:
         teacher: Logits (N, C).

@@ -19,10 +19,10 @@ class Picture(NamedTuple):
     """A picture or, in its place, why there is none.
 
     Attributes:
-        name: Of its file.
+        name: Name of its file.
         title: Its heading.
-        text: How to read it, a sentence or three.
-        draw: Makes it; None where something is lacking, which `text` then says.
+        text: How to read it, in a few sentences.
+        draw: Draws it; None where something is missing, which `text` then says.
     """
 
     name: str
@@ -35,12 +35,12 @@ def shown_classes(subjects: Subjects, count: int = 10, names: list[str] | None =
     """The classes that pictures of single classes show, by label.
 
     Args:
-        subjects: What is looked at.
-        count: How many, spread evenly over the dataset's order; those without an image are passed over.
-        names: Which, instead.
+        subjects: The networks and their answers.
+        count: How many, spread evenly over the dataset's class order; classes without an image are skipped.
+        names: Names of the classes, instead of `count`.
 
     Raises:
-        ValueError: More than colours and markers tell apart, fewer than 2, or a name that the dataset lacks.
+        ValueError: More classes than colours and markers can tell apart, fewer than 2, or an unknown name.
     """
     places = {name: i for i, name in enumerate(subjects.classes)}
     if unknown := [name for name in names or () if name not in places]:
@@ -50,7 +50,7 @@ def shown_classes(subjects: Subjects, count: int = 10, names: list[str] | None =
         )
     count = len(names) if names else count
     if not 2 <= count <= MOST_CLASSES:
-        raise ValueError(f'{count} classes are asked for; pictures show 2 to {MOST_CLASSES}. Change --classes.')
+        raise ValueError(f'{count} classes were chosen; pictures show 2 to {MOST_CLASSES}. Change --classes.')
     if names:
         return {places[name]: name for name in names}
     there = next(iter(subjects.networks.values())).labels.unique()

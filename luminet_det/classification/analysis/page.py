@@ -33,9 +33,9 @@ def write_page(
     Args:
         path: The HTML file.
         title: Its heading.
-        numbers: By network, what `scores` gives.
-        drawn: The pictures with their PNG files, which are taken into the page; None for one that was left out.
-        facts: What a reader must know to do it again.
+        numbers: By network, what `scores` returns.
+        drawn: The pictures with their PNG files, which are embedded in the page; None for one that was left out.
+        facts: What a reader needs to reproduce the page.
         teacher: The teacher among `numbers`, which is not compared with the others for the best number.
     """
     parts = [f'<h1>{escape(title)}</h1>', '<h2>Numbers</h2>', _table(numbers, teacher)]
@@ -87,7 +87,7 @@ def _table(numbers: Mapping[str, Mapping[str, float]], teacher: str | None) -> s
 
 
 def _best(numbers: Mapping[str, Mapping[str, float]], teacher: str | None) -> dict[str, str]:
-    """By column, the better of several students."""
+    """By column, the best of several students."""
     students = {name: row for name, row in numbers.items() if name != teacher}
     if len(students) < 2:
         return {}

@@ -28,9 +28,9 @@ def write_report(
     """Write `<picture>.png`, `numbers.json` and `index.html` to a folder.
 
     Args:
-        subjects: What is looked at.
-        out: The folder; made if it is not there.
-        classes: Those of the pictures of single classes; see `gallery.shown_classes`.
+        subjects: The networks and their answers.
+        out: The folder; created if missing.
+        classes: The classes in pictures of single classes; see `gallery.shown_classes`.
         seed: See `gallery.gallery`.
         said: Called with the name of each file as it is written.
     """
@@ -45,7 +45,7 @@ def write_report(
     drawn = []
     for picture in gallery(subjects, classes, seed):
         path = out / f'{picture.name}.png'
-        # Of an earlier run, perhaps with a teacher.
+        # It may be from an earlier run, perhaps with a teacher.
         path.unlink(missing_ok=True)
         if picture.draw:
             picture.draw().savefig(path)

@@ -1,4 +1,4 @@
-"""Scores: what stands in the table of numbers."""
+"""Scores: the numbers in the table."""
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def agreement(one: Tensor, other: Tensor) -> float:
-    """Percentage of images to which two networks give the same class; both are logits (N, C)."""
+    """Percentage of images for which two networks predict the same class; both are logits (N, C)."""
     return 100 * (one.argmax(1) == other.argmax(1)).double().mean().item()
 
 
@@ -28,8 +28,8 @@ def scores(answers: Answers, teacher: Answers | None = None) -> dict[str, float]
     """The numbers of one network.
 
     Args:
-        answers: What it says.
-        teacher: What its teacher says of the same images; without it the last two numbers are left out.
+        answers: The network's answers.
+        teacher: Its teacher's answers to the same images; without them the last two numbers are left out.
 
     Returns:
         `top1`, `top5`, `ece` in percent, `nll` in nats, `agreement` in percent, `correlation_difference`.

@@ -1,4 +1,4 @@
-"""Subjects: the networks that are looked at, and what they say of the same images."""
+"""Subjects: the networks that are compared, and their answers to the same images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,16 @@ ROWS = 64
 
 @dataclass(frozen=True)
 class Subjects:
-    """Answers of teacher, student and, where given, a network to compare, about the same images.
+    """Answers of teacher, student and, where given, a network to compare with, to the same images.
 
     Attributes:
         networks: By the name that pictures show; the teacher first, where there is one.
         teacher: The teacher's name among `networks`; None without one.
         classes: Names of the classes.
         dataset: Name of the dataset.
-        batch_size: Of the training, for what is taken over a batch.
-        loss: The config's LumiNet term; one of tau 1 where it has none.
-        facts: What a reader must know to do it again.
+        batch_size: Batch size of the training, for what is computed over a batch.
+        loss: The config's LumiNet loss, or one with tau 1 if it has none.
+        facts: What a reader needs to reproduce the report.
     """
 
     networks: dict[str, Answers]
@@ -56,21 +56,21 @@ def ask(
     images: int | None = None,
     device: str | None = None,
 ) -> Subjects:
-    """Load the networks and ask them about the test set.
+    """Load the networks and run them on the test set.
 
     Args:
         cfg: Config of a classifier; its `test_dataloader`, or else `val_dataloader`, has the images.
         checkpoint: Weights of the student.
-        teacher: A teacher setting in place of the config's own; None for that of `model.teacher`, if there is one.
+        teacher: A teacher setting in place of the config's `model.teacher`; None for that one, if the config has it.
         compare: Weights of a second network of the same config.
         compare_name: What the pictures call it.
-        images: How many to look at, evenly over the classes; default: all.
+        images: How many images to use, spread evenly over the classes; default: all.
         device: Where the networks run; default: a GPU if there is one.
 
     Raises:
-        ValueError: The config is no classifier's or has no test set, a checkpoint is another network's, or classes
-            differ.
-        FileNotFoundError: Checkpoint or dataset are not there.
+        ValueError: The config is not that of a classifier or has no test set, a checkpoint is another network's, or
+            classes differ.
+        FileNotFoundError: A checkpoint or the dataset is not there.
     """
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     student = load_trained(cfg, checkpoint)
@@ -114,13 +114,13 @@ def _images(cfg: Config) -> tuple[Dataset, int, int]:
     """The test set, its batch size and its loader processes."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
     if not loader or 'dataset' not in loader:
-        raise ValueError(f'{cfg.filename} has no test_dataloader.dataset; add it: its images are what is looked at.')
+        raise ValueError(f'{cfg.filename} has no test_dataloader.dataset; add it: the networks are run on it.')
     settings = dict(loader.dataset)
     dataset = DATASETS.build(settings)
     if not hasattr(dataset, 'labels'):
         raise ValueError(
-            f"test_dataloader.dataset is a {type(dataset).__name__}; expected one of luminet_det's sets of labelled "
-            "images, e.g. dict(type='luminet_det.ImageFolder', data_root=...)."
+            f"test_dataloader.dataset is a {type(dataset).__name__}; expected one of luminet_det's datasets of "
+            "labelled images, e.g. dict(type='luminet_det.ImageFolder', data_root=...)."
         )
     return dataset, loader.get('batch_size', 250), loader.get('num_workers', 0)
 
@@ -151,7 +151,7 @@ def _of(trained: Trained):
 
 
 def _together(said: list[Outputs]) -> Outputs:
-    """The mean of an ensemble's logits; embeddings of several networks have none."""
+    """The mean of an ensemble's logits; embeddings of several networks cannot be averaged."""
     if len(said) == 1:
         return said[0]
     return Outputs(sum(each.logits for each in said) / len(said), (), (), None)

@@ -1,4 +1,4 @@
-"""Trained: a classifier with the weights of a checkpoint, ready to be asked."""
+"""Trained: a classifier with the weights of a checkpoint, ready for inference."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Trained(NamedTuple):
 
     Attributes:
         model: The classifier.
-        network: What its config calls the network, e.g. `resnet20`.
+        network: The network's name in the config, e.g. `resnet20`.
         classes: Names of the classes that it was trained with; None where the checkpoint does not name them.
     """
 
@@ -33,11 +33,11 @@ def load_trained(cfg: Config, checkpoint: str) -> Trained:
     """Build the classifier of a config and load a checkpoint strictly.
 
     Args:
-        cfg: Config of a `Classifier` or `DistillClassifier`; a distilling one does not need its teacher here.
+        cfg: Config of a `Classifier` or `DistillClassifier`; the latter does not need its teacher here.
         checkpoint: Path or URL, in any format that `Classifier.own_weights` knows.
 
     Raises:
-        ValueError: The config is not that of a classifier; the checkpoint is damaged or another network's.
+        ValueError: The config is not that of a classifier, or the checkpoint is damaged or another network's.
         FileNotFoundError: There is no such checkpoint.
         pickle.UnpicklingError: It holds more than weights and was refused.
     """
@@ -47,7 +47,7 @@ def load_trained(cfg: Config, checkpoint: str) -> Trained:
         model = MODELS.build(cfg.model)
     if not isinstance(model, Classifier):
         raise ValueError(
-            f'{cfg.filename} is the config of a {type(model).__name__}; this tool looks at classifiers. Give a config '
+            f'{cfg.filename} is the config of a {type(model).__name__}; this tool is for classifiers. Give a config '
             "with model.type='luminet_det.Classifier' or 'luminet_det.DistillClassifier'."
         )
     network = str(cfg.model.network.type).rpartition('.')[2]
@@ -67,7 +67,7 @@ def load_trained(cfg: Config, checkpoint: str) -> Trained:
 def check_classes(trained: Trained, classes: Sequence[str], checkpoint: str) -> None:
     """Raise ValueError unless a network was trained on the classes of a dataset, in their order.
 
-    Names that are mere numbers, as of datasets without names, say nothing of the order and are passed over.
+    Names that are only numbers, as in datasets without class names, say nothing about the order and are ignored.
     """
     outputs = num_logits(trained.model.network)
     if outputs != len(classes):

@@ -19,15 +19,15 @@ BatchTransform = Callable[[Tensor], Tensor]
 MOVING = (RandomCrop, RandomHorizontalFlip, RandomVerticalFlip, CenterCrop, Resize)
 COLOURING = (AutoAugment, RandAugment, TrivialAugmentWide, ColorJitter, Cutout, RandomErasing)
 KINDS: dict[str, type] = {kind.__name__: kind for kind in MOVING + COLOURING}
-INSTEAD = 'or set device_resident=False in the dataset, for the transforms of single images.'
+INSTEAD = 'or set device_resident=False in the dataset to use the transforms of single images.'
 
 
 def build_views(configs: Sequence | None) -> list[list[BatchTransform]]:
-    """The batch transforms of each view; `configs` as of `transforms.build_views`.
+    """The batch transforms of each view; `configs` as in `transforms.build_views`.
 
     Raises:
-        KeyError: A transform that there is not, or not for a whole batch.
-        TypeError, ValueError: Arguments that it does not take, or not for a whole batch.
+        KeyError: A transform does not exist, or not for whole batches.
+        TypeError, ValueError: A transform does not accept an argument, or not for whole batches.
     """
     return [[_build(config) for config in view] for view in views_of(configs)]
 
@@ -37,10 +37,10 @@ def _build(config: Mapping) -> BatchTransform:
     name = config['type']
     if name not in KINDS and name in transforms.known():
         raise KeyError(
-            f'{name} has no form for device-resident images. These have: {", ".join(sorted(KINDS))}. Choose among '
+            f'{name} does not support device-resident images. These do: {", ".join(sorted(KINDS))}. Choose one of '
             f'them, {INSTEAD}'
         )
     try:
         return build(config, KINDS)
     except (TypeError, ValueError) as error:
-        raise type(error)(f'{error} This is the form for device-resident images; change it, {INSTEAD}') from error
+        raise type(error)(f'{error} This is the version for device-resident images; change it, {INSTEAD}') from error

@@ -17,17 +17,17 @@ from .sources import ArrayImages, FileImages
 
 
 class CIFAR(LabelledImages):
-    """What both sets share; which of the layouts `data_root` has is found by itself.
+    """Base class of both datasets. It detects which of these layouts `data_root` has:
 
-    - the official pickles, read by torchvision after their checksums have been found right;
+    - the official pickles, read by torchvision after a check of their checksums;
     - an image folder: train/<class>/*.png and test/<class>/*.png;
     - an .npz file, in `data_root` or `data_root` itself: train_images uint8 (N, 32, 32, 3), train_labels (N,),
-      test_images, test_labels, and if wished `classes`, the names; without it they are the official ones.
+      test_images, test_labels, and optionally `classes`, the names; by default they are the official ones.
 
     All settings are those of `LabelledImages`.
 
     Raises:
-        MissingData: None of them is there.
+        MissingData: `data_root` has none of these layouts.
         ValueError: A file is damaged.
     """
 
@@ -75,13 +75,13 @@ class CIFAR(LabelledImages):
 
 @DATASETS.register_module()
 class CIFAR10(CIFAR):
-    """CIFAR-10: 50 000 and 10 000 images of 32 x 32 pixels, 10 classes. Layouts and settings are those of `CIFAR`."""
+    """CIFAR-10: 50 000 and 10 000 images of 32 x 32 pixels, 10 classes. Layouts and settings: see `CIFAR`."""
 
     NAME, CLASSES, OFFICIAL = 'CIFAR-10', CIFAR10_NAMES, torchvision_datasets.CIFAR10
 
 
 @DATASETS.register_module()
 class CIFAR100(CIFAR):
-    """CIFAR-100: 50 000 and 10 000 images of 32 x 32 pixels, 100 fine classes. The rest is as `CIFAR` says."""
+    """CIFAR-100: 50 000 and 10 000 images of 32 x 32 pixels, 100 fine classes. Layouts and settings: see `CIFAR`."""
 
     NAME, CLASSES, OFFICIAL = 'CIFAR-100', CIFAR100_NAMES, torchvision_datasets.CIFAR100

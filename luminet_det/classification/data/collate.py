@@ -1,4 +1,4 @@
-"""A batch of images as the classifiers take it."""
+"""Collating images into batches for the classifiers."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
 
     Args:
         samples: Each `dict(inputs, labels, index)` with inputs (3, H, W), or (V, 3, H, W) for V views, and index for
-            losses that need it; None where an unreadable image was skipped. A batch, as a device-resident dataset
-            makes it, is returned as it is.
+            losses that need it; None where an unreadable image was skipped. A batch, which a device-resident dataset
+            makes itself, is returned unchanged.
 
     Returns:
-        `inputs` uint8 (V * B, 3, H, W), all B images of the first view first; `labels` and `index` int64 (B,). Where
-        all were skipped, B is 0, and the images that are not there have one pixel.
+        `inputs` uint8 (V * B, 3, H, W), all B images of the first view first; `labels` and `index` int64 (B,). If
+        all images were skipped, B is 0 and the size 1 x 1.
 
     Raises:
-        ValueError: Images of several sizes.
+        ValueError: The images differ in size.
     """
     if isinstance(samples, dict):
         return samples
@@ -31,8 +31,8 @@ def collate_images(samples: Sequence[dict | None] | dict) -> dict:
     if len(sizes) > 1:
         shown = ', '.join(map(str, sizes[:4]))
         raise ValueError(
-            f'The images of a batch differ in size: {shown}. Set resize=... in the dataset, or let its transforms '
-            "end in one size, e.g. dict(type='RandomResizedCrop', size=224) or Resize and CenterCrop."
+            f'The images of a batch differ in size: {shown}. Set resize=... in the dataset, or end its transforms '
+            "with a fixed size, e.g. dict(type='RandomResizedCrop', size=224) or Resize and CenterCrop."
         )
     batch = torch.stack(inputs, dim=inputs[0].dim() - 3)
     keys = [key for key in ('labels', 'index') if key == 'labels' or all(key in sample for sample in kept)]

@@ -26,7 +26,7 @@ def contrast(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def sharpness(images: Tensor, factors: Tensor) -> Tensor:
-    """Blend with the smoothed image, but for its outermost pixels; 0 is smooth, 1 the image."""
+    """Blend with the smoothed image, except for its outermost pixels; 0 is smooth, 1 the image."""
     channels, height, width = images.shape[1:]
     if height <= 2 or width <= 2:
         return images
@@ -57,7 +57,7 @@ def autocontrast(images: Tensor, _: Tensor | None = None) -> Tensor:
 
 
 def equalize(images: Tensor, _: Tensor | None = None) -> Tensor:
-    """Level the histogram of each channel of each image."""
+    """Equalise the histogram of each channel of each image."""
     return functional.equalize(images)
 
 

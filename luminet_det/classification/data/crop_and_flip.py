@@ -1,6 +1,6 @@
 """Random crops and flips of a whole batch at once.
 
-All take and return uint8 (B, C, H, W); each image draws its own numbers, from torch's global generator of the host.
+All take and return uint8 (B, C, H, W); each image draws its own numbers from torch's global CPU generator.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .placement import beside
 
 
 def pair(size: int | Sequence[int]) -> tuple[int, int]:
-    """(height, width) of torchvision's `size`: one number is both."""
+    """(height, width) from torchvision's `size`: one number stands for both."""
     if isinstance(size, int):
         return size, size
     height, width = list(size) * 2 if len(size) == 1 else size
@@ -25,7 +25,7 @@ class RandomCrop:
     """As torchvision's v2 RandomCrop: every place of the window in the padded image is equally likely.
 
     Args:
-        size: Height and width of the window; one number is both.
+        size: Height and width of the window; one number stands for both.
         padding: Pixels added on all sides, or (left and right, top and bottom), or (left, top, right, bottom).
         fill: Grey level of the padding.
         padding_mode: 'constant', 'edge' or 'reflect'.
@@ -44,9 +44,9 @@ class RandomCrop:
         padding_mode: str = 'constant',
     ) -> None:
         if padding_mode not in self.MODES:
-            raise ValueError(f'padding_mode={padding_mode!r}; device-resident images have {", ".join(self.MODES)}')
+            raise ValueError(f'padding_mode={padding_mode!r}; device-resident images support {", ".join(self.MODES)}')
         if not isinstance(fill, int | float):
-            raise ValueError(f'fill={fill!r}; device-resident images have one grey level for all channels')
+            raise ValueError(f'fill={fill!r}; device-resident images support one grey level for all channels')
         self.size, self.fill, self.mode = pair(size), float(fill), self.MODES[padding_mode]
         sides = [padding or 0] if isinstance(padding, int | None) else list(padding)
         left, top, right, bottom = sides * (4 // len(sides))
@@ -63,7 +63,7 @@ class RandomCrop:
             )
         top = torch.randint(rows - height + 1, (batch,))
         left = torch.randint(columns - width + 1, (batch,))
-        # A window's row is one run of `width` bytes: pick runs by where they begin in memory, which costs one copy.
+        # A row of a window is a run of `width` bytes: select runs by where they begin in memory, which costs one copy.
         runs = images.contiguous().view(-1)
         runs = runs.as_strided((len(runs) - width + 1, width), (1, 1))
         begins = _row_begins(tuple(images.shape), height, images.device)
@@ -73,7 +73,7 @@ class RandomCrop:
     def _pad(self, images: Tensor) -> Tensor:
         if self.mode == 'constant':
             return F.pad(images, self.padding, value=self.fill)
-        # torch pads no bytes this way.
+        # torch cannot pad uint8 in these modes.
         return F.pad(images.float(), self.padding, mode=self.mode).to(images.dtype)
 
 
@@ -92,11 +92,11 @@ class RandomHorizontalFlip:
 
     def __init__(self, p: float = 0.5) -> None:
         if not 0 <= p <= 1:
-            raise ValueError(f'p={p!r} is no probability')
+            raise ValueError(f'p={p!r} is not a probability')
         self.p = p
 
     def __call__(self, images: Tensor) -> Tensor:
-        # The mirrored images lie behind the others: picking rows of bytes is quicker than a mask.
+        # The mirrored images follow the others: selecting images by index is faster than a mask.
         chosen = torch.arange(len(images)) + len(images) * (torch.rand(len(images)) < self.p)
         both = torch.cat([images, images.flip(self.AXIS)])
         return both.index_select(0, beside(images, chosen))

@@ -7,7 +7,7 @@ from mmengine.dist import barrier
 
 
 def once(download: Callable[[], object]) -> None:
-    """Have one process of each machine download, while the others wait: they would write the same files."""
+    """Let one process of each machine download while the others wait: they would write the same files."""
     if int(os.environ.get('LOCAL_RANK', 0)) == 0:
         download()
     barrier()

@@ -27,7 +27,7 @@ def class_folders(folder: Path) -> tuple[str, ...]:
 
 
 def distinct(names: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
-    """The names, those that occur twice with their class's id behind them: classes are matched by name."""
+    """The names, followed by their class's id where a name occurs twice: classes are matched by name."""
     counts = Counter(names)
     return tuple(f'{name} ({own})' if counts[name] > 1 else name for name, own in zip(names, ids, strict=True))
 
@@ -36,12 +36,12 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
     """The images of a tree <class>/**/*.png (or another format) in `folder`.
 
     Raises:
-        ValueError: The tree has classes that `classes` has not.
+        ValueError: The tree has folders that are not in `classes`.
     """
     if foreign := [name for name in class_folders(folder) if name not in classes]:
         shown = ', '.join(foreign[:SHOWN]) + (', ...' if len(foreign) > SHOWN else '')
         raise ValueError(
-            f'{folder} has {len(foreign)} folders that are none of the {len(classes)} classes: {shown}. Remove or '
+            f'{folder} has {len(foreign)} folders that are not among the {len(classes)} classes: {shown}. Remove or '
             'rename them; the classes are the folders of the training split.'
         )
     places = {name: i for i, name in enumerate(classes)}
@@ -49,7 +49,7 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
 
     def is_image(path: str) -> bool:
         if os.path.basename(path).startswith('.'):
-            return False  # as macOS writes beside each file of another system's disk
+            return False  # macOS writes one for each file on a disk of another system
         ending = os.path.splitext(path)[1].lower()
         if ending in OTHER_IMAGES:
             left_out[ending] += 1
@@ -60,7 +60,7 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
     if left_out:
         endings = ', '.join(f'{count} {ending}' for ending, count in sorted(left_out.items()))
         print_log(
-            f'{folder}: left out are images in formats that are not read: {endings}. Convert them to one of '
+            f'{folder}: images in unsupported formats are left out: {endings}. Convert them to one of '
             f'{", ".join(IMG_EXTENSIONS)}.',
             logger='current',
             level=logging.WARNING,
@@ -72,9 +72,9 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
 class ImageFolder(LabelledImages):
     """Any image folder: <split>/<class>/*.png, or <class>/*.png without splits.
 
-    The classes are the folders of the training split if there is one, in alphabetical order, so that `test` has
-    the same labels. All settings are those of `LabelledImages`; `split` is the name of a folder, which is not
-    looked for when `split=None`.
+    The classes are the folders of the training split if there is one, in alphabetical order, so `test` has the same
+    labels. All settings are those of `LabelledImages`; `split` is the name of a folder, or None for a folder without
+    splits.
     """
 
     NAME = 'image folder'
@@ -84,7 +84,7 @@ class ImageFolder(LabelledImages):
         folder = self.data_root / self.split if self.split else self.data_root
         if not class_folders(folder):
             others = [name for name in class_folders(self.data_root) if class_folders(self.data_root / name)]
-            there = f'; if one of these is it, set its split to {" or ".join(map(repr, others))}' if others else ''
+            there = f'; to use one of these, set split to {" or ".join(map(repr, others))}' if others else ''
             raise MissingData(
                 f'An image folder (split={self.split!r})',
                 self.data_root,

@@ -1,6 +1,6 @@
 """Shears, shifts and rotations of a whole batch at once, each image by its own amount.
 
-An image is sampled where the inverse of its transform leads, in pixels from the image's centre:
+Each pixel is sampled at its inversely transformed coordinates, in pixels from the image's centre:
 ``x_in = m00 * x + m01 * y + m02`` and ``y_in = m10 * x + m11 * y + m12``. The results are those of torchvision's v2
 functional `affine` and `rotate`.
 """
@@ -22,8 +22,8 @@ def inverse_matrices(move: str, amounts: Tensor, height: int, width: int) -> Ten
     Args:
         move: One of `MOVES`. Shears keep the image's upper left corner, as torchvision's AutoAugment does.
         amounts: (B,) float64: tangent of the shear, pixels, or degrees counter-clockwise.
-        height: Of the images.
-        width: Of the images.
+        height: Height of the images.
+        width: Width of the images.
     """
     one, zero = torch.ones_like(amounts), torch.zeros_like(amounts)
     if move == 'ShearX':
@@ -47,9 +47,9 @@ def warp(
 
     Args:
         images: uint8 (B, C, H, W).
-        matrices: (B, 2, 3) float32 as of `inverse_matrices`, on the images' device.
+        matrices: (B, 2, 3) from `inverse_matrices` as float32, on the images' device.
         mode: 'nearest' or 'bilinear'.
-        fill: Grey level, or one of each channel, of what comes in from outside.
+        fill: Grey level, or one per channel, of pixels from outside the image.
     """
     height, width = images.shape[-2:]
     x, y = (
@@ -65,10 +65,10 @@ def warp(
     if fill is None:
         values = grid_sample(values, grid, mode=mode, padding_mode='zeros', align_corners=False)
         return values.round_().to(torch.uint8)
-    # A channel of ones tells how much of a pixel comes from inside.
+    # A channel of ones shows how much of a pixel comes from inside.
     values = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
     values = grid_sample(values, grid, mode=mode, padding_mode='zeros', align_corners=False)
     values, inside = values[:, :-1], values[:, -1:]
     colour = beside(images, torch.tensor(fill).float().reshape(1, -1, 1, 1))
-    # At a bilinear edge the image, already weighted, is weighted once more: torchvision's blending is followed.
+    # At a bilinear edge the image, already weighted, is weighted once more, as in torchvision.
     return ((values - colour) * inside + colour).round_().to(torch.uint8)

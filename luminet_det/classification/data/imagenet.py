@@ -1,4 +1,4 @@
-"""ImageNet as a folder of each synset in train and val."""
+"""ImageNet with a folder for each synset in train and val."""
 
 from torchvision.datasets.imagenet import META_FILE, load_meta_file
 
@@ -14,8 +14,8 @@ from .sources import FileImages
 class ImageNet(LabelledImages):
     """ImageNet-1k: train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, as torchvision's ImageNet unpacks the archives.
 
-    The labels are the places of the synsets in alphabetical order, as in torchvision's checkpoints. Classes bear
-    the names of torchvision's meta.bin if it lies there, else the synsets' ids. All settings are those of
+    The labels are the indices of the synsets in alphabetical order, as in torchvision's checkpoints. Class names are
+    those of torchvision's meta.bin if `data_root` has it, else the synsets' ids. All settings are those of
     `LabelledImages`.
     """
 

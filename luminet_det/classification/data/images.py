@@ -1,4 +1,4 @@
-"""The base of the datasets: labelled images, a subset of them, and the two ways to serve them."""
+"""The base class of the datasets: labelled images, a subset of them, and the two ways to serve them."""
 
 import logging
 from abc import abstractmethod
@@ -27,26 +27,26 @@ class LabelledImages(Dataset):
     A sample is `dict(inputs=uint8 (3, H, W), labels=int, index=int)`, with inputs (V, 3, H, W) for V views;
     `luminet_det.collate_images` makes batches. Pixels stay raw: the model's data_preprocessor normalises them.
 
-    Two pipelines serve them, from one config. The ordinary one reads an image and transforms it by torchvision's
-    v2, in loader processes if wished. With `device_resident=True` all images live on the device as one tensor, and
+    Two pipelines serve them, from the same config. The ordinary one reads an image and transforms it by torchvision's
+    v2, optionally in loader processes. With `device_resident=True` all images are on the device as one tensor, and
     whole batches are gathered and transformed there: same distribution, no processes (`num_workers=0`).
 
     Args:
-        data_root: Where the files are; each dataset says which layouts it knows.
-        split: Which of the published parts.
+        data_root: Folder of the files; each dataset says which layouts it supports.
+        split: Which of the published splits.
         transforms: `[dict(type='RandomCrop', size=32, padding=4), ...]`, named as in torchvision.transforms.v2; or a
             list of such lists, one for each view of an image.
         device_resident: Keep all images on the device. They must be of one size.
         fraction: Share of the images of each class to use, drawn by `subset_seed`.
-        subset_seed: Which images `fraction` and `val_fraction` choose.
-        val_fraction: Share of the used images of each class to hold out, e.g. to select a model by.
-        part: 'train' for those that are not held out, 'held-out' for the others.
-        resize: Height and width to which every image is brought first, whatever its shape.
-        on_error: 'stop' at an unreadable image with its name, or 'skip' it: each process that reads it logs its name
-            once, and loader processes that end with an epoch once in each. A batch of such images alone is empty.
+        subset_seed: Seed by which `fraction` and `val_fraction` choose images.
+        val_fraction: Share of the used images of each class to hold out, e.g. for model selection.
+        part: 'train' for the images that are not held out, 'held-out' for the others.
+        resize: Height and width to which every image is resized first, whatever its shape.
+        on_error: 'stop' at an unreadable image and name it, or 'skip' it: each process that reads it logs its name
+            once, or once per epoch if loader processes end with the epoch. A batch of only such images is empty.
         allow_empty: Accept classes without images.
-        device: Where resident images live; by default CUDA if there is any, else the CPU.
-        download: Fetch what is missing, where torchvision can.
+        device: Device of resident images; by default CUDA if available, else the CPU.
+        download: Download what is missing, where torchvision can.
 
     Attributes:
         metainfo: `classes`, the names, and `dataset`, the dataset's own name.
@@ -55,8 +55,8 @@ class LabelledImages(Dataset):
 
     Raises:
         MissingData: The dataset is not at `data_root`.
-        ValueError: Settings out of range, classes without images, labels beyond the classes, or not one image that
-            can be read.
+        ValueError: Settings out of range, classes without images, labels outside the classes, or no image that can
+            be read.
         UnreadableImage: An image cannot be read and `on_error='stop'`.
     """
 
@@ -99,11 +99,11 @@ class LabelledImages(Dataset):
         self.resident = None
         if device_resident:
             self.resident = ResidentImages(images, self.labels, transforms, device)
-            # All that is needed of it is on the device now.
+            # Everything that is needed from it is on the device now.
             self.source = None
         else:
             self.views = build_views(transforms)
-            # The first one read ends the search.
+            # Stops at the first image that can be read.
             if on_error == 'skip' and all(self._read(place) is None for place in self._chosen):
                 raise self._none_readable()
 
@@ -132,7 +132,7 @@ class LabelledImages(Dataset):
         return {'inputs': inputs, 'labels': int(self.labels[i]), 'index': i}
 
     def __getitems__(self, indices: Sequence[int]) -> dict | list[dict | None]:
-        """What torch's DataLoader asks for: a whole batch of resident images, else the samples."""
+        """What torch's DataLoader calls: a whole batch of resident images, else a list of samples."""
         return self.resident.batch(indices) if self.resident else [self[i] for i in indices]
 
     def _read(self, place: int) -> Tensor | None:
@@ -162,7 +162,7 @@ class LabelledImages(Dataset):
         return result
 
     def _read_all(self) -> Tensor:
-        """uint8 (N, 3, H, W) of the chosen images; those that are skipped are chosen no more."""
+        """The chosen images as uint8 (N, 3, H, W); skipped ones are removed from `_chosen`."""
         if isinstance(self.source, ArrayImages) and not self.resize:
             return torch.from_numpy(self.source.images[self._chosen]).permute(0, 3, 1, 2)
         images, kept = [], []

@@ -1,4 +1,4 @@
-"""Published checksums: a file that is absent and one that is damaged are different troubles."""
+"""Published checksums, to tell missing files from damaged ones."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ def check_files(name: str, folder: Path, files: Iterable[tuple[str, str]]) -> li
     """The names of `files` that are absent from `folder`.
 
     Args:
-        name: Of the dataset.
+        name: Name of the dataset.
         folder: Where the files are.
         files: Name and MD5 checksum of each.
 

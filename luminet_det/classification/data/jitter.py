@@ -14,9 +14,9 @@ class ColorJitter:
     """As torchvision's v2 ColorJitter without hue: each image draws its factors and their order.
 
     Args:
-        brightness: Largest deviation of the factor from 1, or its (smallest, largest) value; 0 leaves it.
-        contrast: The same.
-        saturation: The same.
+        brightness: Largest deviation of the factor from 1, or its (smallest, largest) value; 0 changes nothing.
+        contrast: As `brightness`.
+        saturation: As `brightness`.
 
     Raises:
         ValueError: A factor could become negative.
@@ -31,7 +31,7 @@ class ColorJitter:
         if not self.ranges:
             return images
         operations, smallest, largest = (torch.tensor(values) for values in zip(*self.ranges, strict=True))
-        # Sorting noise is an order of its own for each image.
+        # Sorting noise gives each image its own random order.
         order = torch.rand(len(images), len(operations)).argsort(1)
         drawn = torch.rand(len(images), len(operations), dtype=torch.float64)
         for step in order.unbind(1):

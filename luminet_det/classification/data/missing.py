@@ -1,4 +1,4 @@
-"""A dataset that is not there: where to get it, what its folder must look like, which line says where it is."""
+"""The error for a missing dataset: where to get it, what its folder must look like, which setting names it."""
 
 import os
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ class MissingData(FileNotFoundError):
     """The dataset is not at `data_root`.
 
     Args:
-        name: Of the dataset.
+        name: Name of the dataset.
         data_root: Where it was looked for.
         homepage: Where to get it.
-        layouts: For each accepted layout its name and a drawing, lines of paths under `data_root`.
-        lacking: What of a layout is absent although the rest is there.
+        layouts: The accepted layouts by name, each drawn as lines of paths under `data_root`.
+        lacking: What is missing from a layout although the rest is there.
         downloads: Whether `download=True` would fetch it.
 
     Attributes:
-        facts: The message but for its last line, which says where a config names the folder.
+        facts: The message without its last line, which says where a config names the folder.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class MissingData(FileNotFoundError):
         for kind, drawing in layouts.items():
             lines += [f'  {kind}', *(f'    {line}' for line in drawing.strip('\n').splitlines())]
         self.facts = '\n'.join(lines)
-        lines += ["If it is elsewhere: train_dataloader.dataset.data_root='<its folder>', and so for val and test."]
+        lines += ["If it is elsewhere: train_dataloader.dataset.data_root='<its folder>', likewise for val and test."]
         super().__init__('\n'.join(lines))
 
 

@@ -33,10 +33,10 @@ def find(data_root: Path, split: str) -> Path | None:
 
 
 def read(path: Path, split: str, classes: tuple[str, ...]) -> ArrayImages:
-    """The images of `split` in the file; `classes` are their names unless the file brings its own.
+    """The images of `split` in the file; `classes` are the class names unless the file has its own.
 
     Raises:
-        ValueError: The file is damaged, or lacks an array or has one of another kind.
+        ValueError: The file is damaged, lacks an array, or has one of the wrong type.
     """
     wanted = [f'{split}_{key}' for key in KEYS]
     with _opened(path) as arrays:
@@ -59,11 +59,11 @@ def _names(path: Path) -> list[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """The arrays of a file; ValueError with its name if it is damaged, while they are read as well."""
+    """The arrays of a file; ValueError with its name if it is damaged, also while they are being read."""
     try:
         if not zipfile.is_zipfile(path):
-            # numpy would take it for a pickle, and advise to run it.
-            raise ValueError('it is no .npz file, or cut short')
+            # numpy would take it for a pickle, and advise to load it as one.
+            raise ValueError('it is not an .npz file, or is cut off')
         with np.load(path, allow_pickle=False) as arrays:
             yield arrays
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:

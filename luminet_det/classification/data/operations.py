@@ -1,4 +1,4 @@
-"""Different operations on the images of one batch: those that drew the same one are changed together."""
+"""Different operations on the images of one batch: images that drew the same one are processed together."""
 
 from collections.abc import Sequence
 
@@ -35,13 +35,13 @@ def apply(
 
     Args:
         images: uint8 (B, 3, H, W).
-        chosen: (B,) places in `NAMES`, in host memory.
+        chosen: (B,) indices into `NAMES`, in host memory.
         magnitudes: (B,) float64 in host memory: torchvision's, e.g. 0.3 for a brightness of 1.3, the share of 255
             from which values are solarized, bits, pixels, degrees.
         mode: 'nearest' or 'bilinear', of the moves.
-        fill: Grey level, or one of each channel, of what the moves bring in; None is black.
+        fill: Grey level, or one per channel, of pixels that the moves bring in; None is black.
     """
-    # Neighbours in this order share an operation. All of it is known to the host, so nothing waits for the device.
+    # This order groups the images by operation. The host knows all of it, so nothing waits for the device.
     order = chosen.argsort(stable=True)
     counts = torch.bincount(chosen, minlength=len(NAMES)).tolist()
     sorted_magnitudes = magnitudes[order]

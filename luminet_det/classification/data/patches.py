@@ -1,4 +1,4 @@
-"""Rectangles of a whole batch that are covered, each image's by its own draw: Cutout and RandomErasing."""
+"""Cutout and RandomErasing of a whole batch at once, with a rectangle drawn for each image."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class Cutout:
 
     Args:
         size: Side of the square in pixels, or (smallest, largest), drawn uniformly.
-        fill: Grey level, or one of each channel, 0..255.
+        fill: Grey level, or one per channel, 0..255.
         p: Probability.
     """
 
@@ -40,7 +40,7 @@ class RandomErasing:
         p: Probability.
         scale: Smallest and largest share of the image's area.
         ratio: Smallest and largest height over width.
-        value: Grey level, or one of each channel, 0..255.
+        value: Grey level, or one per channel, 0..255.
     """
 
     ATTEMPTS = 10
@@ -53,7 +53,7 @@ class RandomErasing:
         value: float | Sequence[float] = 0,
     ) -> None:
         if isinstance(value, str):
-            raise ValueError(f'value={value!r}; device-resident images are covered by one colour, e.g. value=0')
+            raise ValueError(f'value={value!r}; device-resident images support only one colour, e.g. value=0')
         self.p, self.scale, self.value = p, scale, value
         self.log_ratio = [math.log(bound) for bound in ratio]
 
@@ -79,7 +79,7 @@ def cover(images: Tensor, boxes: Tensor, fill: float | Sequence[float]) -> Tenso
     Args:
         images: uint8 (B, C, H, W).
         boxes: (4, B) top, left, height and width in host memory; parts outside the image are cut off.
-        fill: Grey level, or one of each channel.
+        fill: Grey level, or one per channel.
     """
     top, left, tall, wide = beside(images, boxes)[:, :, None].unbind(0)
     row, column = (torch.arange(size, device=images.device) for size in images.shape[-2:])

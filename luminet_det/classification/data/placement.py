@@ -1,4 +1,4 @@
-"""Numbers drawn on the host, taken to the images' device without waiting for it."""
+"""Copying numbers drawn on the host to the images' device without waiting for it."""
 
 from torch import Tensor
 

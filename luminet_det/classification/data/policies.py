@@ -15,7 +15,7 @@ Fill = float | Sequence[float] | None
 
 
 class _Policy:
-    """What they share: the sampling of the moves, and torchvision's table of magnitudes."""
+    """Base class: the interpolation of the moves, and torchvision's table of magnitudes."""
 
     def __init__(self, single: type, interpolation: str, fill: Fill) -> None:
         if interpolation not in ('nearest', 'bilinear'):
@@ -24,7 +24,7 @@ class _Policy:
         self.space = single._AUGMENTATION_SPACE
 
     def table(self, bins: int, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each of `NAMES` its magnitudes (operations, bins), float64, and whether their sign is drawn."""
+        """For each of `NAMES` its magnitudes (operations, bins), float64, and whether their sign is drawn."""
         height, width = images.shape[-2:]
         magnitudes, signed = torch.zeros(len(NAMES), bins, dtype=torch.float64), torch.zeros(len(NAMES))
         for name, (values, sign) in self.space.items():
@@ -41,14 +41,14 @@ class _Policy:
 
 
 class AutoAugment(_Policy):
-    """As torchvision's v2 AutoAugment: each image draws a sub-policy, and of its two operations whether and which way.
+    """As torchvision's v2 AutoAugment: each image draws a sub-policy, and for both operations whether and which way.
 
     Source: Cubuk et al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019.
 
     Args:
         policy: 'imagenet', 'cifar10' or 'svhn'.
         interpolation: 'nearest' or 'bilinear', of shears, shifts and rotations.
-        fill: Grey level, or one of each channel, of what those bring in; None is black.
+        fill: Grey level, or one per channel, of pixels that those bring in; None is black.
     """
 
     BINS = 10
@@ -72,17 +72,17 @@ class AutoAugment(_Policy):
 
 
 class RandAugment(_Policy):
-    """As torchvision's v2 RandAugment: `num_ops` operations, each drawn among all, of one magnitude.
+    """As torchvision's v2 RandAugment: `num_ops` operations, each drawn from all, with the same magnitude.
 
     Source: Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space",
     CVPR Workshops 2020.
 
     Args:
         num_ops: Operations on each image, one after another.
-        magnitude: Place among `num_magnitude_bins` levels.
+        magnitude: Index among `num_magnitude_bins` levels.
         num_magnitude_bins: How finely each operation's range is divided.
-        interpolation: As of `AutoAugment`.
-        fill: As of `AutoAugment`.
+        interpolation: As in `AutoAugment`.
+        fill: As in `AutoAugment`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class RandAugment(_Policy):
     ) -> None:
         super().__init__(v2.RandAugment, interpolation, fill)
         if not 0 <= magnitude < num_magnitude_bins:
-            raise ValueError(f'magnitude={magnitude} is none of the {num_magnitude_bins} bins')
+            raise ValueError(f'magnitude={magnitude} is not one of the {num_magnitude_bins} bins, which start at 0')
         self.num_ops, self.bins, self.magnitude = num_ops, num_magnitude_bins, magnitude
         self.operations = torch.tensor([NAMES.index(name) for name in self.space])
 

@@ -1,4 +1,4 @@
-"""Small images that live on the device as one tensor, batches of which are gathered and augmented there."""
+"""Small images, kept on the device as one tensor, from which batches are gathered and augmented there."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class ResidentImages:
         images: uint8 (N, 3, H, W).
         labels: int64 (N,).
         transforms: Configs of the transforms, one list, or one for each view.
-        device: Where the images shall live; by default CUDA if there is any, else the CPU.
+        device: Device of the images; by default CUDA if available, else the CPU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Changes of size that draw nothing, done by torchvision on the whole batch."""
+"""Changes of size without randomness, done by torchvision on the whole batch."""
 
 from collections.abc import Sequence
 

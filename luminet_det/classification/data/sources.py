@@ -1,4 +1,4 @@
-"""Where the images of a dataset come from: arrays in memory, or files that are read when asked for."""
+"""Where the images of a dataset come from: arrays in memory, or files that are read on access."""
 
 import os
 import struct
@@ -12,9 +12,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 SHOWN = 5
-# What Pillow raises for files that are truncated or no image at all, by format.
+# What Pillow raises, depending on the format, for files that are truncated or not images at all.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-# Modes of Pillow whose values it would cut off at 255.
+# Modes of Pillow whose values it would clip at 255.
 DEEP = ('I', 'F')
 
 
@@ -23,12 +23,12 @@ class TooDeep(ValueError):
 
 
 class UnreadableImage(ValueError):
-    """A file that is missing, truncated, too deep or no image: `path`, and `reason`, mostly in Pillow's words."""
+    """A file that is missing, truncated, too deep or not an image: `path`, and `reason`, mostly in Pillow's words."""
 
     def __init__(self, path: str, cause: BaseException) -> None:
         self.path = path
         self.reason = 'no known image format' if isinstance(cause, UnidentifiedImageError) else str(cause)
-        mend = 'Save it with 8' if isinstance(cause, TooDeep) else 'Copy that file again'
+        mend = 'Save it with 8 bits' if isinstance(cause, TooDeep) else 'Copy that file again'
         super().__init__(
             f"{path} cannot be read: {self.reason}. {mend}, or set on_error='skip' in the dataset's config to leave "
             'unreadable images out of their batches.'
@@ -46,7 +46,7 @@ class ArrayImages:
         origin: What they were read from, for messages.
 
     Raises:
-        ValueError: Images or labels of another kind.
+        ValueError: Images or labels have the wrong type or shape.
     """
 
     images: np.ndarray
@@ -89,7 +89,7 @@ class FileImages:
     """
 
     def __init__(self, paths: Sequence[str], labels: np.ndarray, classes: tuple[str, ...], origin: str) -> None:
-        # One array: a list of a million strings would be copied by each loader process as it counts references.
+        # One array: each loader process would copy a list of a million strings by updating their reference counts.
         self.paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
         self.labels = np.asarray(labels, dtype=np.int64)
         self.classes = classes
@@ -105,7 +105,7 @@ class FileImages:
         """uint8 (3, H, W) of image `i`, in RGB.
 
         Raises:
-            UnreadableImage: The file is missing, truncated, no image, or one of more than 8 bits a channel.
+            UnreadableImage: The file is missing, truncated, not an image, or has more than 8 bits a channel.
         """
         path = self.name(i)
         try:
@@ -118,7 +118,7 @@ class FileImages:
 
 
 def check_labels(source: ArrayImages | FileImages) -> None:
-    """Raise ValueError if a label of `source` is no class of it."""
+    """Raise ValueError if a label of `source` is outside its classes."""
     labels, count = np.asarray(source.labels), len(source.classes)
     outside = np.flatnonzero((labels < 0) | (labels >= count))
     if len(outside):

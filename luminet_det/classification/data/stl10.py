@@ -13,7 +13,7 @@ from .sources import ArrayImages
 
 
 class _Labelled(torchvision_datasets.STL10):
-    """Without the unlabelled images, which torchvision's would demand and check, 2.6 GB."""
+    """torchvision's dataset without the unlabelled images, 2.6 GB that it would require and check."""
 
     train_list = torchvision_datasets.STL10.train_list[:2]
 

@@ -1,4 +1,4 @@
-"""Part of a dataset, drawn from each class by itself, the same whenever it is drawn again."""
+"""Part of a dataset, drawn from each class separately, and the same for the same seed."""
 
 import numpy as np
 
@@ -10,18 +10,18 @@ def stratified(
 ) -> np.ndarray:
     """Indices of a stratified part of a dataset, ascending.
 
-    Of each class `fraction` of the images is kept, at least one; of those `val_fraction`, at least one, is held
-    out unless it is the class's last. A smaller fraction of the same seed is contained in a larger one.
+    A share `fraction` of each class's images is kept, at least one; of those a share `val_fraction` is held out, at
+    least one unless it is the class's last. With the same seed, a larger fraction contains a smaller one.
 
     Args:
         labels: (N,) class of each image.
         fraction: Share of the images of each class to use, in (0, 1].
         val_fraction: Share of those to hold out, in [0, 1).
-        part: 'train' for those not held out, 'held-out' for the others; together they are all that are used.
-        seed: Which images.
+        part: 'train' for those not held out, 'held-out' for the others; together they are all images that are used.
+        seed: Seed that chooses the images.
 
     Raises:
-        ValueError: A share out of its range, or an unknown or empty part.
+        ValueError: A share is out of range, or the part is unknown or empty.
     """
     if not 0 < fraction <= 1:
         raise ValueError(f'fraction={fraction!r} of the dataset: expected a share of the images, 0 < fraction <= 1.')
@@ -33,7 +33,7 @@ def stratified(
         raise ValueError("part='held-out' of the dataset is empty; set val_fraction, e.g. 0.1, in both parts.")
     if fraction == 1 and val_fraction == 0:
         return np.arange(len(labels))
-    # The legacy generator's numbers are promised never to change.
+    # NumPy promises that the legacy generator's numbers never change.
     draw = np.random.RandomState(seed)
     chosen = []
     for label in np.unique(labels):

@@ -17,10 +17,9 @@ from .sources import SHOWN, FileImages
 class TinyImageNet(LabelledImages):
     """Tiny-ImageNet: 200 synsets, 500 training and 50 validation images each, of 64 x 64 pixels.
 
-    `data_root` is the folder that holds wnids.txt. Labels are the places of the synsets in alphabetical order,
-    classes are named by words.txt if it is there. A validation split that was sorted into folders,
-    val/<wnid>/**/*.JPEG, is read as well. The test split has no published labels. All settings are those of
-    `LabelledImages`.
+    `data_root` is the folder that holds wnids.txt. Labels are the indices of the synsets in alphabetical order; class
+    names come from words.txt if it exists. A validation split that was sorted into folders, val/<wnid>/**/*.JPEG, is
+    read as well. The test split has no published labels. All settings are those of `LabelledImages`.
     """
 
     NAME, SPLITS = 'Tiny-ImageNet', ('train', 'val')
@@ -54,7 +53,7 @@ class TinyImageNet(LabelledImages):
         return found
 
     def _annotated(self, place: Path, wnids: tuple[str, ...]) -> FileImages:
-        """Images of a split whose classes a file lists: name, synset and a box, between tabs."""
+        """Images of a split whose classes a file lists: name, synset and a box, separated by tabs."""
         path = place / self.ANNOTATIONS
         places = {wnid: i for i, wnid in enumerate(wnids)}
         rows = [line.split('\t') for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
@@ -67,7 +66,7 @@ class TinyImageNet(LabelledImages):
         if unlisted := sorted({file.name for file in (place / 'images').iterdir() if _is_image(file)} - listed):
             raise ValueError(
                 f'{path} lists {len(listed)} images, and {place / "images"} holds {len(unlisted)} more: '
-                f'{", ".join(unlisted[:SHOWN])}. Fetch the file again, or take these away.'
+                f'{", ".join(unlisted[:SHOWN])}. Fetch the file again, or remove these images.'
             )
         labels = np.array([places[row[1]] for row in rows], dtype=np.int64)
         return FileImages([str(place / 'images' / row[0]) for row in rows], labels, wnids, str(place))

@@ -1,4 +1,4 @@
-"""What a config says of transforms: the views of an image, and each transform by name and arguments."""
+"""Transforms as a config describes them: the views of an image, and each transform by name and arguments."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ def views_of(transforms: Sequence | None) -> list[list[Mapping]]:
         transforms: None, a list of configs (one view), or a list of such lists (a view each).
 
     Raises:
-        TypeError: Neither of these, or a mixture.
+        TypeError: `transforms` is none of these, or a mixture.
     """
     listed = list(transforms or [])
     if listed and all(isinstance(view, list | tuple) for view in listed):
@@ -23,17 +23,17 @@ def views_of(transforms: Sequence | None) -> list[list[Mapping]]:
     for config in listed:
         if not isinstance(config, Mapping) or 'type' not in config:
             raise TypeError(
-                f"transforms holds {config!r}; expected dict(type='RandomHorizontalFlip', ...) in a list, or for "
-                'several views of each image one such list for each.'
+                f"transforms has {config!r}; expected a list of dict(type='RandomHorizontalFlip', ...), or, for "
+                'several views of each image, one such list per view.'
             )
     return [listed]
 
 
 def join_views(views: Sequence[Tensor], join: Callable[[Sequence[Tensor]], Tensor]) -> Tensor:
-    """The views of one image or batch as one tensor; ValueError unless all are of one size."""
+    """The views of one image or batch as one tensor; ValueError unless all have the same size."""
     sizes = [tuple(view.shape[-2:]) for view in views]
     if len(set(sizes)) > 1:
-        raise ValueError(f'The views differ in size: {sizes}. Let the transforms of each end in the same size.')
+        raise ValueError(f'The views differ in size: {sizes}. End the transforms of each with the same size.')
     return join(views)
 
 
@@ -41,13 +41,13 @@ def build(config: Mapping, kinds: Mapping[str, Any]) -> Any:
     """Build the transform that `config` describes.
 
     Args:
-        config: `type`, a name of `kinds`, and arguments.
+        config: `type`, a name in `kinds`, and arguments.
         kinds: Transforms by name.
 
     Raises:
         KeyError: An unknown name.
         TypeError: An unknown or missing argument.
-        ValueError: A value that the transform refuses.
+        ValueError: A value that the transform rejects.
     """
     settings = dict(config)
     name = settings.pop('type')

@@ -18,11 +18,12 @@ class Cutout(nn.Module):
     """Cover a square around a random pixel; at the border a part of the square lies outside.
 
     Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv
-    1708.04552. There the square is 0 after normalising, the mean colour; here pixels are raw, `fill` names it.
+    1708.04552. There the square is 0 after normalisation, the mean colour; here the pixels are raw, and `fill` is its
+    colour.
 
     Args:
         size: Side of the square in pixels, or (smallest, largest), drawn uniformly.
-        fill: Grey level, or one of each channel, 0..255.
+        fill: Grey level, or one per channel, 0..255.
         p: Probability.
 
     Raises:
@@ -55,7 +56,7 @@ def cutout_sides(size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def known() -> dict[str, Any]:
-    """The transforms of single images by their name in a config, those of `luminet_det.registry.TRANSFORMS` too."""
+    """The transforms of single images by their name in a config, with those of `luminet_det.registry.TRANSFORMS`."""
     found = {
         name: kind
         for name, kind in vars(v2).items()
@@ -71,7 +72,7 @@ def build_views(transforms: Sequence | None) -> list[v2.Compose]:
 
 
 def refuse_mixing(config: Mapping) -> None:
-    """Raise ValueError of a transform that mixes labels."""
+    """Raise ValueError for a transform that mixes labels."""
     if config['type'] in MIXING:
         raise ValueError(
             f'{config["type"]} mixes the labels of a batch, which are class indices here: it is not supported.'
@@ -83,7 +84,7 @@ def _build(config: Mapping) -> nn.Module:
     kinds = known()
     settings = dict(config)
     if isinstance(settings.get('transforms'), Sequence):
-        # Of RandomApply, RandomChoice, RandomOrder and Compose.
+        # The list in RandomApply, RandomChoice, RandomOrder and Compose.
         settings['transforms'] = [_build(inner) for inner in views_of(settings['transforms'])[0]]
     if settings.get('type') == 'AutoAugment' and 'policy' in settings:
         settings['policy'] = v2.AutoAugmentPolicy(settings['policy'])

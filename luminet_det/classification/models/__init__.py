@@ -1,4 +1,4 @@
-"""Classification networks: each gives logits, stage features before and after the last ReLU, and the embedding."""
+"""Classification networks: each returns logits, stage features before and after the last ReLU, and the embedding."""
 
 from .checkpoints import own_weights
 from .deit import deit_compact_32px, deit_small_32px

@@ -12,22 +12,23 @@ class DeiT(VisionTransformer):
     """torchvision's vision transformer on patches of 4 pixels: 64 tokens and the class token, without DeiT's
     distillation token (Touvron et al., arXiv 2012.12877; sizes of the Attention Probe, ICASSP 2022).
 
-    Features are the tokens (B, 65, D) that enter the first block and leave each of the twelve, class token first;
-    no ReLU ends a block, and `before_relu` are the same tensors. The embedding is the class token after the last norm.
+    Features are the tokens (B, 65, D) that enter the first block and leave each of the twelve, class token first. No
+    block ends in a ReLU, so `before_relu` has the same tensors. The embedding is the class token after the last norm.
 
-    Linear layers, class token and positions start from a truncated normal distribution of deviation 0.02 as in DeiT.
-    (torchvision's last layer starts at zero: all logits would be equal, and their perception has no direction.)
+    Linear layers, class token and positions start from a truncated normal distribution of standard deviation 0.02, as
+    in DeiT. (torchvision's last layer starts at zero: all logits would be equal, and their perception would have no
+    direction.)
 
     Args:
         width: D.
-        heads: Of the attention.
+        heads: Number of attention heads.
         num_classes: C.
 
     Raises:
         ValueError: The images are not of 32 x 32 (raised by `forward`).
     """
 
-    # The left-hand names are timm's, which DeiT's own code has as well.
+    # The left-hand names are timm's, which DeiT's own code uses too.
     key_map = (
         (r'^cls_token$', 'class_token'),
         (r'^pos_embed$', 'encoder.pos_embedding'),
@@ -62,7 +63,7 @@ class DeiT(VisionTransformer):
         for block in self.encoder.layers:
             tokens = block(tokens)
             features.append(tokens)
-        # A norm acts on each token by itself, and the head sees one.
+        # The norm acts on each token separately, and the head needs only the class token.
         embedding = self.encoder.ln(tokens[:, 0])
         return Outputs(self.heads(embedding), tuple(features), tuple(features), embedding)
 

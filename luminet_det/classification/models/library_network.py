@@ -1,4 +1,4 @@
-"""LibraryNetwork: a network of torchvision or timm that gives `Outputs`."""
+"""LibraryNetwork: a network of torchvision or timm that returns `Outputs`."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ from luminet_det.classification.models.places import Place, accepts, find_places
 
 
 class LibraryNetwork(nn.Module):
-    """Runs a model as it is, and keeps what its modules say on the way; activations no longer work in place.
+    """Runs a model as it is and records tensors of its forward pass; its activations no longer work in place.
 
-    Features are one map a stage, (B, C_i, H_i, W_i), as `find_places` finds them, or the tokens of a transformer's
-    blocks, (B, N, D); a model that shows neither gives empty tuples. Weights have the library's own names under the
+    Features are one map per stage, (B, C_i, H_i, W_i), as `find_places` finds them, or the tokens of a transformer's
+    blocks, (B, N, D); for a model with neither they are empty tuples. Weights have the library's own names under the
     prefix `model.`.
 
     Args:
@@ -30,7 +30,7 @@ class LibraryNetwork(nn.Module):
     def __init__(self, model: nn.Module, sizes: Iterable[int], name: str = '') -> None:
         super().__init__()
         for module in model.modules():
-            # An activation in place would change the tensor before it, which is given too.
+            # An in-place activation would change its input, which is returned too.
             if getattr(module, 'inplace', False):
                 module.inplace = False
         self.model = model
@@ -51,7 +51,7 @@ class LibraryNetwork(nn.Module):
             self._require_size(x, error)
             raise
         finally:
-            # Neither tensors nor later calls, such as those of a checkpointed block in backward, are held.
+            # Keep no tensors, and record no later calls, such as those of a checkpointed block in the backward pass.
             self._record.kept = None
         if len(kept) < len(self._needed):
             missing = next(place.module for place in self._needed if place not in kept)
@@ -69,34 +69,34 @@ class LibraryNetwork(nn.Module):
         )
         embedding = kept[places.embedding]
         if embedding.dim() > 2:
-            # A layer that is asked of each place, its answers averaged afterwards, or of a map of one pixel.
+            # The last layer runs at each position and its outputs are averaged afterwards, or on a map of one pixel.
             start, stop = self._averages
             embedding = embedding.mean(tuple(range(embedding.dim()))[start:stop])
-        # In training some of torchvision's models give those of auxiliary heads as well.
+        # In training some of torchvision's models also return the logits of auxiliary heads.
         logits = logits if torch.is_tensor(logits) else logits[0]
         return Outputs(logits, features, before_relu, embedding)
 
     def _require_size(self, x: Tensor, error: Exception) -> None:
-        """Raise RuntimeError if the model accepts no images of this size, whatever else has gone wrong."""
+        """Raise RuntimeError from `error` if the model accepts no images of this size."""
         size = x.shape[-1]
         if size == self.image_size or accepts(self.model, size):
             return
         raise RuntimeError(
-            f'{self.name} takes no images of {size} px; it does of {self.image_size}. Set resize={self.image_size} in '
-            'the datasets of all dataloaders, or choose another network; timm has some for any size by '
-            f'network.img_size={size}. ({error})'
+            f'{self.name} accepts no images of {size} px, but those of {self.image_size} px. Set '
+            f'resize={self.image_size} in the datasets of all dataloaders, or choose another network; some of timm '
+            f'accept any size with network.img_size={size}. ({error})'
         ) from error
 
 
 class Kept:
-    """What `Keep` has kept of the forward pass under way; None between two."""
+    """What `Keep` has recorded in the current forward pass; None between two passes."""
 
     def __init__(self) -> None:
         self.kept: dict[Place, Tensor] | None = None
 
 
 class Keep:
-    """A forward hook that survives copies and pickles: it and its network share one `Kept` there too."""
+    """A forward hook that survives copying and pickling: a copied hook and its network share one `Kept` too."""
 
     def __init__(self, place: Place, record: Kept) -> None:
         self.place = place

@@ -13,7 +13,8 @@ SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 
 class MobileNetV1(nn.Module):
     """Depthwise-separable convolutions of width 1 (Howard et al., arXiv 1704.04861), norm and ReLU after each.
 
-    Features are the last maps of each size, 2 to 32 times smaller than the image. All weights start as PyTorch's own.
+    Features are the last maps of each size, 2 to 32 times smaller than the image. All weights start from PyTorch's
+    default.
 
     Args:
         num_classes: C.
@@ -49,13 +50,13 @@ class MobileNetV1(nn.Module):
         return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding, tuple(features))
 
     def run_stage(self, i: int, x: Tensor) -> Tensor:
-        """From one of the `boundaries`, or the images, to the next one."""
+        """Run from one of the `boundaries`, or from the images, to the next one."""
         for layer in range(self.ends[i - 1] + 1 if i else 0, self.ends[i] + 1):
             x = relu(self.layers[layer](x))
         return x
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits of the last of the `boundaries`."""
+        """The logits, computed from the last of the `boundaries`."""
         return self.fc(x.mean((2, 3)))
 
 

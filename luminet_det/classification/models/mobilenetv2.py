@@ -8,7 +8,7 @@ from torch.nn.functional import relu
 from luminet_det.classification.models.outputs import Outputs
 from luminet_det.registry import MODELS
 
-# Expansion, channels at width 1, blocks and stride of each group (arXiv 1801.04381, table 2, but for the second
+# Expansion, channels at width 1, blocks and stride of each group (arXiv 1801.04381, table 2, except for the second
 # stride, which is 1 for small images).
 GROUPS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 # The groups after which a feature is taken.
@@ -18,11 +18,11 @@ TAPPED = (1, 2, 4, 6)
 class MobileNetV2(nn.Module):
     """Inverted residuals with a stem of stride 2 (Sandler et al., arXiv 1801.04381), the variant of the CRD benchmark.
 
-    It has ReLU where the paper has ReLU6, and expands the first group by a 1x1 convolution too. Only the stem ends
-    in a ReLU: the other features are linear, and in `before_relu` they are the same tensors.
+    It has ReLU where the paper has ReLU6, and also expands the first group by a 1x1 convolution. Only the stem ends
+    in a ReLU: the other features are linear, and `before_relu` has the same tensors.
 
     Convolutions start from a normal distribution of variance 2 / (k * k * C_out), norms from 1 and 0, the last
-    layer from deviation 0.01 and zero biases.
+    layer from one of standard deviation 0.01 with zero biases.
 
     Args:
         width: Factor on all channels but the last 1280.
@@ -67,7 +67,7 @@ class MobileNetV2(nn.Module):
         return Outputs(self.fc(embedding), tuple(features), before_relu, embedding, (*before_relu[:-1], last))
 
     def run_stage(self, i: int, x: Tensor) -> Tensor:
-        """From one of the `boundaries`, or the images, to the next one."""
+        """Run from one of the `boundaries`, or from the images, to the next one."""
         if i == 0:
             return self.conv1(x)
         x = relu(x) if i == 1 else x
@@ -76,12 +76,12 @@ class MobileNetV2(nn.Module):
         return self.conv2(x) if i == len(TAPPED) else x
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits of the last of the `boundaries`."""
+        """The logits, computed from the last of the `boundaries`."""
         return self.fc(relu(x).mean((2, 3)))
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, 3x3 depthwise convolution, 1x1 projection without ReLU; a shortcut where the shape stays."""
+    """1x1 expansion, 3x3 depthwise convolution, 1x1 projection without ReLU; a shortcut if the shape stays the same."""
 
     def __init__(self, channels: int, out_channels: int, stride: int, expansion: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Places: where a network of torchvision or timm gives its stages and its embedding, found by running it once."""
+"""Places: where a torchvision or timm network computes its stages and its embedding, found by running it once."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Place(NamedTuple):
-    """One tensor of a forward pass: the first input, or the output, of a module at its last call."""
+    """One tensor of a forward pass: the first input, or the output, of a module in its last call."""
 
     module: str
     part: str  # 'input' or 'output'
@@ -19,7 +19,7 @@ class Places(NamedTuple):
 
     Attributes:
         channels_last: Which features are (B, H, W, C).
-        rectified: Which of `before_relu` come after a ReLU all the same, as no module gives what was before.
+        rectified: Which of `before_relu` come after a ReLU nevertheless, because no module outputs the map before it.
         image_size: Height and width of the images they were found with.
     """
 
@@ -32,7 +32,7 @@ class Places(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A module's name and what went in and out of it; calls stand in the order in which they ended."""
+    """A module's name, inputs and output; calls are in the order in which they ended."""
 
     name: str
     module: nn.Module
@@ -41,13 +41,13 @@ class Call(NamedTuple):
 
 
 def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
-    """Run `model` once on an image of noise, in evaluation mode, and see where its maps change their size.
+    """Run `model` once on an image of noise, in evaluation mode, to see where its maps change size.
 
     A stage is what lies between two reductions; its place is the last output of that size among the modules of the
-    main chain: the model's children, and for a container that spans several sizes its children. Pooling at the end
-    of the chain makes no stage, nor does what holds the last layer. Before the ReLU means: before the activation,
-    of any kind, whose output the stage's output is. A model without maps, but with a sequence of blocks whose
-    tokens (B, N, D) keep their shape, has these for features: what enters the first and what leaves each block.
+    main chain: the model's children, or for a container that spans several sizes its children. Pooling at the end
+    of the chain is not a stage, nor is the module that holds the last layer. "Before the ReLU" means before the
+    activation, of any kind, whose output is the stage's output. For a model without maps, but with a sequence of
+    blocks whose tokens (B, N, D) keep their shape, features are the input of the first and the output of each block.
 
     Args:
         model: Maps images (1, 3, S, S) to logits.
@@ -59,7 +59,7 @@ def find_places(model: nn.Module, sizes: Iterable[int]) -> Places:
     calls = _run(model, sizes)
     last = next((call for call in reversed(calls) if isinstance(call.module, (nn.Linear, nn.Conv2d))), None)
     if last is None:
-        raise ValueError(f'{type(model).__name__} runs no Linear and no Conv2d, so it has no embedding to tell of.')
+        raise ValueError(f'{type(model).__name__} runs no Linear and no Conv2d, so it has no embedding.')
     stages = _stages(model, calls, last.name)
     embedding = Place(last.name, 'input')
     # The call that ends last is the whole model's.
@@ -109,7 +109,7 @@ def _run(model: nn.Module, sizes: Iterable[int]) -> list[Call]:
                 with torch.no_grad():
                     model(noise.to(next(model.parameters())))
                 return calls
-            # What models raise that are made for one size of images.
+            # Raised by models that accept only one size of images.
             except (AssertionError, RuntimeError, ValueError) as error:
                 errors.append(f'{size}: {error}')
     finally:
@@ -133,19 +133,19 @@ def _stages(model: nn.Module, calls: list[Call], last_layer: str) -> list[Call]:
     for call in calls:
         size = _size(call.output) if call.name in chain else None
         last = _size(stages[-1].output) if stages else None
-        # Single pixels are what pooling leaves; larger maps than before are pooled ones too, or upsampled.
+        # Single pixels come from pooling; maps larger than before are pooled too, or upsampled.
         if size is None or size == 1 or (last and size > last):
             continue
         if size == last:
             stages[-1] = call
         elif next(call.module.parameters(), None) is not None:
-            # A convolution without padding takes a few pixels off, a reduction at least a third of them.
+            # A convolution without padding removes a few pixels, a reduction about a third of them or more.
             stages[-1 if last and size > 0.7 * last else len(stages) :] = [call]
     return stages
 
 
 def _token_blocks(model: nn.Module, calls: list[Call]) -> list[str]:
-    """The children of the longest container of blocks (B, N, D) -> (B, N, D), of two at least."""
+    """The children of the longest container of blocks (B, N, D) -> (B, N, D), with at least two blocks."""
     shapes = {
         call.name: call.output.shape for call in calls if isinstance(call.output, Tensor) and call.output.dim() == 3
     }
@@ -159,7 +159,7 @@ def _token_blocks(model: nn.Module, calls: list[Call]) -> list[str]:
 
 
 def _size(output: Any) -> int | None:
-    """Pixels of a map along one side, of either layout; None if this is no square map."""
+    """Side of a square map in pixels, in either layout; None for anything else."""
     if not isinstance(output, Tensor) or output.dim() != 4:
         return None
     _, first, height, width = output.shape
@@ -169,7 +169,7 @@ def _size(output: Any) -> int | None:
 
 
 def _is_rectified(output: Tensor) -> bool:
-    # Built for its shapes alone, a model has no values to tell by.
+    # A model on the meta device has only shapes, no values.
     return not output.is_meta and bool(output.min() == 0)
 
 
@@ -178,6 +178,6 @@ def _is_channels_last(output: Tensor) -> bool:
 
 
 def _is_activation(module: nn.Module) -> bool:
-    # torch and timm both keep theirs in modules of this name.
+    # torch and timm both define theirs in Python modules with this name.
     home = type(module).__module__.rpartition('.')[2]
     return home.startswith('activation') and not isinstance(module, nn.MultiheadAttention)

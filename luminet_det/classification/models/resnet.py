@@ -14,7 +14,7 @@ class ResNet(StagedNetwork):
     Image Recognition", arXiv 1512.03385, section 4.2; the wider variants are those of the CRD benchmark).
 
     Convolutions start from Kaiming's normal distribution (fan out), norms from 1 and 0, the last layer from
-    PyTorch's own.
+    PyTorch's default.
 
     Args:
         block: `BasicBlock` or `Bottleneck`.
@@ -23,7 +23,7 @@ class ResNet(StagedNetwork):
         num_classes: C.
     """
 
-    # mdistiller and RepDistiller name these two otherwise in ResNet-18 and -50, and alike in the others.
+    # mdistiller and RepDistiller have other names for these two in ResNet-18 and -50, but not in the other ResNets.
     key_map = ((r'^linear\.', 'fc.'), (r'\.shortcut\.', '.downsample.'))
 
     def __init__(self, block: type[nn.Module], depths: Sequence[int], widths: Sequence[int], num_classes: int) -> None:
@@ -85,7 +85,7 @@ class Bottleneck(nn.Module):
 
 
 def projection(channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """The shortcut of a block that changes the shape; None where the identity serves."""
+    """The shortcut of a block that changes the shape; None where it is the identity."""
     if stride == 1 and channels == out_channels:
         return None
     return nn.Sequential(nn.Conv2d(channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))

@@ -10,12 +10,12 @@ from luminet_det.registry import MODELS
 
 class ShuffleNetV1(StagedNetwork):
     """Grouped 1x1 convolutions with a shuffle of channels (Zhang et al., arXiv 1707.01083), after a 1x1 stem without
-    pooling, as in the CRD benchmark. All weights start as PyTorch's own.
+    pooling, as in the CRD benchmark. All weights start from PyTorch's default.
 
     Args:
         widths: Channels of each stage.
         depths: Units of each stage; the first one halves the maps.
-        groups: Of the 1x1 convolutions; the very first has none.
+        groups: Groups of the 1x1 convolutions; the very first one is not grouped.
         num_classes: C.
     """
 
@@ -48,7 +48,8 @@ class ShuffleNetV1(StagedNetwork):
 class ShuffleUnit(nn.Module):
     """A bottleneck of a quarter of the channels, without its last ReLU.
 
-    The first unit of a stage has stride 2, and the average-pooled input beside its own channels instead of a sum.
+    The first unit of a stage has stride 2, and concatenates its channels with the average-pooled input instead of
+    adding them.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class ShuffleUnit(nn.Module):
 
 
 def shuffled(x: Tensor, groups: int) -> Tensor:
-    """Channels (B, groups * n, H, W) in the order first of each group, second of each group, ..."""
+    """Channels (B, groups * n, H, W) reordered: the first of each group, then the second of each group, ..."""
     return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 

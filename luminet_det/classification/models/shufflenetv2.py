@@ -10,10 +10,10 @@ from luminet_det.registry import MODELS
 
 class ShuffleNetV2(StagedNetwork):
     """Units that convolve half of the channels (Ma et al., arXiv 1807.11164), after a 1x1 stem without pooling, as in
-    the CRD benchmark. All weights start as PyTorch's own.
+    the CRD benchmark. All weights start from PyTorch's default.
 
-    The shuffle comes before the ReLU, which commutes with it, so that a stage's two features have one order of
-    channels. (In mdistiller the one before the ReLU is not shuffled.)
+    The shuffle comes before the ReLU, which commutes with it, so the maps before and after a stage's last ReLU have
+    the same channel order. (In mdistiller the map before the ReLU is not shuffled.)
 
     Args:
         widths: Channels of each stage.
@@ -42,7 +42,7 @@ class ShuffleNetV2(StagedNetwork):
 
 
 class SplitUnit(nn.Module):
-    """One half of the channels as it is, the other convolved; both shuffled, before the ReLU.
+    """Leaves one half of the channels as it is, convolves the other and shuffles both, before the ReLU.
 
     The ReLU that follows does nothing to the first half, which is a ReLU's output already.
     """
@@ -89,7 +89,7 @@ class HalvingUnit(nn.Module):
 
 
 def interleaved(left: Tensor, right: Tensor) -> Tensor:
-    """Channels of two halves in turn: the shuffle of two groups, in one copy."""
+    """Channels of the two halves in turn: the shuffle of two groups, in one copy."""
     return torch.stack([left, right], dim=2).flatten(1, 2)
 
 

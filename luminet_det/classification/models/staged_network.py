@@ -7,7 +7,7 @@ from luminet_det.classification.models.outputs import Outputs
 
 
 class StagedNetwork(nn.Module):
-    """The course of the ResNets and ShuffleNets; subclasses set `conv1`, `bn1` and `fc` and call `add_stage`."""
+    """The forward pass of ResNets and ShuffleNets; subclasses set `conv1`, `bn1` and `fc` and call `add_stage`."""
 
     cut_after_relu = True
 
@@ -34,23 +34,23 @@ class StagedNetwork(nn.Module):
         return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding, boundaries)
 
     def last_maps(self, x: Tensor) -> Tensor:
-        """What is pooled, of the last stage's maps."""
+        """The maps to pool, computed from the last stage's."""
         return x
 
     def run_stage(self, i: int, x: Tensor) -> Tensor:
-        """From one of the `boundaries`, or the images, to the next one."""
+        """Run from one of the `boundaries`, or from the images, to the next one."""
         if i == 0:
             return relu(self.bn1(self.conv1(x)))
         after, _ = getattr(self, self.stages[i - 1])(x)
         return self.last_maps(after) if i == len(self.stages) else after
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits of the last of the `boundaries`."""
+        """The logits, computed from the last of the `boundaries`."""
         return self.fc(x.mean((2, 3)))
 
 
 class Stage(nn.Sequential):
-    """Blocks that each end before their last ReLU, and those ReLUs; gives the maps after and before the last one."""
+    """Blocks without their last ReLU, and these ReLUs; returns the maps after and before the last one."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         *blocks, last = self

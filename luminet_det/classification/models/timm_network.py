@@ -35,6 +35,6 @@ class TimmNetwork(LibraryNetwork):
                 else f'timm {timm.__version__} has no model network.name={name!r}; see timm.list_models().'
             )
         model = timm.create_model(name, num_classes=num_classes, **kwargs)
-        # A model for one size of images alone knows it from its patches, else from its published weights.
+        # The size that a model was made for, as some accept no other: that of its patches or of its published weights.
         made_for = getattr(getattr(model, 'patch_embed', None), 'img_size', None) or model.pretrained_cfg['input_size']
         super().__init__(model, dict.fromkeys([128, made_for[-1], 224, 64, 32]), name)

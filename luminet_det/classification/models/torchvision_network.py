@@ -18,17 +18,17 @@ class TorchvisionNetwork(LibraryNetwork):
     """A model of torchvision, e.g. `TorchvisionNetwork('resnet34')`.
 
     Auxiliary heads, which `googlenet` and `inception_v3` have unless `aux_logits=False`, run in training but do not
-    learn; DistributedDataParallel needs that option, and the second one's take images of 299 or more. Of all models,
-    the ResNets (and ResNeXts, wide ResNets) give `boundaries`.
+    learn; DistributedDataParallel needs that option, and those of `inception_v3` need images of 299 px or more. Only
+    the ResNets (with ResNeXts and wide ResNets) return `boundaries`.
 
-    Those two also take their images with mean and deviation 0.5, as their published weights expect, and turn ImageNet's
-    normalisation into that themselves: `transform_input` is True here, where torchvision sets it with the weights and
-    leaves it off without. For weights that were trained without, say `transform_input=False`.
+    These two also expect images with mean and standard deviation 0.5, as their published weights do, and convert
+    ImageNet's normalisation to that themselves: `transform_input` is True here, while torchvision sets it only with the
+    published weights. For weights that were trained without it, set `transform_input=False`.
 
     Args:
         name: As in `torchvision.models`.
         num_classes: C.
-        **kwargs: More of that model's own, e.g. `weights='IMAGENET1K_V1'`, which downloads, or `dropout=0.2`.
+        **kwargs: Other arguments of that model, e.g. `weights='IMAGENET1K_V1'`, which downloads, or `dropout=0.2`.
 
     Raises:
         ValueError: torchvision has no classification model of this name, or its weights are for other classes.
@@ -54,9 +54,9 @@ class TorchvisionNetwork(LibraryNetwork):
         published = next((key for key in ('weights', 'pretrained') if kwargs.get(key)), None)
         if published and num_classes != PUBLISHED:
             raise ValueError(
-                f'network.{published}={kwargs[published]!r} are weights for {PUBLISHED} classes, and '
-                f"network.num_classes={num_classes}. Write model.init_cfg=dict(type='Pretrained', "
-                f"checkpoint='torchvision://{name}.imagenet1k_v1') instead: the last layer then starts anew."
+                f'network.{published}={kwargs[published]!r} are weights for {PUBLISHED} classes, but '
+                f"network.num_classes={num_classes}. Set model.init_cfg=dict(type='Pretrained', "
+                f"checkpoint='torchvision://{name}.imagenet1k_v1') instead: the last layer then starts from scratch."
             )
         model = models.get_model(name, num_classes=num_classes, **kwargs)
         only = getattr(model, 'image_size', None)
@@ -69,12 +69,12 @@ class TorchvisionNetwork(LibraryNetwork):
         return Outputs(*outputs[:4], outputs.features) if hasattr(self, 'cut_after_relu') else outputs
 
     def run_stage(self, i: int, x: Tensor) -> Tensor:
-        """From one of the `boundaries`, or the images, to the next one; of ResNets alone."""
+        """Run from one of the `boundaries`, or from the images, to the next one; only for ResNets."""
         model = self.model
         if i == 0:
             return model.relu(model.bn1(model.conv1(x)))
         return getattr(model, f'layer{i}')(model.maxpool(x) if i == 1 else x)
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits of the last of the `boundaries`; of ResNets alone."""
+        """The logits, computed from the last of the `boundaries`; only for ResNets."""
         return self.model.fc(self.model.avgpool(x).flatten(1))

@@ -16,13 +16,13 @@ class VGG(nn.Module):
     then global average pooling and one linear layer, as in the CRD benchmark.
 
     The maps are halved after each of the first three stages, and after the fourth too for images of 64 pixels or
-    more: 32 pixels run through 32, 16, 8, 4 and 4.
+    more: for 32 pixels the stages have maps of 32, 16, 8, 4 and 4.
 
-    Convolutions start from a normal distribution of variance 2 / (k * k * C_out) and zero biases, norms from 1 and
-    0, the last layer from deviation 0.01 and zero biases.
+    Convolutions start from a normal distribution of variance 2 / (k * k * C_out) with zero biases, norms from 1 and
+    0, the last layer from one of standard deviation 0.01 with zero biases.
 
     Args:
-        convolutions: How many, of each stage.
+        convolutions: Number of convolutions of each stage.
         num_classes: C.
     """
 
@@ -38,7 +38,7 @@ class VGG(nn.Module):
             for _ in range(depth):
                 layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
-            # The last ReLU is the network's.
+            # `forward` applies the last ReLU.
             self.add_module(f'block{i}', nn.Sequential(*layers[:-1]))
         self.fc = nn.Linear(channels, num_classes)
         for module in self.modules():
@@ -62,17 +62,17 @@ class VGG(nn.Module):
         return Outputs(self.fc(embedding), tuple(features), tuple(before_relu), embedding, tuple(before_relu))
 
     def run_stage(self, i: int, x: Tensor) -> Tensor:
-        """From one of the `boundaries`, or the images, to the next one."""
+        """Run from one of the `boundaries`, or from the images, to the next one."""
         if i == 0:
             return self.block0(x)
         x = relu(x)
-        # Images of 64 pixels have come down to 8 when they enter the last stage.
+        # The maps of 64-pixel images have 8 pixels when they enter the last stage.
         if i < len(WIDTHS) - 1 or x.shape[2] >= 8:
             x = max_pool2d(x, 2)
         return getattr(self, f'block{i}')(x)
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits of the last of the `boundaries`."""
+        """The logits, computed from the last of the `boundaries`."""
         return self.fc(relu(x).mean((2, 3)))
 
 

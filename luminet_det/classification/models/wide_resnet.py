@@ -12,12 +12,12 @@ from luminet_det.registry import MODELS
 class WideResNet(nn.Module):
     """Pre-activation blocks, k times as wide as resnet20's (Zagoruyko & Komodakis, arXiv 1605.07146), no dropout.
 
-    A stage ends in a plain sum; the norm and ReLU that follow are the first of the next stage. Those are its
-    `before_relu` and `features`, so that each norm sees a batch once. (mdistiller runs them a second time for its
-    feature losses, and its student's running statistics move twice a step.)
+    A stage ends in a plain sum; the norm and ReLU that follow are the first ones of the next stage. Their outputs are
+    the stage's `before_relu` and `features`, so each norm sees a batch once. (mdistiller runs them a second time for
+    its feature losses, which updates its student's running statistics twice a step.)
 
     Convolutions start from a normal distribution of variance 2 / (k * k * C_out), norms from 1 and 0, the last
-    layer's weight from PyTorch's own and its bias from 0.
+    layer's weight from PyTorch's default and its bias from 0.
 
     Args:
         depth: 6 n + 4 for n blocks a stage.
@@ -25,7 +25,7 @@ class WideResNet(nn.Module):
         num_classes: C.
 
     Raises:
-        ValueError: No n fits `depth`.
+        ValueError: `depth` is not 6 n + 4 for any n.
     """
 
     # The left-hand names are those of mdistiller and RepDistiller.
@@ -57,23 +57,23 @@ class WideResNet(nn.Module):
         after = relu(before)
         embedding = after.mean((2, 3))
         features, before_relu = zip(stem, first, second, (after, before), strict=True)
-        # It is cut at the plain sums: the norm that follows one is a part of the next stage.
+        # The network is cut at the plain sums: the norm that follows is part of the next stage.
         return Outputs(self.fc(embedding), features, before_relu, embedding, (x0, x1, x2, before))
 
     def run_stage(self, i: int, x: Tensor) -> Tensor:
-        """From one of the `boundaries`, or the images, to the next one."""
+        """Run from one of the `boundaries`, or from the images, to the next one."""
         if i == 0:
             return self.conv1(x)
         x, *_ = getattr(self, f'layer{i}')(x)
         return self.bn1(x) if i == 3 else x
 
     def classify(self, x: Tensor) -> Tensor:
-        """The logits of the last of the `boundaries`."""
+        """The logits, computed from the last of the `boundaries`."""
         return self.fc(relu(x).mean((2, 3)))
 
 
 class PreActivationStage(nn.Sequential):
-    """Blocks of one width; gives their sum, and its input after norm and ReLU, and after the norm alone."""
+    """Blocks of one width; returns the last sum, the input after norm and ReLU, and the input after only the norm."""
 
     def __init__(self, channels: int, out_channels: int, depth: int, stride: int) -> None:
         first = PreActivationBlock(channels, out_channels, stride)
@@ -98,7 +98,7 @@ class PreActivationBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels, out_channels, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        # By the channels alone, so that a stage of stride 2 must widen.
+        # This depends only on the channels, so a stage of stride 2 must widen.
         self.shortcut = None if channels == out_channels else nn.Conv2d(channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x: Tensor, activated: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Linear probe: how much of another dataset a frozen network's embedding tells."""
+"""Linear probe: how well a linear layer on a frozen network's embedding classifies another dataset."""
 
 from luminet_det.classification.probe.cache import EmbeddingCache
 from luminet_det.classification.probe.embeddings import Embedded, embed

@@ -23,27 +23,27 @@ class EmbeddingCache:
     """One file for each network, dataset and size of the images.
 
     Args:
-        folder: Where the files are; made if it is not there. None keeps nothing.
+        folder: Where the files are; created if missing. None disables the cache.
     """
 
     def __init__(self, folder: str | Path | None) -> None:
         self.folder = None if folder is None else Path(folder)
 
     def get(self, key: Callable[[], str], make: Callable[[], Embedded]) -> tuple[Embedded, bool]:
-        """The embeddings kept under what `key` gives, or those that `make` gives; and whether they were kept.
+        """The embeddings cached under `key()`, else those of `make()`; and whether they came from the cache.
 
-        A file that cannot be read, as after a run that was killed, is made anew.
+        A file that cannot be read, for example after a run was killed, is written again.
         """
         if self.folder is None:
             return make(), False
         path = self.folder / f'{key()}.pt'
-        # torch's files are zip archives, whose directory comes last: one that was cut off is none.
+        # torch's files are zip archives, whose directory comes last: one that was cut off is not a valid archive.
         if path.is_file() and zipfile.is_zipfile(path):
             kept = torch.load(path, map_location='cpu', weights_only=True)
             return Embedded(kept['embeddings'], kept['labels']), True
         made = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In one step: another run may read, and this one may be killed.
+        # In one step: another run may read it, and this one may be killed.
         begun = path.with_suffix(f'.{os.getpid()}.tmp')
         torch.save(made._asdict(), begun)
         begun.replace(path)
@@ -54,12 +54,12 @@ def embedding_key(classifier: nn.Module, dataset: LabelledImages) -> str:
     """A name for the embeddings of a dataset by a network.
 
     It changes with every weight, with the preprocessor's mean and deviation, with the class of the network, with
-    the images (their pixels where they are in memory, else the files' paths, sizes and times), with the chosen
-    ones and their labels, with the size to which they are brought, and with what is done about unreadable ones.
+    the images (their pixels where they are in memory, else the files' paths, sizes and times), with the selected
+    ones and their labels, with the size to which they are resized, and with the handling of unreadable ones.
 
     Args:
         classifier: With its weights loaded.
-        dataset: Not device-resident, for it then has let go of its source.
+        dataset: Not device-resident, since it would no longer have its source.
     """
     digest = hashlib.sha256()
     settings: dict[str, Any] = dict(network=str(classifier.network), resize=dataset.resize, split=dataset.split)

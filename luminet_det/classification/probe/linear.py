@@ -1,4 +1,4 @@
-"""Linear layers on embeddings, trained by SGD, one for each learning rate at a time."""
+"""Linear layers on embeddings, one for each learning rate, trained together by SGD."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -41,16 +41,16 @@ def fit(
 
     SGD with momentum 0.9, no weight decay, the learning rate falling to 0 by a cosine; weights start from
     N(0, 0.01**2), biases from 0. Multiplying a layer's loss by its learning rate is, without weight decay, the
-    same as training it with that rate, and lets one product of matrices train them all.
+    same as training it with that rate, and lets one matrix product train them all.
 
     Args:
-        embeddings: float32 (N, D), on the device where to train.
-        labels: (N,), there as well.
+        embeddings: float32 (N, D), on the device to train on.
+        labels: (N,), on the same device.
         num_classes: C.
         learning_rates: G numbers.
         epochs: Passes over the data.
         batch_size: The last batch of an epoch is smaller.
-        seed: Of the start and of the order.
+        seed: Seed of the initial weights and of the order of the images.
     """
     draw = torch.Generator().manual_seed(seed)
     device, (count, width) = embeddings.device, embeddings.shape

@@ -1,4 +1,4 @@
-"""The protocol: a learning rate chosen on held-out training images, a layer trained on all, the test set once."""
+"""The protocol: choose a learning rate on held-out training images, train a layer on all, use the test set once."""
 
 import math
 from collections.abc import Callable
@@ -20,13 +20,13 @@ class Protocol:
     which ReviewKD, DKD and LumiNet took over. The paper leaves optimiser, batch size and epochs open; these are ours.
 
     Args:
-        learning_rates: Those that the held-out part chooses from.
-        epochs: Of every training.
-        batch_size: Of every training.
-        held_out: Share of each class of the training set by which the learning rate is chosen.
+        learning_rates: Those from which one is chosen on the held-out part.
+        epochs: Epochs of every training.
+        batch_size: Batch size of every training.
+        held_out: Share of each class of the training set that is held out to choose the learning rate.
 
     Raises:
-        ValueError: A number out of its range.
+        ValueError: A number is out of range.
     """
 
     learning_rates: tuple[float, ...] = (0.1, 1.0, 5.0)
@@ -44,7 +44,7 @@ class Protocol:
 
 
 class Seed(NamedTuple):
-    """What one seed gave: the chosen learning rate, top-1 of each on the held-out part, top-1 and top-5 on the test."""
+    """Result of one seed: the chosen learning rate, top-1 of each on the held-out part, top-1 and top-5 on the test."""
 
     seed: int
     learning_rate: float
@@ -70,11 +70,11 @@ def probe(
     Args:
         train: Embedded training set.
         test: Embedded test set.
-        num_classes: Of both.
+        num_classes: Number of classes of both.
         protocol: How to train.
-        seeds: How many, from 0.
+        seeds: Number of seeds, from 0.
         device: Where to train.
-        said: Called with a line on each seed.
+        said: Called with a line about each seed.
 
     Raises:
         ValueError: No learning rate gives a finite loss.

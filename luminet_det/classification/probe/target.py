@@ -31,18 +31,18 @@ def target(cfg: Config, data: str | None, data_root: str | None, resize: int, on
     """Build both splits.
 
     Args:
-        cfg: Where `probe = dict(train=dict(type=...), test=dict(type=...))` may name them.
+        cfg: Config; `probe = dict(train=dict(type=...), test=dict(type=...))` in it may name them.
         data: A name of `KNOWN`, or an image folder with the splits train and test (or val); None for `cfg.probe`.
         data_root: Where a known dataset is, if not at its usual place.
-        resize: Height and width to which all images are brought.
+        resize: Height and width to which all images are resized.
         on_error: 'stop' or 'skip', of both splits; None for what `cfg.probe` says, else 'stop'.
 
     Raises:
         ValueError: No data is named, or the splits differ in their classes.
-        FileNotFoundError: It is not there.
+        FileNotFoundError: The data is not there.
     """
     train, test, name = _settings(cfg, data, data_root)
-    # The cache reads the images' source, which device-resident sets let go of.
+    # The cache reads the images' source, which device-resident datasets do not keep.
     chosen = dict(device_resident=False, **({'on_error': on_error} if on_error else {}))
     try:
         built = [DATASETS.build({'resize': resize, **settings, **chosen}) for settings in (train, test)]
@@ -73,7 +73,7 @@ def training_size(cfg: Config) -> int:
     size = sizes[-1] if sizes else dataset.get('resize')
     if size is None:
         raise ValueError(
-            f'{cfg.filename} does not say how large the images of its training are: train_dataloader.dataset has '
+            f'{cfg.filename} does not say how large its training images are: train_dataloader.dataset has '
             'neither resize nor a transform that crops. Give --resize.'
         )
     return size if isinstance(size, int) else int(size[0])

@@ -123,8 +123,8 @@ def test_classes_are_spread_over_the_data_set_or_named():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(count=1), '1 classes are asked for; pictures show 2 to 21. Change --classes'),
-        (dict(count=22), '22 classes are asked for'),
+        (dict(count=1), '1 classes were chosen; pictures show 2 to 21. Change --classes'),
+        (dict(count=22), '22 classes were chosen'),
         (dict(names=['class_1', 'dog']), r'names dog, which six does not have. It has class_0, class_1'),
     ],
 )

@@ -177,12 +177,12 @@ def test_a_misspelt_transform_or_argument_is_told_its_nearest(build):
         build([{'type': 'RandomCorp', 'size': 32}])
     with pytest.raises(TypeError, match="'paddings'.*nearest: padding"):
         build([{'type': 'RandomCrop', 'size': 32, 'paddings': 4}])
-    with pytest.raises(TypeError, match='in a list'):
+    with pytest.raises(TypeError, match='a list of dict'):
         build(['RandomCrop'])
 
 
 def test_a_transform_without_a_form_for_batches_says_what_to_do():
-    with pytest.raises(KeyError, match='RandomPerspective has no form.*RandomCrop.*device_resident=False'):
+    with pytest.raises(KeyError, match='RandomPerspective does not support.*RandomCrop.*device_resident=False'):
         batch_transforms.build_views([{'type': 'RandomPerspective'}])
     with pytest.raises(TypeError, match="'hue'.*device_resident=False"):
         batch_transforms.build_views([{'type': 'ColorJitter', 'hue': 0.1}])

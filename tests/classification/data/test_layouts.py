@@ -120,7 +120,7 @@ def test_an_npz_that_is_damaged_or_holds_something_else_is_refused_with_what_it_
 def test_of_several_npz_files_a_damaged_one_is_named(tmp_path):
     written.npz(tmp_path / 'a.npz')
     (tmp_path / 'b.npz').write_bytes(b'no zip at all')
-    with pytest.raises(ValueError, match='b.npz cannot be read: it is no .npz file, or cut short. Delete it'):
+    with pytest.raises(ValueError, match='b.npz cannot be read: it is not an .npz file, or is cut off. Delete it'):
         CIFAR100(tmp_path)
 
 
@@ -207,7 +207,7 @@ def test_imagenet_takes_labels_from_the_training_folders_and_names_from_meta_bin
     torch.save(({'n01': ('tench', 'Tinca'), 'n02': ('goldfish',)}, []), tmp_path / 'meta.bin')
     assert ImageNet(tmp_path).metainfo['classes'] == ('tench', 'goldfish', 'n03')
     written.tree(tmp_path / 'val', classes=['n04'], each=1)
-    with pytest.raises(ValueError, match='1 folders that are none of the 3 classes: n04'):
+    with pytest.raises(ValueError, match='1 folders that are not among the 3 classes: n04'):
         ImageNet(tmp_path, split='val')
 
 
@@ -260,13 +260,13 @@ def test_images_in_formats_that_are_not_read_are_counted_and_hidden_files_left_o
     logger.addHandler(caplog.handler)
     assert len(ImageFolder(tmp_path)) == 6
     logger.removeHandler(caplog.handler)
-    assert 'not read: 2 .gif, 1 .heic. Convert them' in caplog.text
+    assert 'are left out: 2 .gif, 1 .heic. Convert them' in caplog.text
 
 
 def test_another_name_of_a_split_is_told(tmp_path):
     for split in ('train', 'test'):
         written.tree(tmp_path / split)
-    with pytest.raises(MissingData, match="if one of these is it, set its split to 'test' or 'train'"):
+    with pytest.raises(MissingData, match="to use one of these, set split to 'test' or 'train'"):
         ImageFolder(tmp_path, split='val')
 
 

@@ -232,7 +232,7 @@ def test_settings_reach_the_librarys_model():
 def test_images_of_a_size_that_a_model_does_not_take_are_named_with_what_to_change(kind, name, made_for, asked):
     built = network(kind, 5, name=name).eval()
     with pytest.raises(
-        RuntimeError, match=rf'{name} takes no images of {asked} px; it does of {made_for}. Set resize='
+        RuntimeError, match=rf'{name} accepts no images of {asked} px, but those of {made_for} px. Set resize='
     ):
         built(images(asked))
 

@@ -1,4 +1,4 @@
-"""Pictures of what networks say, each one a matplotlib Figure."""
+"""Pictures of networks' answers, each one a matplotlib Figure."""
 
 from luminet_det.classification.analysis.pictures.class_scores import draw_class_scores
 from luminet_det.classification.analysis.pictures.correlations import draw_correlations

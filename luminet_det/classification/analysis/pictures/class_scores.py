@@ -17,7 +17,7 @@ def draw_class_scores(networks: Mapping[str, Answers], classes: Mapping[int, str
 
     The upper matrix is the paper's prediction matrix, restricted to `classes`. The lower bars are its intra-class
     distribution: mean and standard deviation of a class's logit over all images, whichever class they show. Both
-    are what `luminet_det.losses.luminet.perception` takes away.
+    are what `luminet_det.losses.luminet.perception` removes.
 
     Args:
         networks: Answers to the same images.

@@ -18,10 +18,10 @@ def draw_correlations(students: Mapping[str, Answers], teacher: Answers) -> 'Fig
 
     Args:
         students: By name, answers to the same images as the teacher's.
-        teacher: The teacher's.
+        teacher: The teacher's answers.
     """
     differences = {name: correlation_difference(teacher.logits, student.logits) for name, student in students.items()}
-    # A single odd pair of classes must not darken all others.
+    # A single outlying pair of classes must not determine the scale of all others.
     top = max(torch.quantile(matrix.flatten()[:1_000_000], 0.995).item() for matrix in differences.values()) or 1e-6
     figure = new_figure(max(4.6 * len(students) + 0.9, 5.6), 4.9)
     panels = figure.subplots(1, len(students), squeeze=False)[0]

@@ -20,14 +20,14 @@ def draw_embeddings(
 ) -> 'Figure':
     """Draw one panel a network: its embeddings of the images of `classes`, laid out in the plane by t-SNE.
 
-    Above each panel stands the silhouette of the classes in the embedding itself, which needs no plane: 1 for
-    tight classes far apart, 0 for classes that touch, below for mixed ones.
+    The title of each panel gives the silhouette of the classes, computed in the embedding and not in the plane: 1 for
+    tight classes far apart, 0 for classes that touch, negative for mixed ones.
 
     Args:
         networks: Answers to the same images; all need embeddings.
         classes: Names of the classes to show, by label; at most `style.MOST_CLASSES`.
-        seed: Of the layout.
-        most: Images of each class; of more, the first.
+        seed: Seed of the layout.
+        most: Largest number of images of each class; the first ones are shown.
 
     Source: van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008; scikit-learn's, from a PCA.
     """
@@ -64,7 +64,7 @@ def draw_embeddings(
 def _layout(embedding: Tensor, seed: int) -> Tensor:
     from sklearn.manifold import TSNE
 
-    # Perplexity is a number of neighbours; a few images have not so many.
+    # Perplexity is a number of neighbours, and a few images do not have that many.
     perplexity = min(PERPLEXITY, max((len(embedding) - 1) / 3, 1))
     start = 'pca' if min(embedding.shape) > 1 else 'random'
     made = TSNE(perplexity=perplexity, init=start, learning_rate='auto', random_state=seed)

@@ -14,12 +14,12 @@ WHISKERS = (1, 99)
 
 
 def draw_intra_class(networks: Mapping[str, Answers], classes: Mapping[int, str], eps: float = 1e-5) -> 'Figure':
-    """Draw a box a class and network: quartiles, median and 1st to 99th percentile of its logit over all images.
+    """Draw a box per class and network: quartiles, median, 1st and 99th percentile of its logit over all images.
 
     Args:
         networks: Answers to the same images.
         classes: Names of the classes to show, by label.
-        eps: As of `LumiNetLoss`.
+        eps: As in `LumiNetLoss`.
     """
     columns, count = list(classes), len(networks)
     figure = new_figure(max(0.62 * len(columns) + 3, 8), 6.6)

@@ -23,8 +23,8 @@ def draw_perceptions(
     Args:
         networks: Answers to the same images.
         rows: Indices of the images of the batch, over which perception takes mean and variance.
-        tau: As of `LumiNetLoss`.
-        eps: As of `LumiNetLoss`.
+        tau: As in `LumiNetLoss`.
+        eps: As in `LumiNetLoss`.
     """
     labels = next(iter(networks.values())).labels[rows]
     rows = rows[labels.argsort(stable=True)]

@@ -20,7 +20,7 @@ def draw_reliability(networks: Mapping[str, Answers], bins: int = BINS) -> 'Figu
 
     Args:
         networks: Answers with labels.
-        bins: Of equal width, over 0..1.
+        bins: Number of bins of equal width over 0..1.
     """
     figure = new_figure(max(3.6 * len(networks) + 0.6, 4.8), 5.4)
     grid = figure.subplots(2, len(networks), squeeze=False, sharex=True, sharey='row', height_ratios=[3, 1])
@@ -43,7 +43,7 @@ def draw_reliability(networks: Mapping[str, Answers], bins: int = BINS) -> 'Figu
             label='gap to confidence',
             **bar,
         )
-        above.plot([0, 1], [0, 1], color='black', lw=1, ls='--', label='as right as sure')
+        above.plot([0, 1], [0, 1], color='black', lw=1, ls='--', label='perfectly calibrated')
         above.set_title(f'{name}\nECE {100 * found.error:.2f} %', fontsize=11)
         above.set(xlim=(0, 1), ylim=(0, 1))
         above.grid(alpha=0.25)
