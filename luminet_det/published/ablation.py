@@ -19,12 +19,12 @@ class Sweep:
     """One option over several values, with all else as in table 1.
 
     Args:
-        name: What its work dirs begin with.
+        name: Prefix of its work dirs.
         option: Its key in a config.
-        values: Those it takes.
-        rows: What is published, with a figure for each value.
-        place: At which value a run stands; None for a run that is no point.
-        link: The option that follows, as `tools/sweep.py --with` takes it; '' if none does.
+        values: The values of the option.
+        rows: The published rows, with a figure for each value.
+        place: The value that a run belongs to; None for a run that is not a point of the sweep.
+        link: An option that depends on it, as `tools/sweep.py --with` takes it; '' if none does.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Sweep:
     link: str = ''
 
     def runs(self, runs: Iterable[Run], row: str, value: int) -> list[Run]:
-        """Those of a row at a value, one a seed: a swept one rather than one of table 1."""
+        """The runs of a row at a value, one per seed: one of the sweep rather than one of table 1."""
         found = [run for run in runs if run.name == named(row, cifar100.SWEPT_PAIR) and self.place(run) == value]
         return list({run['seed']: run for run in sorted(found, key=lambda run: len(run.options))}.values())
 
@@ -45,7 +45,7 @@ class Sweep:
         return run.name in known and self.place(run) in self.values
 
     def command(self, row: str, values: Sequence[int]) -> str:
-        """What trains a row at these values, with three seeds each."""
+        """The command that trains a row at these values, with three seeds each."""
         words = [
             'python tools/sweep.py',
             config_file(DATASET, row, cifar100.SWEPT_PAIR),
@@ -58,7 +58,7 @@ class Sweep:
 
 def _batch_size(run: Run) -> int | None:
     size = run['batch_size']
-    # Not several processes with a share each.
+    # Not a run of several processes that each take a share of the batch.
     whole = run['options'].get(BATCH_SIZE, PROTOCOLS[DATASET]['batch_size']) == size
     return size if run['dataset'] == DATASET and whole and run.follows(batch_size=size) else None
 
@@ -76,5 +76,5 @@ SWEEPS = {
 
 
 def is_point(run: Run) -> bool:
-    """Whether a run stands in a table of the sweeps."""
+    """Whether a run is in a table of the sweeps."""
     return any(sweep.holds(run) for sweep in SWEEPS.values())

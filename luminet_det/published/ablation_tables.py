@@ -12,7 +12,7 @@ from luminet_det.published.spread import NOT_RUN, spread
 
 
 def sweep(runs: Sequence[Run], what: str) -> str:
-    """The table of 'batch size' or 'tau': a column a value, in each cell published / measured best epoch."""
+    """The table of 'batch size' or 'tau': one column per value, in each cell published / measured best epoch."""
     swept = SWEEPS[what]
     lines, commands = [], []
     for row in swept.rows:

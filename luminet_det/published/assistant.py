@@ -25,7 +25,7 @@ IMAGENET = {
 def before(dataset: str, pair: Pair) -> tuple[str, ...]:
     """The configs that a chain trains before its student's, in order.
 
-    On ImageNet the teacher's weights are torchvision's, so that the assistant comes first.
+    On ImageNet the teacher's weights are torchvision's, so the assistant comes first.
 
     Raises:
         KeyError: The pair has no chain.
@@ -33,6 +33,6 @@ def before(dataset: str, pair: Pair) -> tuple[str, ...]:
     if dataset == 'ImageNet':
         return (f'configs/imagenet/takd/kd_{IMAGENET[pair]}-{pair.teacher}.py',)
     taught = Pair(CIFAR100[pair], pair.teacher)
-    # Of a pair that has a row of its own there is a config already.
+    # A pair with its own row already has a config.
     folder = 'configs/cifar100' if taught in cifar100.PAIRS else 'configs/cifar100/takd'
     return f'configs/cifar100/{pair.teacher}.py', f'{folder}/kd_{taught.student}-{taught.teacher}.py'

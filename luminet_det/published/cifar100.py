@@ -1,4 +1,4 @@
-"""Published top-1 accuracies on CIFAR-100: the LumiNet paper's tables 1, 5 and 6, figure 4, and what is beside."""
+"""Published top-1 accuracies on CIFAR-100: the LumiNet paper's tables 1, 5 and 6 and figure 4, and other papers'."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ OTHER_ARCHITECTURE = (
     Pair('shufflenetv2', 'resnet32x4'),
 )
 PAPER_PAIRS = SAME_ARCHITECTURE + OTHER_ARCHITECTURE
-# Of RepDistiller the first two, of logit standardization the others; KD of the first is in both.
+# The first two are RepDistiller's, the others logit standardization's; KD on the first is in both.
 BEYOND_THE_PAPER = (
     Pair('resnet20', 'resnet110'),
     Pair('vgg8', 'resnet50_32px'),
@@ -52,8 +52,8 @@ SOURCES = {
     'lskd quoted': 'README of logit standardization',
     'crd, lskd': 'READMEs of RepDistiller (ResNet-20, VGG-8) and logit standardization (the others)',
 }
-# Columns: PAPER_PAIRS. FCFD: the paper's text has lost two cells of the same-architecture half, so which of the four
-# numbers left belongs to which pair is our reading. DKD on wrn_16_2: the papers print 76.24, mdistiller 76.23.
+# Columns: PAPER_PAIRS. FCFD: two cells of the same-architecture half are lost in the paper's text, so it is our reading
+# which of the four remaining numbers belongs to which pair. DKD on wrn_16_2: the papers print 76.24, mdistiller 76.23.
 _OF_THE_PAPER = read_rows(
     """
     teacher:  crd:     72.34 74.31 79.42 75.61 75.61 74.64  79.42 75.61 74.64 79.34 79.42
@@ -105,7 +105,7 @@ _BEYOND_THE_PAPER = read_rows(
 # Columns: PAIRS.
 TOP1 = add_columns(_OF_THE_PAPER, _BEYOND_THE_PAPER, "beyond the LumiNet paper's pairs")
 
-# MLLD's code trains these for longer than 240 epochs; the last is ours, as for shufflenetv1.
+# MLLD's code trains these for longer than 240 epochs; the last value is our choice, as for shufflenetv1.
 MLLD_EPOCHS = {
     Pair('mobilenetv2_half', 'vgg13'): 480,
     Pair('mobilenetv2_half', 'resnet50_32px'): 480,
@@ -130,7 +130,7 @@ STRONG_AUGMENTATION = read_rows(
     {'paper': 'LumiNet paper, table 5'},
 )
 
-# What a config's name ends in, and what it does.
+# The ending of a config's name, and what it stands for.
 STRONG_AUGMENTATION_VARIANTS = {
     'autoaugment': 'AutoAugment, one view',
     'two_views': 'RandAugment and Cutout, two views',
@@ -165,7 +165,7 @@ TRANSFER = read_rows(
     {'papers': 'papers of CRD, ReviewKD and DKD', 'figure': 'LumiNet paper, figure 4a: bars without values'},
 )
 
-# Figure 4, b and c, is of no pair that the paper names; this one's settings are published.
+# The paper does not name the pair of figure 4, b and c; the settings of this pair are published.
 SWEPT_PAIR = Pair('resnet8x4', 'resnet32x4')
 BATCH_SIZES = (32, 64, 128, 256)
 BATCH_SIZE = read_rows(
@@ -181,7 +181,7 @@ TAU = read_rows('LumiNet: figure: ? ? ? ? ? ? ? ?', {'figure': 'LumiNet paper, f
 
 # Figure 4d.
 ENSEMBLE_PAIR = Pair('wrn_16_2', 'wrn_40_2')
-ENSEMBLE_TEACHER = 'resnet8x4'  # the other one, which the config's name ends in
+ENSEMBLE_TEACHER = 'resnet8x4'  # the second teacher, with which the config's name ends
 ENSEMBLE = read_rows(
     """
     one teacher:  paper: 76.38

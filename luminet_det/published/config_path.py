@@ -1,4 +1,4 @@
-"""A config's path as a command line gave it: its folder, and how a page shows it."""
+"""A config's path from a command line: its folder, and how a page shows it."""
 
 from pathlib import PurePath
 
@@ -12,6 +12,6 @@ def folder(config: str) -> str:
 
 
 def shown(config: str) -> str:
-    """A config's path without places of the machine it was given on."""
+    """A config's path without the folders of the machine that it is from."""
     path = PurePath(config)
     return f'configs/{folder(config)}/{path.name}' if path.is_absolute() else str(path)

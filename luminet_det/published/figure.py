@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 RECALLED = 'R'  # from memory of the paper; check before quoting
-ASSIGNED = 'I'  # the number is in the source, which pair it belongs to is our reading
-UNREADABLE = '?'  # there is a number in the source, which could not be read
+ASSIGNED = 'I'  # the number is in the source, but which pair it belongs to is our reading
+UNREADABLE = '?'  # there is a number in the source, but it could not be read
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Row:
     Args:
         method: As the literature names it.
         source: Where the numbers were read.
-        figures: One a column.
+        figures: One per column.
     """
 
     method: str
@@ -62,12 +62,12 @@ class Row:
 
     @property
     def key(self) -> str:
-        """How config names begin that train this method: 'reviewkd' for ReviewKD, 'dkd_ls' for DKD + LS."""
+        """The prefix of the names of this method's configs: 'reviewkd' for ReviewKD, 'dkd_ls' for DKD + LS."""
         return re.sub(r'\W', '', self.method.lower().replace(' + ', '_'))
 
 
 def read_rows(text: str, sources: dict[str, str]) -> tuple[Row, ...]:
-    """Read lines of `method: source: figures`; the figures as `Figure.read` takes them, apart by blanks."""
+    """Read lines of `method: source: figures`; the figures as `Figure.read` takes them, separated by spaces."""
     rows = []
     for line in text.strip().splitlines():
         method, source, figures = (part.strip() for part in line.split(':'))
@@ -78,7 +78,7 @@ def read_rows(text: str, sources: dict[str, str]) -> tuple[Row, ...]:
 
 
 def add_columns(rows: Sequence[Row], more: Sequence[Row], named: str) -> tuple[Row, ...]:
-    """Put further columns of the same methods behind those of `rows`.
+    """Append further columns of the same methods to `rows`.
 
     Args:
         rows: Every method.

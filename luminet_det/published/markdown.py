@@ -1,10 +1,10 @@
-"""Markdown tables that are tables on the screen too."""
+"""Markdown tables that are also readable as plain text."""
 
 from collections.abc import Sequence
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table: the first column to the left, the others to the right."""
+    """Lay out a table: the first column left-aligned, the others right-aligned."""
     lines = [[cell.replace('|', '\\|') for cell in row] for row in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
 

@@ -1,4 +1,4 @@
-"""The measured runs of a row of a published table, and the command that makes more of them."""
+"""The measured runs of a row of a published table, and the command that trains more of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from luminet_det.published.spread import spread
 PAIRS = {'CIFAR-100': (*cifar100.PAIRS, cifar100.VIT_PAIR), 'ImageNet': tuple(imagenet.PAIRS)}
 OF_PLAIN = {'teacher': 'teacher', 'student': 'student'}
 RECIPES = ('kd', 'dkd', 'luminet')  # methods whose configs are in the folder of the dataset itself
-# Methods whose configs have a folder of their own, with those pairs that have a published number.
+# Methods with their own folder of configs, for the pairs that have a published number.
 METHODS = (
     'fitnet', 'at', 'sp', 'rkd', 'crd', 'ofd', 'reviewkd', 'fcfd', 'mgd', 'dml', 'mlld', 'dist', 'kd_ls', 'dkd_ls',
     'mlld_ls',
@@ -21,11 +21,11 @@ CHAINED = 'takd'  # the method that trains an assistant first
 
 
 class Measured:
-    """The runs of one dataset that stand beside published numbers: those of the full protocol.
+    """The runs of one dataset that are compared with published numbers: those of the full protocol.
 
     Args:
         runs: Any runs.
-        dataset: Of which dataset.
+        dataset: Name of the dataset.
     """
 
     def __init__(self, runs: Iterable[Run], dataset: str) -> None:
@@ -33,7 +33,7 @@ class Measured:
         self._runs = [run for run in runs if run['dataset'] == dataset and run.full and run.name is not None]
 
     def runs(self, row: str, pair: Pair, variant: str = '') -> list[Run]:
-        """Those of a row: 'teacher' and 'student' are the pair's networks by themselves, others methods."""
+        """The runs of a row: 'teacher' and 'student' are the pair's networks trained alone, other rows are methods."""
         return [run for run in self._runs if run.name == named(row, pair, variant)]
 
     def accuracy(self, row: str, pair: Pair, kind: str = 'best', metric: str = TOP1, variant: str = '') -> str:
@@ -57,7 +57,7 @@ class Measured:
         return config_name(row, pair, variant)
 
     def command(self, row: str, pair: Pair, variant: str = '') -> str:
-        """What trains the row."""
+        """The command that trains the row."""
         own = config_file(self.dataset, row, pair, variant)
         if row == CHAINED:
             return f'`python tools/train_chain.py {" ".join([*assistant.before(self.dataset, pair), own])}`'
@@ -85,14 +85,14 @@ def config_file(dataset: str, row: str, pair: Pair, variant: str = '') -> str:
 
 
 def named(row: str, pair: Pair, variant: str = '') -> Name:
-    """What the names of a row's configs say."""
+    """The name of a row's configs, taken apart."""
     if row in OF_PLAIN:
         return Name(PLAIN, getattr(pair, OF_PLAIN[row]), None, variant)
     return Name(row, pair.student, pair.teacher, variant)
 
 
 def beside_published(run: Run) -> bool:
-    """Whether a run stands in one of the paper's tables, or is the ensemble of its figure 4d."""
+    """Whether a run is in one of the paper's tables, or is the ensemble of its figure 4d."""
     if not run.full or run.name is None or run['dataset'] not in PAIRS:
         return False
     method, student, teacher, variant = run.name
@@ -107,6 +107,6 @@ def beside_published(run: Run) -> bool:
 
 
 def selected_on(runs: Sequence[Run]) -> str:
-    """What the best epochs of these runs were selected on; '-' of no run."""
+    """What the best epochs of these runs were selected on; '-' without runs."""
     found = {'test set' if run['selected_on'] == 'test' else str(run['selected_on']) for run in runs}
     return ', '.join(sorted(found)) or '-'

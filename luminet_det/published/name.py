@@ -18,10 +18,10 @@ class Name(NamedTuple):
     """A run by its config's name.
 
     Attributes:
-        method: Such as 'luminet'; 'plain' for a network by itself.
+        method: Such as 'luminet'; 'plain' for a network trained alone.
         student: Registered name of the network that is trained.
-        teacher: The same of its teacher; None for a plain one.
-        variant: What the name has besides, such as an augmentation; ''.
+        teacher: Registered name of its teacher; None for a plain one.
+        variant: The rest of the name, such as an augmentation; '' if there is none.
     """
 
     method: str

@@ -50,7 +50,7 @@ times tau. configs/cifar100/ablations says why, and how the ensemble is made."""
 
 
 def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
-    """Write every table of the classification half, as it stands in benchmarks/results/cifar100/README.md.
+    """Write every table of the classification half, for benchmarks/results/cifar100/README.md.
 
     Args:
         runs: All measured runs.
@@ -135,11 +135,11 @@ def make_page(runs: Sequence[Run], probes: Sequence[Probe] = ()) -> str:
 
 
 def _source(rows: Sequence[Row]) -> str:
-    """That of rows with one."""
+    """The source of rows that share one."""
     return sources(rows).partition(': ')[2]
 
 
 def _about(probes: Sequence[Probe]) -> list[str]:
-    """What stands below figure 4a's table once something was measured."""
+    """What follows figure 4a's table once something was measured."""
     others = other_probes(probes)
     return [*([TRANSFER_COUNTS] if probes else []), *(['### Other probes', others] if others else [])]

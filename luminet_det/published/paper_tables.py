@@ -17,7 +17,7 @@ NO_CONFIG = 'no config'
 
 
 def accuracies(measured: Measured, pairs: Sequence[Pair]) -> str:
-    """Table 1: a column a pair, a row a method, in each cell published / measured best epoch."""
+    """Table 1: one column per pair, one row per method, in each cell published / measured best epoch."""
     lines = []
     for row in cifar100.TOP1 + measured.unpublished(cifar100.TOP1, pairs):
         figures = [row.figures[cifar100.PAIRS.index(pair)] for pair in pairs]
@@ -40,7 +40,7 @@ def sources(rows: Sequence[Row]) -> str:
 
 
 def rows_of_our_own(measured: Measured) -> str:
-    """Of each network and method that has a config, so with a published number: that, measured, how, the command."""
+    """A row for each network and method with a config, and so a published number: that, ours, and the command."""
     lines, seen = [], set()
     for column, pair in enumerate(cifar100.PAIRS):
         for row in cifar100.TOP1:
@@ -53,12 +53,12 @@ def rows_of_our_own(measured: Measured) -> str:
 
 
 def rows_of_other_methods(measured: Measured) -> str:
-    """The same of each method with a folder of its own, for the pairs with a published number."""
+    """The same for each method with its own folder, for the pairs with a published number."""
     return _rows_of(measured, METHODS)
 
 
 def chains(measured: Measured) -> str:
-    """The same of TAKD, with the command of the whole chain."""
+    """The same for TAKD, with the command of the whole chain."""
     return _rows_of(measured, (CHAINED,))
 
 

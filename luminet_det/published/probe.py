@@ -14,10 +14,10 @@ from luminet_det.published.run import FOLDERS, telling
 from luminet_det.published.spread import spread
 
 TOPS = ('top1', 'top5')
-# What figure 4a's table is of: all images, training and test, at the size of the networks' own training.
+# What figure 4a's table covers: all images, training and test, at the size that the networks were trained on.
 IMAGES = MappingProxyType({'STL-10': [5_000, 8_000], 'Tiny-ImageNet': [100_000, 10_000]})
 PIXELS = 32
-# The settings that tools/linear_probe.py has by itself; the papers leave theirs open.
+# The defaults of tools/linear_probe.py; the papers do not give their settings.
 PROTOCOL = MappingProxyType(dict(learning_rates=[0.1, 1.0, 5.0], epochs=100, batch_size=256, held_out=0.1))
 
 
@@ -33,7 +33,7 @@ def _is_counts(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
 
 
-# Every key that is read, and what it holds. What tells two probes apart comes first.
+# Every key that is read, and the form of its value. The first ones tell two probes apart.
 KEYS: dict[str, Form] = {
     'config': TEXT,
     'checkpoint': TEXT,
@@ -89,7 +89,7 @@ class Probe:
 
 
 def accuracy(probes: Sequence[Probe], top: str = 'top1') -> str:
-    """Mean ± sd: of one network over the seeds of the linear layer, of several over their means; 'not run' of none."""
+    """Mean ± sd: for one network over the seeds of the linear layer, for several over their means; else 'not run'."""
     found = [[seed[top] for seed in probe['seeds']] for probe in probes]
     return spread(found[0] if len(found) == 1 else [mean(values) for values in found])
 
@@ -98,7 +98,7 @@ def load_probes(folder: Path) -> list[Probe]:
     """Read every probe in a folder, by file name; none where there is no folder.
 
     Raises:
-        ValueError: A file is no probe, or two are of the same network, data and settings.
+        ValueError: A file is not a probe, or two are of the same network, data and settings.
     """
     seen: dict[str, Probe] = {}
     for path in sorted(folder.glob('*.json')):

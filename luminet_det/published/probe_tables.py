@@ -9,7 +9,7 @@ from luminet_det.published.probe import Probe, accuracy
 
 
 def transfer(probes: Sequence[Probe]) -> str:
-    """Figure 4a's protocol, with the numbers of the papers before it, and what is probed."""
+    """Figure 4a's table, with the numbers of earlier papers, and what to probe for each row."""
     columns = cifar100.TRANSFER_COLUMNS
     head = ['', *(f'{column}, {kind}' for column in columns for kind in ('published', 'measured')), 'CONFIG CHECKPOINT']
     lines = []
@@ -25,7 +25,7 @@ def transfer(probes: Sequence[Probe]) -> str:
 
 
 def other_probes(probes: Sequence[Probe]) -> str:
-    """Those that have no place in figure 4a's table, a row a config, dataset and settings; '' if there are none."""
+    """The probes outside figure 4a's table, one row per config, dataset and settings; '' if there are none."""
     groups: dict[tuple[str, ...], list[Probe]] = {}
     for probe in probes:
         if _place(probe) is None:
@@ -44,7 +44,7 @@ def _place(probe: Probe) -> tuple[str, str] | None:
 
 
 def _row(probe: Probe) -> tuple[str, ...]:
-    # Folders of images all have one name for their data.
+    # All image folders have the same value of 'data'.
     data = probe['data'] if probe['data'] != 'image folder' else f'folder {probe["data_name"]}'
     images = ' + '.join(f'{count:,}' for count in probe['images'])
     settings = ', '.join(probe.changed) or 'usual'

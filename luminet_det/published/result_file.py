@@ -1,11 +1,11 @@
-"""Reading a result file: a JSON object that has certain keys, and what they hold."""
+"""Reading a result file: a JSON object with certain keys, whose values have certain forms."""
 
 import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-# What a key holds, for the message, and whether it does.
+# The form of a value in words, for the message, and whether a value has it.
 Form = tuple[str, Callable[[object], bool]]
 
 
@@ -25,8 +25,8 @@ def is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-TEXT: Form = ('a text', is_text)
-TEXT_OR_NULL: Form = ('a text or null', lambda value: value is None or is_text(value))
+TEXT: Form = ('a string', is_text)
+TEXT_OR_NULL: Form = ('a string or null', lambda value: value is None or is_text(value))
 OBJECT: Form = ('an object', is_object)
 COUNT: Form = ('a whole number', is_count)
 NUMBER: Form = ('a number', is_number)
@@ -38,20 +38,20 @@ def read_object(path: Path, what: str, keys: Mapping[str, Form]) -> dict:
     Args:
         path: The file.
         what: What it should be, for the message: 'result of a run'.
-        keys: What it must have, and what that holds.
+        keys: The keys that it must have, with the form of their values.
 
     Raises:
-        ValueError: It is no JSON, or no object with these keys that hold this; the message names the file.
+        ValueError: The file is not a JSON object with these keys and values of these forms; the message names it.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is no JSON: {error}') from error
+        raise ValueError(f'{path} is not JSON: {error}') from error
     if not isinstance(content, dict):
-        raise ValueError(f'{path} is no {what}: it holds a {type(content).__name__}, not an object')
+        raise ValueError(f'{path} is not the {what}: it holds a {type(content).__name__}, not an object')
     if missing := [key for key in keys if key not in content]:
-        raise ValueError(f'{path} is no {what}: it lacks {", ".join(missing)}')
+        raise ValueError(f'{path} is not the {what}: it lacks {", ".join(missing)}')
     for key, (form, holds) in keys.items():
         if not holds(content[key]):
-            raise ValueError(f'{path} is no {what}: its {key} is {content[key]!r}, expected {form}')
+            raise ValueError(f'{path} is not the {what}: its {key} is {content[key]!r}, expected {form}')
     return content

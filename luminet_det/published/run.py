@@ -39,7 +39,7 @@ def _are_scores(value: object) -> bool:
     )
 
 
-# Every key that is read, and what it holds. What tells two runs apart comes first.
+# Every key that is read, and the form of its value. The first ones tell two runs apart.
 KEYS: dict[str, Form] = {
     'config': TEXT,
     'name': TEXT,
@@ -62,12 +62,12 @@ IDENTITY = ('name', 'dataset', 'train_images', 'epochs', 'batch_size', 'seed')
 FOLDERS = {'CIFAR-100': 'cifar100', 'ImageNet': 'imagenet'}
 STRONG_AUGMENTATION, ABLATIONS = 'strong_augmentation', 'ablations'  # below those
 BATCH_SIZE = 'train_dataloader.batch_size'
-# The training set, epochs and batch size that published numbers stand for.
+# The training set, epochs and batch size of the published numbers.
 PROTOCOLS = {
     'CIFAR-100': MappingProxyType(dict(train_images=50_000, epochs=240, batch_size=64)),
     'ImageNet': MappingProxyType(dict(train_images=1_281_167, epochs=100)),
 }
-# Options that leave the outcome what it is, by their last part, by their first and by any.
+# Options that do not change the outcome: by the last part of their key, by the first, and by any part.
 HARMLESS_ENDS = {
     'data_root', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device_resident', 'work_dir',
     'checkpoint', 'val_interval', 'channels_last',
@@ -94,9 +94,9 @@ class Run:
         return self.content[key]
 
     def accuracy(self, kind: str, metric: str = TOP1) -> float | None:
-        """In percent: 'best' and 'last' epoch, on what the run was selected on.
+        """Accuracy in percent in the 'best' or 'last' epoch, on the images that the run was selected on.
 
-        'test best' and 'test last' are those weights on the test set, where they were selected on held-out images.
+        'test best' and 'test last' are the same weights on the test set, where they were selected on held-out images.
         """
         on, _, epoch = kind.rpartition(' ')
         return ((self['test'] or {}) if on else self['metrics']).get(epoch, {}).get(metric)
@@ -108,7 +108,7 @@ class Run:
 
     @property
     def options(self) -> dict[str, object]:
-        """The options that may change the outcome; the batch size is one only where it is not that of the whole run."""
+        """The options that may change the outcome; the batch size only if it differs from that of the whole run."""
         found = telling(self['options'])
         return {key: value for key, value in found.items() if (key, value) != (BATCH_SIZE, self['batch_size'])}
 
@@ -120,14 +120,14 @@ class Run:
 
     @property
     def full(self) -> bool:
-        """Whether it followed the protocol of the published numbers to its end, as its config has it."""
+        """Whether it followed the protocol of the published numbers to its end, with its config unchanged."""
         return self.follows()
 
     def follows(self, options: Mapping[str, object] = MappingProxyType({}), **changes: object) -> bool:
-        """The same but for some changes, which it must have.
+        """As `full`, but with some changes, which the run must have.
 
         Args:
-            options: Those that may change the outcome, all of them.
+            options: The run's options that may change the outcome, all of them.
             changes: Parts of the protocol, such as `batch_size=128`.
         """
         protocol = PROTOCOLS.get(self['dataset'])
@@ -151,7 +151,7 @@ class Run:
 
 
 def telling(options: dict[str, object]) -> dict[str, object]:
-    """Those of a config's options that may change the outcome, by name."""
+    """The options of a config that may change the outcome, by name."""
     return {
         key: value
         for key, value in sorted(options.items())
@@ -165,7 +165,7 @@ def load_runs(folders: Iterable[Path]) -> list[Run]:
     """Read every result in these folders, by file name.
 
     Raises:
-        ValueError: A file is no result, or two are of the same config, protocol, options and seed.
+        ValueError: A file is not a result, or two are of the same config, protocol, options and seed.
     """
     runs = [_read(path) for folder in folders for path in sorted(folder.glob('*.json'))]
     seen: dict[str, Path] = {}

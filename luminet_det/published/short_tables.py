@@ -1,4 +1,4 @@
-"""The runs that stand beside no published number: short ones, changed ones, and other pairs."""
+"""The runs without a published number to compare with: short ones, changed ones, and other pairs."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ KINDS = {
     'test last': 'last epoch on the test set',
     'test best': 'best epoch on the test set',
 }
-OF_METHOD = 'model.'  # options of the method; others are of the protocol that it shares with the plain student
+OF_METHOD = 'model.'  # prefix of the method's options; others belong to the protocol, shared with the plain student
 TITLES = {PLAIN: 'plain', 'kd': 'KD', 'dkd': 'DKD', 'luminet': 'LumiNet'}
 
 
@@ -49,7 +49,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Section:
-    """What a table is of: a protocol, and a pair or a network by itself."""
+    """What a table covers: a protocol, and a pair or a network trained alone."""
 
     protocol: Protocol
     student: str
@@ -67,15 +67,15 @@ class Section:
 
     @property
     def networks(self) -> tuple['Section', ...]:
-        """The sections of a pair's student and teacher by themselves."""
+        """The sections of a pair's student and teacher trained alone."""
         return tuple(Section(self.protocol, network) for network in (self.student, self.teacher) if self.teacher)
 
 
 def short_tables(runs: Iterable[Run]) -> str:
-    """A table a pair and protocol; a row a method, with its paired difference to the plain student.
+    """One table per pair and protocol, one row per method, with its paired difference to the plain student.
 
     Returns:
-        Markdown; '' where every run stands beside published numbers.
+        Markdown; '' where every run has a published number to compare with.
     """
     sections: dict[Section, dict[str, list[Run]]] = {}
     for run in runs:
@@ -153,7 +153,7 @@ def _command(runs: Sequence[Run]) -> str:
     rest = shlex.join(['--cfg-options', *options]) if options else ''
     if len(seeds) == 1:
         return f'{shlex.join(words)} --seed {seeds[0]} {rest}'.rstrip()
-    # A work dir each: the next seed would find the last one's checkpoints.
+    # Each seed has its own work dir: in a shared one it would find the checkpoints of the seed before.
     each = f'--seed $seed --work-dir work_dirs/{runs[0]["name"]}_seed$seed'
     return f'for seed in {" ".join(map(str, seeds))}; do {shlex.join(words)} {each} {rest}'.rstrip() + '; done'
 

@@ -10,7 +10,7 @@ FEWEST = 3  # pairs that an interval is given for
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Write mean ± sample sd, the mean alone of a single value, 'not run' of none."""
+    """Write mean ± sample sd; only the mean for a single value, 'not run' for none."""
     if not values:
         return NOT_RUN
     text = f'{mean(values):.{digits}f}'
@@ -18,11 +18,11 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 
 def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> str:
-    """Write the mean of `ours - theirs` over the seeds that both have, from 3 on with its 95% t interval.
+    """Write the mean of `ours - theirs` over the seeds that both have, with its 95% t interval from 3 seeds on.
 
     Args:
         ours: Values by seed.
-        theirs: The same of what it is compared with.
+        theirs: Values by seed of what they are compared with.
 
     Returns:
         Such as '+1.40 (+0.82 to +1.98)'; '-' without a common seed.

@@ -559,8 +559,8 @@ def test_what_is_probed_is_what_the_config_leaves(folder, capsys):
 def test_the_file_of_a_probe_that_is_none_is_named(folder, capsys):
     good = json.loads(write_probe(folder, 'wrn_16_2', [41.0]).read_text())
     bad = {
-        '{': 'is no JSON',
-        '[]': 'is no result of a linear probe: it holds a list',
+        '{': 'is not JSON',
+        '[]': 'is not the result of a linear probe: it holds a list',
         json.dumps({key: value for key, value in good.items() if key != 'seeds'}): 'it lacks seeds',
         json.dumps(good | dict(seeds=[])): 'its seeds is [], expected a list of objects with the numbers top1 and top5',
         json.dumps(good | dict(seeds=[dict(top1='41', top5=50)])): 'its seeds is',
@@ -586,7 +586,7 @@ def test_two_results_of_the_same_run_are_refused(folder, capsys):
 
 @pytest.mark.parametrize(
     ('text', 'hint'),
-    [('{', 'is no JSON'), ('[]', 'holds a list'), ('{"config": "a"}', 'it lacks name, dataset')],
+    [('{', 'is not JSON'), ('[]', 'holds a list'), ('{"config": "a"}', 'it lacks name, dataset')],
 )
 def test_a_file_that_is_no_result_is_named(folder, text, hint):
     (folder / 'cifar100' / 'x.json').write_text(text)
@@ -613,7 +613,7 @@ def test_a_key_of_a_result_that_holds_something_else_is_named(folder, capsys, ke
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
     with pytest.raises(SystemExit, match='2'):
         results.main(['--results', str(folder)])
-    assert f'{path} is no result of a run: its {key} is ' in capsys.readouterr().err
+    assert f'{path} is not the result of a run: its {key} is ' in capsys.readouterr().err
 
 
 def test_check_fails_until_the_page_is_written(folder, capsys):
