@@ -1,4 +1,4 @@
-"""README's first table: the AP of students and teachers on each set of images, seeds that all its students have."""
+"""README's first table: AP of students and teachers on each set of images, over the seeds that all students have."""
 
 from collections.abc import Mapping
 from statistics import fmean
@@ -13,7 +13,7 @@ PHOTOGRAPHS = 'docs/natural_images.md'
 
 
 def at_a_glance() -> str:
-    """Means in points of 100."""
+    """Means, from 0 to 100."""
     head = ['AP', 'seeds', 'student alone', 'KD', 'LumiNet', 'FGFI + LumiNet', 'teacher']
     return markdown.table(head, [_digits(), *_photographs()])
 
@@ -42,7 +42,7 @@ def _photographs() -> list[list[str]]:
 
 
 def _row(title: str, students: Mapping[str, Mapping[int, float]], teacher: float, pair: str) -> list[str]:
-    """The means over the seeds that the student alone and LumiNet share; '-' of what has not all of these."""
+    """The means over the seeds that the student alone and LumiNet share; '-' for what lacks one of these."""
     seeds = students[ALONE].keys() & students[LUMINET].keys()
 
     def cell(name: str) -> str:

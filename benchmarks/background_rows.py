@@ -1,10 +1,10 @@
-"""What background rows do to KD and to LumiNet: the explanation of docs/roi_study.md, put to a test of its own.
+"""What background rows do to KD and to LumiNet: a separate test of the explanation in docs/roi_study.md.
 
     python -m benchmarks.background_rows --jobs 2
 
-Five other seeds and another teacher. Each method sees all rows, those of the foreground with as many of the background,
-or those of the foreground alone. Losses are means over the rows; the weight goes with their number, so that a row of
-the foreground counts for about as much in each of the three.
+Five other seeds and another teacher. Each method sees all rows, the foreground rows with as many of the background, or
+only the foreground rows. Losses are means over the rows; the weight is proportional to their number, so a foreground
+row counts for about as much in each of the three.
 """
 
 from benchmarks.digits_study import command_line
@@ -37,7 +37,7 @@ def asked() -> dict[tuple[str, str], Again]:
 
 
 def by_rows() -> str:
-    """KD and LumiNet with ever less background, and LumiNet's lead."""
+    """KD and LumiNet with less and less background, and LumiNet's lead."""
     settings, lines = asked(), []
     for rows, weight in WEIGHTS.items():
         kd, luminet = (settings[method, rows] for method in METHODS)

@@ -1,11 +1,11 @@
-"""CIFAR-100: teachers, then every method beside the plain student, over seeds; stops and resumes as you like.
+"""CIFAR-100: teachers, then every method and the plain student, over seeds; can be stopped and resumed at any time.
 
     python -m benchmarks.cifar100 short                         resnet20 <- resnet56, hours on a CPU
     python -m benchmarks.cifar100 full --minutes 9 --seeds 1    240 epochs; on a GPU, which --jobs 3 keeps busier
 
-`short` trains the configs of configs/cifar100_short, `full` those of configs/cifar100. A run that is done is kept, one
-that was cut short resumes within its epoch. What a run prints goes to output.txt in its work dir. Each leaves its
-result.json, and the numbers behind its log, in benchmarks/results/cifar100.
+`short` trains the configs of configs/cifar100_short, `full` those of configs/cifar100. Finished runs are kept,
+interrupted ones resume within their epoch. The output of a run goes to output.txt in its work dir. Its result.json and
+the numbers of its log are copied to benchmarks/results/cifar100.
 """
 
 import argparse
@@ -32,9 +32,9 @@ PAIRS = {
 }
 FOLDERS = {'short': 'cifar100_short', 'full': 'cifar100'}
 PLAIN = 'plain'
-METHODS = (PLAIN, 'kd', 'dkd', 'luminet')  # of the many there are
+METHODS = (PLAIN, 'kd', 'dkd', 'luminet')  # the default; there are many more
 
-LEAST = 20  # seconds left for which a run is started: what is stopped before its first step has saved nothing
+LEAST = 20  # seconds that must be left to start a run: if it is stopped before its first step, it has saved nothing
 
 
 class Run(NamedTuple):
@@ -58,15 +58,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--train-args', default='', help="for every run, e.g. '--amp --cfg-options model.compile=True'")
     args = parser.parse_args(argv)
     deadline = time.monotonic() + 60 * args.minutes
-    # All of them at once: a wrong name must not come to light after a teacher's hours.
+    # All of them first: a wrong name must not show up only after hours of training a teacher.
     pairs = [planned(args.protocol, pair, args.methods, args.seeds) for pair in args.pairs or PAIRS[args.protocol]]
     for teacher, students in pairs:
-        # Who has no teacher need not wait for it.
+        # Runs without a teacher need not wait for it.
         beside = [run for run in students if run.method == PLAIN][: args.jobs - 1]
         for runs in ([teacher, *beside], students):
             if not finish(runs, shlex.split(args.train_args), args.jobs, deadline):
                 ended = 'The time is up' if time.monotonic() >= deadline - LEAST else 'Stopped'
-                sys.exit(f'{ended}; the same command goes on from here.')
+                sys.exit(f'{ended}; run the same command again to continue.')
 
 
 def planned(protocol: str, pair: str, methods: Sequence[str], seeds: int) -> tuple[Run, list[Run]]:
@@ -86,16 +86,16 @@ def planned(protocol: str, pair: str, methods: Sequence[str], seeds: int) -> tup
 
 
 def finish(runs: Sequence[Run], train_args: list[str], at_once: int, deadline: float) -> bool:
-    """Train what is not trained, and copy each result; False if the time was up before all were done.
+    """Train the runs that are not finished, and copy each result; False if the time was up before all were done.
 
     Args:
         runs: What to train.
-        train_args: Words for tools/train.py.
+        train_args: Arguments for tools/train.py.
         at_once: How many train at a time.
         deadline: By `time.monotonic()`.
 
     Raises:
-        SystemExit: A training failed, or what it would resume was begun with other words.
+        SystemExit: A training failed, or the run to resume was begun with other arguments.
     """
     jobs, failed = {}, []
     for run in runs:
@@ -126,7 +126,7 @@ def finish(runs: Sequence[Run], train_args: list[str], at_once: int, deadline: f
 
 
 def keep(run: Run) -> None:
-    """Copy the result of a run that is trained, and the numbers behind its log where they are."""
+    """Copy the result of a finished run, and the numbers of its log if they are there."""
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.copy(run.work_dir / 'result.json', OUT / f'{run.stem}.json')
     if lines := [f'{json.dumps(entry)}\n' for entry in run_log.entries(run.work_dir)]:
@@ -134,18 +134,18 @@ def keep(run: Run) -> None:
 
 
 def claim(work_dir: Path, train_args: list[str]) -> None:
-    """Note with which words a run was begun; refuse others, for its result would tell of the last ones only."""
+    """Record with which arguments a run was begun, and refuse others: its result would name only the last ones."""
     record = work_dir / 'train_args.json'
     if record.is_file() and (begun := json.loads(record.read_text())) != train_args:
         sys.exit(
-            f'{work_dir} holds a run begun with --train-args {shlex.join(begun)!r}; go on with that, or move it away.'
+            f'{work_dir} has a run begun with --train-args {shlex.join(begun)!r}; continue with these, or move it away.'
         )
     work_dir.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(train_args))
 
 
 def training(run: Run, train_args: list[str]) -> Job:
-    """What trains a run, on from where it was stopped."""
+    """The job that trains a run, or resumes it where it was stopped."""
     command = [*python_script(ROOT / 'tools' / 'train.py'), run.config, '--resume', '--seed', str(run.seed)]
     command += ['--work-dir', str(run.work_dir.relative_to(ROOT)), *train_args]
     return Job(run.stem, command, run.work_dir / 'output.txt', ROOT)

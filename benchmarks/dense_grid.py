@@ -5,8 +5,8 @@
 A term is loss, rows, weight, warm-up in iterations, and LumiNet's eps.
 
 Needs the digits of `make quickstart` and the teacher, `python tools/train.py configs/digits/retinanet_teacher.py
---seed 0`. A run that is done is reused, one that was cut short resumes. Results go to
-`benchmarks/results/dense_grid.json` as they come, and to a table beside it.
+--seed 0`. Finished runs are reused, interrupted ones resume. Results go to `benchmarks/results/dense_grid.json` as they
+come, and to a table beside it.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Peak of the bytes that torch holds during a call, on a CPU."""
+"""Peak of the bytes that torch has allocated during a call, on a CPU."""
 
 import gc
 import json
@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Bytes allocated at the highest point of `call`, above what was held before it."""
+    """Bytes allocated at the peak of `call`, above what was allocated before it."""
     gc.collect()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         call()

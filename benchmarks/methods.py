@@ -1,4 +1,4 @@
-"""The methods by the names of their configs: as the literature names them, what they compare, what a step costs."""
+"""The methods by the names of their configs: their names in the literature, what they compare, what a step costs."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ class Method(NamedTuple):
         page: Where its equations are.
         taps: Where it compares.
         choose: When to choose it.
-        published: Its row in the published tables, if it is not the title.
+        published: Its row in the published tables, if not named like the title; '' for none.
     """
 
     title: str
@@ -81,11 +81,11 @@ DETECTION = {
 
 
 def costs(of: str) -> dict[str, dict]:
-    """What benchmarks.method_cost has measured of 'classifiers' or 'detectors', by method."""
+    """What benchmarks.method_cost has measured for 'classifiers' or 'detectors', by method."""
     found = json.loads((RESULTS / 'method_cost.json').read_text())[of]
     return {'takd': found['kd'], **found}  # a step with an assistant is one of KD
 
 
 def step_costs(of: str) -> dict[str, float]:
-    """A step's time over KD's, by method, of 'classifiers' or 'detectors'."""
+    """A step's time relative to KD's, by method, of 'classifiers' or 'detectors'."""
     return {name: found['over_kd']['median'] for name, found in costs(of).items()}

@@ -1,4 +1,4 @@
-"""The tables of docs/methods.md: what each method compares, learns, costs, is published with, and has reached here."""
+"""The tables of docs/methods.md: what each method compares, learns and costs, and its results, published and ours."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
@@ -13,7 +13,7 @@ from luminet_det.published.spread import NOT_RUN, spread
 
 
 def classifiers() -> str:
-    """The table of classifiers: resnet8x4 <- resnet32x4, and what short protocol and shoot-out have measured."""
+    """The table of classifiers: resnet8x4 <- resnet32x4, and the measurements of short protocol and shoot-out."""
     place = cifar100.PAIRS.index(('resnet8x4', 'resnet32x4'))
     published = {row.method: str(row.figures[place]) for row in cifar100.TOP1}
     runs = [run for run in load_runs([RESULTS / 'cifar100']) if run.folder == 'cifar100_short' and run.name]
@@ -39,7 +39,7 @@ def detectors() -> str:
 
 
 def order_of_steps(cost: Mapping) -> str:
-    """How steps rank as published and here, and which ratio to KD lies outside what its publication allows."""
+    """The order of step times as published and here, and which ratios to KD differ from the published ones."""
     found = {name: cost[name]['over_kd'] for name in PUBLISHED if name in cost}
     published = _ranked(PUBLISHED, lambda one, other: PUBLISHED[one] == PUBLISHED[other], '=')
     medians = {name: ratio['median'] for name, ratio in found.items()}

@@ -31,7 +31,7 @@ class Plot(NamedTuple):
 
 
 def plots() -> dict[Path, Plot]:
-    """All, by their files."""
+    """All plots, by file."""
     found = roi_study.plots() | {
         'method_shootout': DETECTORS.plot('Detectors: AP against the price of a step'),
         'classifier_shootout': CLASSIFIERS.plot(
@@ -43,7 +43,7 @@ def plots() -> dict[Path, Plot]:
 
 
 def draw() -> list[Path]:
-    """Draw those that are stale; returns their files."""
+    """Draw the stale plots; returns their files."""
     drawn = stale()
     for path in drawn:
         shown, make = plots()[path]
@@ -52,7 +52,7 @@ def draw() -> list[Path]:
 
 
 def stale() -> list[Path]:
-    """The files that are missing or show other figures than the results give."""
+    """The files that are missing or show other figures than those in the results."""
     return [path for path, plot in plots().items() if digest_in(path) != digest(plot.shown)]
 
 
@@ -61,7 +61,7 @@ def digest(shown: object) -> str:
 
 
 def digest_in(path: Path) -> str | None:
-    """What a file says that it was drawn from; None without a file."""
+    """The digest stored in a file; None without a file."""
     if not path.is_file():
         return None
     with Image.open(path) as image:

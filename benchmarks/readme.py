@@ -67,12 +67,12 @@ CLASSIFIER_ROWS = {
     'captured, amp, contiguous': "`compile=dict(mode='reduce-overhead')`, `--amp` and `channels_last=False`",
 }
 
-# By file, on what it was measured.
+# The machine of each file.
 MODES = {
     'step_cost': 'a CPU with bf16 instructions',
     'step_cost_no_bf16': 'a CPU without bf16 instructions',
 }
-# Here too; a GPU's file says it itself.
+# The machine here too; a file from a GPU names it itself.
 SPEED = {
     'classification_speed_threads2': 'a CPU without bf16 instructions, both cores for torch',
     'classification_speed': 'a CPU without bf16 instructions, one thread',
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def filled(text: str) -> str:
-    """The text with every marked table made anew."""
+    """The text with every marked table written again."""
     for name, make in TABLES.items():
         marked = rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)'
         text = re.sub(marked, lambda m, make=make: f'{m[1]}\n{make()}\n\n{m[2]}', text, flags=re.S)

@@ -1,4 +1,4 @@
-"""How a distilling step grows with images, RoIs, classes and processes.
+"""How the cost of a distilling step grows with images, RoIs, classes and processes.
 
     python -m benchmarks.scale [--repeats 5] [--out benchmarks/results/scale.json]
     python -m benchmarks.scale_tables
@@ -82,7 +82,7 @@ def grow(axis: str, values: tuple[int, ...], repeats: int) -> list[dict]:
 
 
 def classes(repeats: int) -> list[dict]:
-    """Full-width nets on two images of 512 pixels, 512 RoIs each: what the number of classes costs."""
+    """Networks of full width on two images of 512 pixels, 512 RoIs each: what the number of classes costs."""
     pairs = {number: ScaledPair(2, 512, number, size=512, width=1) for number in CLASSES}
     losses = {number: _loss(pair.rows, number + 1) for number, pair in pairs.items()}
     steps = {(number, 'step'): (lambda pair=pair: pair.step(pair.distilling)) for number, pair in pairs.items()}
@@ -102,7 +102,7 @@ def classes(repeats: int) -> list[dict]:
 
 
 def _loss(rows: int, columns: int) -> Callable[[], None]:
-    """LumiNetLoss forward and backward; the logits themselves are not counted, their gradient is."""
+    """LumiNetLoss forward and backward; the logits themselves are not counted, but their gradient is."""
     student, teacher = torch.randn(rows, columns, requires_grad=True), torch.randn(rows, columns)
     loss = LumiNetLoss(tau=1.0, loss_weight=4.0)
 
@@ -114,7 +114,7 @@ def _loss(rows: int, columns: int) -> Callable[[], None]:
 
 
 def traffic(number: int) -> dict:
-    """Bytes that each of two processes hands to collectives in a step, counted."""
+    """Bytes that each of two processes passes to collectives in a step, counted."""
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.start_processes(_count_traffic, (number, folder), nprocs=2, start_method='fork')
         return torch.load(f'{folder}/0.pth')
@@ -151,12 +151,12 @@ def _count_traffic(rank: int, number: int, folder: str) -> None:
         teacher_parameters=sum(p.numel() for p in teacher.parameters()),
     )
     torch.save(found, f'{folder}/{rank}.pth')
-    # Tearing gloo down beside a live DDP deadlocks once in a while.
+    # Tearing down gloo while DDP is alive deadlocks once in a while.
     os._exit(0)
 
 
 def small_batch(rows: int, columns: int = 81, whole: int = 4096) -> dict:
-    """How far statistics over few rows are from those over all, for logits of which three quarters are background.
+    """How far statistics over few rows are from those over all, for logits with three quarters of background rows.
 
     Returns:
         `deviation_error`, the root mean square of the relative error of a class's deviation, and `cosine`, that of
@@ -183,7 +183,7 @@ def small_batch(rows: int, columns: int = 81, whole: int = 4096) -> dict:
 
 
 def coco_flops() -> dict:
-    """FLOPs an image of the paper's pair, R18 <- R101 on 800x1344 pixels with 512 RoIs; nothing is computed."""
+    """FLOPs per image of the paper's pair, R18 <- R101 on 800x1344 pixels with 512 RoIs; counted without computing."""
     from mmdet.registry import MODELS
 
     found = {}

@@ -11,7 +11,7 @@ from benchmarks.scale import AXES, RESULT
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'scale.md'
 
-# Of the makers' data sheets: dense TF32, which torch uses for convolutions in float32.
+# From the manufacturers' data sheets: dense TF32, which torch uses for convolutions in float32.
 TERAFLOPS = {'A100': 156, 'H200': 494}
 UTILISATIONS = (0.1, 0.2, 0.4)
 COCO_IMAGES = 180_000 * 8
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def filled(text: str) -> str:
-    """The text with every marked table made anew."""
+    """The text with every marked table written again."""
     result = json.loads(RESULT.read_text())
     for name, make in TABLES.items():
         marked = rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)'

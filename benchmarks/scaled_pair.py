@@ -1,4 +1,4 @@
-"""The paper's pair of detectors on random images, as narrow and with as many classes as a measurement wants."""
+"""The paper's pair of detectors on random images, of any width and with any number of classes."""
 
 import copy
 import tempfile
@@ -17,11 +17,11 @@ class ScaledPair:
     """A ResNet-18 student and a ResNet-101 teacher with random weights, on random images.
 
     Args:
-        images: Images a step.
-        rois: RoIs sampled an image.
-        classes: Classes of both heads; boxes are class-agnostic, as large vocabularies have them.
+        images: Images per step.
+        rois: RoIs sampled per image.
+        classes: Classes of both heads; boxes are class-agnostic, as is usual for large vocabularies.
         size: Height and width of the images in pixels.
-        width: Factor on the channels of both nets.
+        width: Factor on the channels of both networks.
     """
 
     def __init__(self, images: int, rois: int, classes: int, size: int = 256, width: float = 0.25) -> None:
@@ -42,7 +42,7 @@ class ScaledPair:
             self.distilling.load_state_dict(self.plain.state_dict())
             packed = demo_mm_inputs(images, [[3, size, size]] * images, num_items=[4] * images, num_classes=classes)
             self.data = self.plain.data_preprocessor(packed, True)
-            self.step(self.distilling)  # builds the teacher while its file is there
+            self.step(self.distilling)  # builds the teacher while its file exists
         self.rows = images * rois
 
     def step(self, detector: nn.Module) -> None:

@@ -1,12 +1,12 @@
-"""How quickly a LumiNet epoch on CIFAR-100 goes by, beside a plain PyTorch loop, and where the rest of the time goes.
+"""How fast a LumiNet epoch on CIFAR-100 is, compared with a plain PyTorch loop, and where the rest of the time goes.
 
     python -m benchmarks.classification_speed [--device cuda] [--threads 1] [--rows default amp ...] [--out FILE.json]
 
 Each of our settings takes turns with the plain loop, a slice of an epoch at a time, on the same images, networks and
 batch size; the result is the median of the ratios within a turn, with its quartiles. Compiling, the loaders' start and
-the first steps come before; a slice in which something was compiled after all is an error.
+the first steps are not timed; a slice in which something is compiled nevertheless is an error.
 
-The file is written after each part. The same command goes on with what is missing, and other --rows are added.
+The file is written after each part. The same command continues with what is missing; other --rows are added to it.
 """
 
 import argparse
@@ -30,9 +30,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--pair', help=f'<student>-<teacher>; default: {PAIRS}')
     parser.add_argument('--rows', nargs='+', help='which of our settings; default: all; none with --rows none')
     parser.add_argument('--batch-size', type=int, default=64)
-    parser.add_argument('--steps', type=int, help='of a slice; default: 20, and 100 with --device cuda')
+    parser.add_argument('--steps', type=int, help='steps of a slice; default: 20, and 100 with --device cuda')
     parser.add_argument('--repeats', type=int, default=8)
-    parser.add_argument('--step-repeats', type=int, default=60, help='of the comparison of single steps; 0: leave out')
+    parser.add_argument('--step-repeats', type=int, default=60, help='repeats for single steps; 0: leave them out')
     parser.add_argument('--threads', type=int, default=1, help='of torch')
     parser.add_argument('--workers', type=int, default=2, help='loader processes of the plain loop')
     parser.add_argument('--out', type=Path)
@@ -50,10 +50,10 @@ def measure(args: argparse.Namespace, folder: Path, images: int = 50_000) -> dic
     Args:
         args: The command line's.
         folder: Where weights, images and logs go.
-        images: How many random ones take CIFAR-100's place.
+        images: Number of random images that replace CIFAR-100's.
 
     Raises:
-        SystemExit: mmengine trains on another device, a row is unknown, or the file was measured otherwise.
+        SystemExit: mmengine trains on another device, a row is unknown, or the file was measured differently.
     """
     from mmengine.device import get_device
 

@@ -12,7 +12,7 @@ from benchmarks.classification_speed.plain_loop import PlainLoop
 from benchmarks.step_cost.measure import interleaved, ratio
 
 CAPTURED = {'model.compile': dict(mode='reduce-overhead')}
-# What a row changes in configs/cifar100/luminet_<pair>.py, and the flags of tools/train.py beside it.
+# What a row changes in configs/cifar100/luminet_<pair>.py, and its flags of tools/train.py.
 ROWS: dict[str, tuple[dict, tuple[str, ...]]] = {
     'default': ({}, ()),
     'contiguous': ({'model.channels_last': False}, ()),
@@ -43,7 +43,7 @@ PLAIN = 'plain loop'
 
 
 def ways(rows: list[str] | None, device: torch.device) -> list[str]:
-    """The plain loop, and these rows; by default all that the device has.
+    """The plain loop, and these rows; by default all that the device supports.
 
     Raises:
         SystemExit: A row is unknown.
@@ -56,7 +56,7 @@ def ways(rows: list[str] | None, device: torch.device) -> list[str]:
 
 
 def measured(pair: Pair, plain: PlainLoop, way: str, args: argparse.Namespace, device: torch.device) -> dict:
-    """Images a second of a way, and by how much it is quicker than the plain loop, which takes turns with it."""
+    """Images per second of a way to train, and its ratio to the plain loop, which takes turns with it."""
     runs, compiles = {PLAIN: plain}, False
     if way != PLAIN:
         options, flags = _known(device)[way]
@@ -68,7 +68,7 @@ def measured(pair: Pair, plain: PlainLoop, way: str, args: argparse.Namespace, d
     with torch.compiler.set_stance('fail_on_recompile') if compiles else nullcontext():
         seconds = interleaved(slices, args.repeats, device)
     if compiles:
-        # The next way compiles the same code for other networks: torch has a limit for that.
+        # The next way compiles the same code for other networks, and torch limits how often that may happen.
         torch.compiler.reset()
     images = args.steps * args.batch_size
     speed = {name: round(images / statistics.median(taken), 1) for name, taken in seconds.items()}

@@ -1,4 +1,4 @@
-"""Pair: a student and a teacher as configs/cifar100 has them, and what both ways of training share."""
+"""Pair: a student and a teacher from configs/cifar100, and what both ways of training share."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Pair:
     Args:
         name: `<student>-<teacher>`.
         folder: Where weights, images and logs go.
-        images: How many random ones take CIFAR-100's place if that is not in data/cifar100.
+        images: Number of random images that replace CIFAR-100's if it is not in data/cifar100.
     """
 
     def __init__(self, name: str, folder: Path, images: int = 50_000) -> None:

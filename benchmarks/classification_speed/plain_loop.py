@@ -1,4 +1,4 @@
-"""PlainLoop: LumiNet as a plain PyTorch script trains it."""
+"""PlainLoop: LumiNet trained by a plain PyTorch script."""
 
 from collections.abc import Iterator
 
@@ -14,13 +14,13 @@ MEAN, STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 
 
 class PlainLoop:
-    """The step that research code on CIFAR-100 shares, mdistiller's among it, written anew.
+    """The training step of typical research code on CIFAR-100, such as mdistiller's, rewritten here.
 
     Images go one by one through PIL in worker processes; both networks run eagerly in float32 and NCHW; the loss is
     written in plain operations; loss, top-1 and top-5 are read in every step.
 
     Args:
-        student: Trained network; gives `Outputs`.
+        student: Trained network; returns `Outputs`.
         teacher: Frozen network.
         images: uint8 (N, 32, 32, 3).
         labels: int64 (N,).
@@ -53,9 +53,9 @@ class PlainLoop:
             batch_size,
             shuffle=True,
             num_workers=workers,
-            # As ours here: the last batch of an epoch is smaller, and would be compiled while others are timed.
+            # As in our runs here: the last batch of an epoch is smaller, and would be compiled while others are timed.
             drop_last=True,
-            # mdistiller starts its processes anew each epoch; here the start is not counted.
+            # mdistiller restarts its processes each epoch; here that is not counted.
             persistent_workers=workers > 0,
         )
         self.meters = {name: Meter() for name in ('loss', 'top1', 'top5')}
@@ -73,7 +73,7 @@ class PlainLoop:
         logits = self.student(images).logits
         with torch.no_grad():
             theirs = self.teacher(images).logits
-        # The warm-up of the first of 20 epochs.
+        # The weight in the first of 20 epochs of warm-up.
         loss = self.ce_weight * F.cross_entropy(logits, labels) + luminet(logits, theirs, self.alpha, self.tau) / 20
         loss.backward()
         self.optimizer.step()

@@ -1,4 +1,4 @@
-"""Record: the result file, written after each part, so that a measurement that was cut short goes on."""
+"""Record: the result file, written after each part, so that an interrupted measurement can continue."""
 
 import json
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ class Record:
     """What has been measured, and under which conditions: the same for every part.
 
     Args:
-        path: The result file. One that is there is gone on with.
+        path: The result file. An existing one is continued.
         conditions: Pair, setting, hardware and versions.
 
     Raises:
-        SystemExit: The file there was measured under other conditions, or is none of this benchmark's.
+        SystemExit: The existing file was measured under other conditions, or is not from this benchmark.
     """
 
     def __init__(self, path: Path, conditions: dict) -> None:
@@ -28,7 +28,7 @@ class Record:
             return
         found = json.loads(path.read_text())
         here, there = dict(_flat(conditions)), dict(_flat({key: found.get(key) for key in conditions}))
-        # Who leaves the single steps out has not measured them otherwise.
+        # A measurement without single steps does not contradict one with them.
         if other := [
             f'{name} {there.get(name)} there, {value} here'
             for name, value in here.items()
@@ -63,7 +63,7 @@ class Record:
 
 
 def minutes(images_per_second: float) -> float:
-    """What a run on CIFAR-100 takes, its validations and the start aside.
+    """Minutes that a run on CIFAR-100 takes, without its start and validations.
 
     >>> minutes(20_000)
     10.0

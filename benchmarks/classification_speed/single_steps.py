@@ -1,4 +1,4 @@
-"""Single steps: what LumiNet adds to KD and the student alone, the Runner to a step, and norms to a teacher."""
+"""Single steps: what LumiNet adds to KD and to the student alone, the Runner to a step, and norms to a teacher."""
 
 import argparse
 import statistics
@@ -15,7 +15,7 @@ BATCHES = 8
 
 
 def step(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
-    """The step of LumiNet beside those of KD and of the student; the teacher beside one that keeps its norms."""
+    """The step of LumiNet against those of KD and of the student; the teacher against one that keeps its norms."""
     configs = dict(luminet=f'luminet_{pair.name}', kd=f'kd_{pair.name}', student=pair.student)
     runs = {name: pair.run(config, f'step {name}', args.batch_size) for name, config in configs.items()}
     batches = {name: cycle(run.batches(BATCHES)) for name, run in runs.items()}
@@ -48,12 +48,12 @@ def step(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
 
 
 def runner(pair: Pair, args: argparse.Namespace, device: torch.device) -> dict:
-    """What a step costs more in the Runner than by itself: the loader, the hooks, the log.
+    """What a step in the Runner costs more than by itself: the loader, the hooks, the log.
 
-    The difference of the two is `over_step`. On a CPU it drowns in the noise of the step, so the Runner is also timed
-    with a step that does nothing, `milliseconds`; on a GPU that is more than the difference, for there the Runner
-    works while the device is busy. `milliseconds_half_way` is the latter in the middle of the whole run, when the
-    scalars of all steps so far stand in mmengine's message hub.
+    The ratio of the two is `over_step`. On a CPU the difference is lost in the noise of the step, so the Runner is also
+    timed with a step that does nothing, `milliseconds`; on a GPU that is more than the difference, because there the
+    Runner works while the device is busy. `milliseconds_half_way` is the latter in the middle of the whole run, when
+    mmengine's message hub has the scalars of all steps so far.
     """
     run = pair.run(f'luminet_{pair.name}', 'runner', args.batch_size)
     batches = cycle(run.batches(BATCHES))

@@ -1,4 +1,4 @@
-"""SlicedRun: a run of tools/train.py that trains so many steps whenever it is asked to."""
+"""SlicedRun: a run of tools/train.py that trains a given number of steps per call."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from tools import train
 
 @LOOPS.register_module()
 class SlicedTrainLoop(EpochBasedTrainLoop):
-    """mmengine's, which hands control back after each step, and does not validate."""
+    """mmengine's loop, but it returns control after each step, and does not validate."""
 
     def run(self) -> torch.nn.Module:
         """Get ready; `steps` trains."""
@@ -35,7 +35,7 @@ class SlicedTrainLoop(EpochBasedTrainLoop):
 class SlicedRun:
     """Everything that `tools/train.py CONFIG` does in a training epoch, hooks and log included, in slices.
 
-    The teacher is not evaluated first, for it knows nothing here.
+    The teacher is not evaluated first, as it is untrained here.
 
     Args:
         config: Path of the config.
@@ -54,7 +54,7 @@ class SlicedRun:
         self.runner = Runner.from_cfg(cfg)
         self.runner.train()
         self.model, self.optim_wrapper = self.runner.model, self.runner.optim_wrapper
-        # One run after another takes Ctrl-C for itself; here it ends the benchmark.
+        # Each run installs its own handler for Ctrl-C; here it ends the benchmark.
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
@@ -69,5 +69,5 @@ class SlicedRun:
         return [next(batches) for _ in range(count)]
 
     def step(self, batch: dict) -> None:
-        """The step alone: no loader and no hook."""
+        """Only the step, without loader and hooks."""
         self.model.train_step(batch, self.optim_wrapper)

@@ -1,4 +1,4 @@
-"""One run of the shoot-out: trained, scored on held-out and on test images, and kept as one JSON file."""
+"""One run of the shoot-out: trained, scored on held-out and on test images, and saved as one JSON file."""
 
 import hashlib
 import json
@@ -25,20 +25,20 @@ COPIED = ('train_images', 'iterations', 'history', 'seconds', 'versions', 'hardw
 
 
 def finish(setting: Setting | Teacher, seed: int) -> dict:
-    """The result of a setting and seed, trained if there is none yet; run from the project's folder.
+    """The result of a setting and seed, after training if there is none yet; run from the project's folder.
 
     Raises:
         CalledProcessError: The training failed.
-        RuntimeError: There is a result of other options or another teacher under this name.
+        RuntimeError: The result under this name is from other options or another teacher.
     """
     return kept(setting, seed) or made(setting, seed)
 
 
 def kept(setting: Setting | Teacher, seed: int) -> dict | None:
-    """The result if there is one.
+    """The saved result, if there is one.
 
     Raises:
-        RuntimeError: It is of other options or another teacher.
+        RuntimeError: It is from other options or another teacher.
     """
     if not result_file(setting, seed).is_file():
         return None
@@ -54,7 +54,7 @@ def ready(teacher: Setting | Teacher) -> None:
     """Train a teacher unless its weights are here; result files come without them.
 
     Raises:
-        RuntimeError: It is another one than the kept students have heard.
+        RuntimeError: It is not the teacher of the saved students.
     """
     kept(teacher, SEARCHED)
     weights = TEACHER_WEIGHTS if isinstance(teacher, Teacher) else assistant_weights()
@@ -62,7 +62,7 @@ def ready(teacher: Setting | Teacher) -> None:
 
 
 def recipe(config: Config) -> dict:
-    """What of a config's recipe a result file says."""
+    """The part of a config's recipe that a result file contains."""
     return dict(
         ce_weight=config.model.get('ce_weight', 1.0),
         rate=config.optim_wrapper.optimizer.lr,
@@ -73,7 +73,7 @@ def recipe(config: Config) -> dict:
 
 @cache
 def data_fingerprint() -> str:
-    """Of all images and labels, in their order."""
+    """Digest of all images and labels, in their order."""
     digest = hashlib.sha256()
     for loader in ('train_dataloader', 'test_dataloader'):
         dataset = Teacher().build()[loader].dataset
@@ -83,13 +83,13 @@ def data_fingerprint() -> str:
 
 
 def heard(config: Config) -> Path | None:
-    """The weights of whom a student listens to; None of nobody and of peers."""
+    """The weights of a student's teacher; None without one, and for peers."""
     teacher = config.model.get('teacher')
     return Path(teacher.checkpoint) if teacher and not teacher.get('trainable') else None
 
 
 def made(setting: Setting | Teacher, seed: int) -> dict:
-    """Train, score, and keep the result."""
+    """Train, score, and save the result."""
     file = result_file(setting, seed)
     with ONE_AT_A_TIME:
         config = setting.build()
@@ -98,7 +98,7 @@ def made(setting: Setting | Teacher, seed: int) -> dict:
     folder = WORK / setting.study / file.stem
     if isinstance(setting, Teacher):
         found = trained(written(setting, config, seed), folder, seed)
-        # It has learnt the images that students are chosen by.
+        # It was also trained on the images that settings are chosen by.
         scores = {REPORT: _shares(found['metrics']['last'])}
     else:
         found = trained(written(setting, config, seed), folder, seed, '--val-split', HELD_OUT)

@@ -1,4 +1,4 @@
-"""The methods of the shoot-out and their tries."""
+"""The methods of the shoot-out and the settings tried for each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,19 @@ from luminet_det.distillation.loss_setting import build_loss
 
 CONFIGS = REPOSITORY / 'configs'
 STUDENT, PAIR = 'resnet20', 'resnet20-resnet56'  # of the configs
-# What stands for it, so that any CPU can do it: fewer blocks of the same widths, so that all that a method says of
-# channels and stages holds, and images of half the size.
+# Their replacements, so that any CPU can train them: fewer blocks of the same widths, so that everything that a method
+# assumes about channels and stages holds, and images of half the size.
 SMALLER = {'resnet20': 'resnet8', 'resnet32': 'resnet14', 'resnet56': 'resnet20'}
 PIXELS = 16
 TEACHER_EPOCHS = 10
 TEACHER_WEIGHTS = f'work_dirs/teachers/{SMALLER["resnet56"]}-0/epoch_{TEACHER_EPOCHS}.pth'
 PLAIN, AND, CHAIN, ASSISTANT = 'plain', '+', 'takd', 'takd_assistant'
 BETWEEN = 'kd_resnet32-resnet56'  # the config of TAKD's assistant
-# Both without a config of their own.
+# Methods without their own configs.
 UNPUBLISHED = {'mcld': dict(tap='logits', loss=dict(type='luminet_det.MCLDLoss'))}
 TOGETHER = ('luminet+reviewkd', 'luminet+crd')
 
-# Of the training images a quarter is used, and of these a fifth held out to choose by: 10,000 to train on.
+# A quarter of the training images is used, and a fifth of these is held out to choose by: 10,000 to train on.
 USED, HELD_OUT, IMAGES = 0.25, 0.2, 10_000
 EPOCHS, DROPS = 5, [3, 4]
 FULL_IMAGES, FULL_EPOCHS = 50_000, 240  # of configs/cifar100
@@ -32,7 +32,7 @@ FULL_IMAGES, FULL_EPOCHS = 50_000, 240  # of configs/cifar100
 
 @dataclass(frozen=True)
 class Teacher:
-    """The teacher of configs/cifar100_short, smaller; it has seen all training images."""
+    """The teacher of configs/cifar100_short, but smaller; it was trained on all training images."""
 
     study, name, metric = 'teachers', SMALLER['resnet56'], 'top1'
 
@@ -47,7 +47,7 @@ class Teacher:
 
     def build(self) -> Config:
         config = smaller(Config.fromfile(*self.files))
-        config.model.compile = False  # what it saves of so small a network it takes to compile
+        config.model.compile = False  # for so small a network compiling takes as long as it saves
         return config
 
 
@@ -56,9 +56,9 @@ class Setting:
     """The student with a method's terms, all their weights times a factor.
 
     Args:
-        method: The config's name before the pair, 'plain', a key of `UNPUBLISHED`, 'takd_assistant', or two with a
-            '+' between: the first one's config with the other's terms added.
-        factor: On every term's `loss_weight`.
+        method: The config's name before the pair, 'plain', a key of `UNPUBLISHED`, 'takd_assistant', or two joined by
+            '+': the first one's config with the other's terms added.
+        factor: Factor on every term's `loss_weight`.
     """
 
     method: str
@@ -76,7 +76,7 @@ class Setting:
         return [file_of(method) for method in self.method.split(AND)]
 
     def build(self) -> Config:
-        """The whole config but for the images that are held out."""
+        """The whole config, except for the images that are held out."""
         config = smaller(together(*map(stock, self.method.split(AND))))
         for term in config.model.get('distill', []):
             term.loss.loss_weight = build_loss(term.loss).loss_weight * self.factor
@@ -146,13 +146,13 @@ def smaller(config: Config) -> Config:
 
 
 def shorter(warmup: str) -> str:
-    """A published warm-up in proportion."""
+    """A published warm-up, shortened in proportion."""
     number, unit = warmup.split()
     return f'{in_proportion(int(number))} {unit}'
 
 
 def in_proportion(epochs: float) -> int:
-    """As many of these epochs as the published ones were of theirs, one at least."""
+    """The same share of these epochs as of the published 240, at least one epoch."""
     return max(1, round(epochs * EPOCHS / FULL_EPOCHS))
 
 
@@ -162,7 +162,7 @@ def methods() -> list[str]:
 
 
 def tries(method: str) -> list[Setting]:
-    """What may be tried of a method, from the least weight to the largest."""
+    """The settings to try for a method, from the smallest weight to the largest."""
     return [Setting(method, factor) for factor in FACTORS]
 
 

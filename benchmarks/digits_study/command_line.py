@@ -1,4 +1,4 @@
-"""The command line of a study that asks all of its settings over the same seeds."""
+"""The command line of a study that trains all of its settings with the same seeds."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ from benchmarks.study.setting import Setting
 
 
 def main(program: str, text: str, settings: Iterable[Setting], seeds: Sequence[int]) -> None:
-    """Train what has no result yet.
+    """Train the runs that have no result yet.
 
     Args:
         program: Its name in messages.
-        text: What `--help` says.
-        settings: What is asked.
-        seeds: Of each, unless the command line names others.
+        text: The text of `--help`.
+        settings: What to train.
+        seeds: Seeds of each, unless the command line names others.
     """
     parser = argparse.ArgumentParser(prog=program, description=text)
     parser.add_argument('--seeds', nargs='+', type=int, default=seeds)

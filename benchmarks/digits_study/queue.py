@@ -1,4 +1,4 @@
-"""The runs on the digits that a study asks for: the data first, then the teachers, then the students."""
+"""The runs on the digits that a study needs: the data first, then the teachers, then the students."""
 
 from collections.abc import Iterable
 
@@ -9,11 +9,11 @@ from luminet_det.quickstart.digits import prepare_digits
 
 
 def work_off(wanted: Iterable[queue.Run], jobs: int, dry: bool = False) -> None:
-    """Train what has no result file.
+    """Train the runs that have no result file.
 
     Args:
         wanted: Settings with their seeds.
-        jobs: Runs at a time, a core each.
+        jobs: Runs at a time, one core each.
         dry: Print what would be trained, and stop.
     """
     wanted = list(wanted)
@@ -23,7 +23,7 @@ def work_off(wanted: Iterable[queue.Run], jobs: int, dry: bool = False) -> None:
     prepare_digits(DATA)
     prepare(STUDIED)
     missing = queue.missing(wanted, kept)
-    # Before the students, several of which would begin with it.
+    # Before the students, several of which would otherwise start to train it.
     for teacher in dict.fromkeys(heard_by(setting) for setting, _ in missing):
         ready(teacher)
     queue.work_off(missing, finish, jobs)

@@ -1,4 +1,4 @@
-"""One run of a study: trained, scored on both sets, and kept as one JSON file."""
+"""One run of a study: trained, scored on both sets, and saved as one JSON file."""
 
 import contextlib
 import hashlib
@@ -27,7 +27,7 @@ QUICKSTART = REPOSITORY / 'configs' / 'quickstart'
 DATA, STUDIED = Path('data/digits'), Path('data/digits_study')
 WORK = Path('work_dirs')
 PREDICTIONS = 'predictions'
-STEPS = 750  # of configs/quickstart
+STEPS = 750  # as in configs/quickstart
 
 
 class DigitsSetting(Setting, Protocol):
@@ -42,15 +42,15 @@ class DigitsSetting(Setting, Protocol):
     uneven: bool
 
     def build(self) -> Config:
-        """The config but for data that a study has of its own, and the teacher's weights."""
+        """The config, except for a study's own data and the teacher's weights."""
 
 
 class Heard(DigitsSetting, Protocol):
-    """Whom a student listens to: a teacher, or an assistant.
+    """What a student learns from: a teacher, or an assistant.
 
     Attributes:
         steps: How long it trains.
-        seed: Its own.
+        seed: The seed that it is trained with.
     """
 
     steps: int
@@ -63,9 +63,9 @@ class Teacher:
 
     Args:
         uneven: Whether it trains on the set with few examples of three classes.
-        length: How many times as long as the quickstart's it trains.
-        seed: Its own. Students are compared seed by seed, so that a block of their seeds may have another teacher than
-            the other blocks.
+        length: How many times as long as the quickstart's teacher it trains.
+        seed: The seed that it is trained with. Students are compared seed by seed, so one block of their seeds may have
+            another teacher than the other blocks.
     """
 
     uneven: bool = False
@@ -93,25 +93,25 @@ class Teacher:
 
 
 def schedule(steps: int) -> dict:
-    """Config values of a training with so many steps, by dotted key."""
+    """Config values for a training of this number of steps, by dotted key."""
     return {'train_cfg.max_iters': steps, 'train_cfg.val_interval': steps, 'param_scheduler.1.end': steps}
 
 
 def finish(setting: DigitsSetting, seed: int) -> dict:
-    """The result of a setting and seed, trained if there is none yet; run from the project's folder.
+    """The result of a setting and seed, after training if there is none yet; run from the project's folder.
 
     Raises:
         CalledProcessError: The training failed.
-        RuntimeError: There is a result of other options, data or teacher under this name.
+        RuntimeError: The result under this name is from other options, data or teacher.
     """
     return kept(setting, seed) or made(setting, seed)
 
 
 def kept(setting: DigitsSetting, seed: int) -> dict | None:
-    """The result if there is one.
+    """The saved result, if there is one.
 
     Raises:
-        RuntimeError: It is of other options, data or teacher.
+        RuntimeError: It is from other options, data or teacher.
     """
     if not result_file(setting, seed).is_file():
         return None
@@ -120,8 +120,8 @@ def kept(setting: DigitsSetting, seed: int) -> dict | None:
         found = read(result_file(setting, seed), distill=options(config), data=data_fingerprint(), **recipe(config))
         if listens(config) and (known := digests(heard_by(setting))) and found['teacher'] not in known:
             raise RuntimeError(
-                f'{result_file(setting, seed).name} is of a student of a teacher that has no result in '
-                f"{result_file(heard_by(setting), SEARCHED).parent}: add that teacher's, or delete the student's."
+                f'{result_file(setting, seed).name} is from a student of a teacher that has no result in '
+                f"{result_file(heard_by(setting), SEARCHED).parent}: add the teacher's, or delete the student's."
             )
         return found
 
@@ -130,14 +130,14 @@ def ready(teacher: Heard) -> None:
     """Train a teacher unless its weights are here; result files come without them.
 
     Raises:
-        RuntimeError: It is another one than the kept students have heard.
+        RuntimeError: It is not the teacher of the saved students.
     """
     kept(teacher, teacher.seed)
     have_teacher(result_file(teacher, teacher.seed), weights(teacher), partial(made, teacher, teacher.seed))
 
 
 def recipe(config: Config) -> dict:
-    """What of a config's recipe a result file says."""
+    """The part of a config's recipe that a result file contains."""
     return dict(
         images=config.train_dataloader.batch_size,
         rate=config.optim_wrapper.optimizer.lr,
@@ -146,7 +146,7 @@ def recipe(config: Config) -> dict:
 
 
 def made(setting: DigitsSetting, seed: int) -> dict:
-    """Train, score, and keep the result."""
+    """Train, score, and save the result."""
     file = result_file(setting, seed)
     with ONE_AT_A_TIME:
         config = setting.build()
@@ -178,7 +178,7 @@ def made(setting: DigitsSetting, seed: int) -> dict:
 
 
 def trained_by(run: runs.Run) -> dict:
-    """What the quickstart keeps of a run; of one that ends in a detector without a detection steps and seconds only."""
+    """What the quickstart saves of a run; less of one that ends in a detector without detections."""
     try:
         return runs.finish(run, lambda run: train(run.config, run.work_dir, run.seed))
     except RuntimeError:
@@ -189,17 +189,17 @@ def trained_by(run: runs.Run) -> dict:
 
 
 def listens(config: Config) -> bool:
-    """Whether the student has a teacher, not peers or nobody."""
+    """Whether the student has a teacher, which peers are not."""
     return bool(config.model.get('distill')) and not config.model.teacher.get('trainable')
 
 
 def heard_by(setting: DigitsSetting) -> Heard:
-    """Whom a student listens to: the teacher, or an assistant that the teacher has taught."""
+    """What a student learns from: the teacher, or an assistant that the teacher has taught."""
     return getattr(setting, 'assistant', setting.teacher)
 
 
 def digests(teacher: Heard) -> set[str]:
-    """Of the weights that the teacher has with each of its seeds, as far as there are results."""
+    """Digests of the teacher's weights with each of its seeds that has a result."""
     files = result_file(teacher, SEARCHED).parent.glob(f'{teacher.name}-*.json')
     return {found for path in files if (found := json.loads(path.read_text()).get('weights'))}
 
@@ -210,7 +210,7 @@ def weights(teacher: Heard) -> Path:
 
 
 def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:
-    """Write the whole config of a run that will live in a folder, beside that folder."""
+    """Write the whole config of a run next to the folder of that run."""
     if listens(config):
         config.model.teacher.checkpoint = str(weights(heard_by(setting)))
     if setting.uneven:
@@ -228,7 +228,7 @@ def write_config(setting: DigitsSetting, config: Config, folder: Path) -> Path:
 
 
 def scores(folder: Path) -> dict[str, dict]:
-    """Of each set, what the predictions in a run's folder score."""
+    """The scores of the predictions in a run's folder, on each set."""
     predictions = json.loads((folder / f'{PREDICTIONS}.bbox.json').read_text())
     return {split: score(truth(), predictions, images_of(split)) for split in SPLITS}
 
@@ -241,6 +241,6 @@ def truth() -> COCO:
 
 @cache
 def data_fingerprint() -> str:
-    """Of all annotations, which the seeds of the scenes have drawn with the pictures."""
+    """Digest of all annotations, which the seeds of the scenes determine together with the images."""
     files = [DATA / 'annotations' / 'train.json', *sorted((STUDIED / 'annotations').glob('*.json'))]
     return hashlib.sha256(b''.join(path.read_bytes() for path in files)).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The study's scenes: two sets to score on, one to choose settings by and one to report, without a common scan."""
+"""The study's scenes: two sets to score on without a scan in common, one to choose settings by and one to report."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ from luminet_det.quickstart.digits import CLASSES, draw_scenes, load_scans, spli
 
 SPLITS = ('tune', 'report')
 SCENES, TRAIN = 300, 800
-FEW = ('7', '8', '9')  # the classes that the uneven training set has few of
-SHARE = 0.1  # of their scans there
+FEW = ('7', '8', '9')  # the classes that are rare in the uneven training set
+SHARE = 0.1  # share of their scans in it
 
 
 def prepare(root: Path, seed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What one set of predictions scores on a part of the images."""
+"""The scores of a set of predictions on a part of the images."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-CONFIDENT = 0.3  # detections below are not asked about their calibration
+CONFIDENT = 0.3  # calibration leaves out detections below this score
 BINS = 15
 
 
@@ -28,7 +28,7 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
         expected calibration error of detections, and their overconfidence (`calibration`).
     """
     if not predictions:
-        # pycocotools takes no empty list.
+        # pycocotools does not accept an empty list.
         return {
             **dict.fromkeys(NAMES, 0.0),
             'AP_of_class': {c['name']: 0.0 for c in truth.cats.values()},
@@ -42,7 +42,7 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
         evaluation.accumulate()
         evaluation.summarize()
     found = {name: round(float(value), 4) for name, value in zip(NAMES, evaluation.stats, strict=False)}
-    # IoU, recall, class, area, detections an image.
+    # IoU, recall, class, area, detections per image.
     precision = evaluation.eval['precision'][:, :, :, 0, -1]
     of_class = {
         truth.cats[category]['name']: round(float(precision[:, :, place].mean()), 4)
@@ -55,12 +55,13 @@ def score(truth: COCO, predictions: Sequence[dict], images: Sequence[int]) -> di
 def calibration(evaluation: COCOeval) -> tuple[float | None, float | None]:
     """Calibration of the detections with a score of 0.3 or more; None without any.
 
-    A detection is right with an IoU of 0.5 or more with a box of its class that no surer one has matched.
+    A detection is right if it has an IoU of 0.5 or more with a box of its class that no detection of a higher score has
+    matched.
 
     Returns:
         The expected calibration error, 0 to 1: in each of 15 bins of the score, the difference between its mean and
-        the part of the detections that are right, weighted by the number of detections; and the overconfidence, -1 to
-        1, the mean score less the part that are right.
+        the share of right detections, weighted by the number of detections; and the overconfidence, -1 to 1: the mean
+        score minus the share of right detections.
 
     Source: Küppers et al., "Multivariate Confidence Calibration for Object Detection", CVPR Workshops 2020, by the
     score alone.

@@ -1,10 +1,10 @@
-"""What a training step of each method costs: time relative to KD's, what it learns besides, peak memory.
+"""What a training step of each method costs: time relative to KD's, additional parameters, peak memory.
 
     python -m benchmarks.method_cost [--repeats 12] [--device cuda] [--only kd fitnet] [--out FILE.json]
 
 Classifiers: the pair of the papers' efficiency table, resnet8x4 <- resnet32x4, batches of 64, by the configs of
 configs/cifar100. Detectors: the quickstart's pair on images of 128 px, by the configs of configs/quickstart. The
-methods' steps, the optimizer's included, are timed in turn within each repetition; a ratio is the median of those
+methods' steps, including the optimizer's, are timed in turn within each repetition; a ratio is the median of those
 within a repetition, with its quartiles. Images and teachers' weights are random, which costs the same.
 """
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=12)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--batch-size', type=int, default=64, help='of the classifiers')
+    parser.add_argument('--batch-size', type=int, default=64, help='batch size of the classifiers')
     parser.add_argument('--only', nargs='+', help='names of methods; kd is always among them')
     parser.add_argument('--tasks', nargs='+', default=['classifiers', 'detectors'])
     parser.add_argument('--out', type=Path, default=RESULTS / 'method_cost.json')

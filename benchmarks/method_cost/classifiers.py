@@ -17,7 +17,7 @@ IMAGES = 50_000
 
 
 def configs() -> dict[str, Config]:
-    """The config of each method, by the method's name: those of one folder a method, and the first ones beside them."""
+    """The config of each method, by the method's name: those of the dataset's folder and of the folders below it."""
     found = [*CONFIGS.glob(f'*_{PAIR}.py'), *CONFIGS.glob(f'*/*_{PAIR}.py')]
     by_name = {path.stem.removesuffix(f'_{PAIR}'): path for path in sorted(found)}
     # A step with an assistant is one of KD.
@@ -31,7 +31,7 @@ def configs() -> dict[str, Config]:
 def steps(device: torch.device, batch_size: int) -> dict[str, Step]:
     """A step of each method, on random images."""
     hub = MessageHub.get_instance('method_cost')
-    # What a Runner and TrainingLabelsHook publish.
+    # What the Runner and TrainingLabelsHook provide.
     hub.update_info('loop_stage', 'train')
     hub.update_info('training_labels', torch.arange(IMAGES) % 100, resumed=False)
     teacher = Config.fromfile(CONFIGS / 'resnet32x4.py').model
@@ -54,6 +54,6 @@ def _step(cfg: Config, teacher: dict, weights: Path, device: torch.device, batch
     labels = torch.randint(100, (batch_size,), device=device)
     index = torch.randperm(IMAGES)[:batch_size].to(device)
     step = Step(model, lambda: dict(inputs=inputs, labels=labels, index=index))
-    # The teacher is read while its file is there.
+    # Loads the teacher while its file exists.
     step()
     return step

@@ -14,7 +14,7 @@ from benchmarks.method_cost.step import Step
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'quickstart'
 IMAGES, SIZE = 8, 128
-# Changed settings of a method's config, under a name of its own.
+# Changes to a method's config, under a new name.
 VARIANTS = {
     'fgfi_standardized_luminet': (
         'fgfi_luminet',
@@ -55,7 +55,7 @@ def _step(cfg: Config, teacher: dict, weights: Path, packed: dict, device: torch
     model = MODELS.build(cfg.model).to(device)
 
     def batch() -> dict:
-        # RoIs are sampled alike each time.
+        # The same RoIs are sampled each time.
         torch.manual_seed(0)
         return deepcopy(packed)
 

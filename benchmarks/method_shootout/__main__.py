@@ -3,7 +3,7 @@
     python -m benchmarks.method_shootout --search                  # the weights of each method, seed 0
     python -m benchmarks.method_shootout --seeds 1 2 3             # then the best of each, on other seeds
 
-Two to four minutes a run. What is done is not done again; what was cut short resumes.
+Two to four minutes per run. Finished runs are not repeated, and interrupted ones resume.
 """
 
 from benchmarks.digits_study.queue import work_off

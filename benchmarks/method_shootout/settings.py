@@ -1,4 +1,4 @@
-"""The methods of the shoot-out and their tries."""
+"""The methods of the shoot-out and the settings tried for each."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -14,7 +14,7 @@ from benchmarks.study.shootout import FACTORS
 from luminet_det.distillation.loss_setting import build_loss
 
 PLAIN, CHAIN = 'plain', 'takd'
-# PKD takes equal widths, so its student's neck is wider.
+# PKD needs equal widths, so its student's neck is wider.
 OF_OTHER_WIDTH = ('pkd',)
 
 
@@ -35,7 +35,7 @@ class Setting:
 
     Args:
         method: The config's name without `_student`; 'plain': the student alone.
-        factor: On every term's `loss_weight`; with 0 the config's student alone.
+        factor: Factor on every term's `loss_weight`; with 0 the config's student alone.
     """
 
     method: str
@@ -45,7 +45,7 @@ class Setting:
 
     @cached_property
     def studied(self) -> Studied | None:
-        """The RoI study's setting that trains the same, whose runs count for both."""
+        """The identical setting of the RoI study, whose runs count for both."""
         if self.method == PLAIN:
             return ALONE
         if self.method not in LOSSES:
@@ -56,7 +56,7 @@ class Setting:
 
     @property
     def assistant(self) -> Teacher | Assistant:
-        """Whom the student listens to."""
+        """What the student learns from."""
         return Assistant() if self.method == CHAIN else self.teacher
 
     @property
@@ -72,7 +72,7 @@ class Setting:
         return f'{self.method}_student.py' if self.method in OF_OTHER_WIDTH else 'student.py'
 
     def build(self) -> Config:
-        """The config but for data and the teacher's weights."""
+        """The config, except for data and the teacher's weights."""
         return self.studied.build() if self.studied else self._scaled()
 
     def _scaled(self) -> Config:
@@ -89,8 +89,8 @@ def methods() -> list[str]:
 
 @cache
 def tries(method: str) -> tuple[Setting, ...]:
-    """What may be tried of a method, from the least weight to the largest; the same objects each time, as they read
-    their configs once."""
+    """The settings to try for a method, from the smallest weight to the largest; the same objects each time, as each
+    reads its config once."""
     return tuple(Setting(method, factor) for factor in FACTORS)
 
 

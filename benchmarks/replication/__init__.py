@@ -1,1 +1,1 @@
-"""What the two studies on the digits conclude first, asked again on seeds that nothing was concluded from."""
+"""The main conclusions of the two studies on the digits, tested again on seeds that were not used for them."""

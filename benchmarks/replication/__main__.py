@@ -1,8 +1,8 @@
-"""Train what the studies conclude first once more: benchmarks/results/replication has a file for each run.
+"""Repeat the runs behind the studies' main conclusions: benchmarks/results/replication has a file for each run.
 
     python -m benchmarks.replication --jobs 2
 
-Two to three minutes a run. What is done is not done again; what was cut short resumes.
+Two to three minutes per run. Finished runs are not repeated, and interrupted ones resume.
 """
 
 from benchmarks.digits_study import command_line

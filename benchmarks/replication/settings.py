@@ -1,4 +1,4 @@
-"""The settings that are asked again."""
+"""The settings that are trained again."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ LOGITS, MAPS = ('kd', 'luminet'), ('fgfi', 'fgfi_luminet')
 
 @dataclass(frozen=True)
 class Again:
-    """A setting of another study, with results of its own."""
+    """A setting of another study, with separate results."""
 
     setting: Setting
     study: str = 'replication'
@@ -22,7 +22,7 @@ class Again:
 
 
 def asked() -> dict[str, Again]:
-    """By method, what the studies have found best of it; the student alone first."""
+    """The best setting of each method in the studies, by method; the student alone first."""
     found = {'plain': PLAIN}
     found |= {method: best_of(searched(method)[0]) for method in LOGITS}
     found |= {method: DETECTORS.best(method) for method in MAPS}

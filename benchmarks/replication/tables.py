@@ -1,4 +1,4 @@
-"""The replication's tables, for the pages of the studies that it repeats."""
+"""The tables of the replication, for the pages of the studies that it repeats."""
 
 from benchmarks.method_shootout.tables import DETECTORS
 from benchmarks.replication.settings import LOGITS, MAPS, asked

@@ -4,9 +4,9 @@
     python -m benchmarks.roi_study --claims --seeds 0 1 2 3 4
     python -m benchmarks.roi_study --chosen --seeds 1 2 3 4 5
 
-Some two minutes a run. What is done is not done again; what was cut short resumes. `--chosen` is the setting of each
-method that `--questions methods` has found best; that searches on beyond a weight that is best at an end. Seeds other
-than 0 may have a teacher of their own, `--teacher 1`, one for all that are compared with each other.
+About two minutes per run. Finished runs are not repeated, and interrupted ones resume. `--chosen` trains the setting of
+each method that `--questions methods` has found best; that search continues beyond the range if its largest or smallest
+weight is best. Seeds other than 0 may have their own teacher, `--teacher 1`, the same for all that are compared.
 """
 
 import argparse
@@ -26,9 +26,9 @@ def main() -> None:
     which.add_argument(
         '--chosen', action='store_true', help="the student alone, each method's best, and LumiNet at tau 1"
     )
-    which.add_argument('--claims', action='store_true', help='what a claim of docs/roi_study.md rests on')
+    which.add_argument('--claims', action='store_true', help='the runs on which a claim of docs/roi_study.md rests')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
-    parser.add_argument('--teacher', type=int, default=SEARCHED, help="the teacher's seed; one for each block of seeds")
+    parser.add_argument('--teacher', type=int, default=SEARCHED, help="the teacher's seed; one per block of seeds")
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
     parser.add_argument('--dry-run', action='store_true', help='list what is missing')
     args = parser.parse_args()

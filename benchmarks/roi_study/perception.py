@@ -1,4 +1,4 @@
-"""LumiNet with every choice open that the paper leaves open on RoIs; the library has those that the study chose."""
+"""LumiNet with a setting for each choice that the paper leaves open on RoIs; the library has those of the study."""
 
 from dataclasses import replace
 from functools import partial
@@ -27,27 +27,27 @@ MOMENTUM = 0.1  # of the teacher's running estimate
 
 @MODELS.register_module()
 class StudiedLumiNetLoss(ClassRowLoss):
-    """`luminet_det.LumiNetLoss` by autograd; with the defaults it is that loss.
+    """`luminet_det.LumiNetLoss` by autograd; with the defaults it is the same loss.
 
-    Logs of each step's gradient by the student's logits (K, C) what `log_gradient` says, and as
-    `share_offset_of_labels` how much of cross-entropy's on the same rows is an offset.
+    It logs what `log_gradient` finds in each step's gradient with respect to the student's logits (K, C), and as
+    `share_offset_of_labels` how much of cross-entropy's gradient on the same rows is an offset.
 
     Args:
         tau: Temperature.
         loss_weight: Factor on the returned value.
         eps: Added to each class's variance.
-        statistics: Of which rows mean and variance are: `'step'`, those of the step; `'window'`, those of the last
-            `window` steps, each network's own, the past ones without gradient; `'teacher'`, a running estimate of
+        statistics: The rows of mean and variance: `'step'`, those of the step; `'window'`, those of the last `window`
+            steps, separate for each network and without gradient for past steps; `'teacher'`, a running estimate of
             the teacher's, by which both networks are standardised.
         window: Steps in the window.
         background: Whether the last column counts.
-        absent: Whether columns count of which no row has the class.
+        absent: Whether the columns of classes count that no row has.
         detached: Whether no gradient flows through the student's mean and variance.
-        parts: Which of LumiNet's two steps are taken: `'both'`; `'mean'`, each class's mean is taken off and all are
+        parts: Which of LumiNet's two steps are taken: `'both'`; `'mean'`, each class's mean is subtracted and all are
             divided by one deviation; `'deviation'`, each class is divided by its own and keeps its mean; `'scale'`,
-            neither, all logits of a network are divided by one deviation: KD at a temperature of its own for each;
-            `'centre'`, the means are taken off and nothing is divided; `'none'`, KD on the logits as they are.
-        num_classes: Columns, background included.
+            neither, all logits of a network are divided by one deviation: KD with a separate temperature for each;
+            `'centre'`, the means are subtracted and nothing is divided; `'none'`, KD on the unchanged logits.
+        num_classes: Number of columns, including the background.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StudiedLumiNetLoss(ClassRowLoss):
         if statistics not in STATISTICS:
             raise ValueError(f'statistics={statistics!r} is unknown; choose one of {", ".join(STATISTICS)}')
         if statistics == 'teacher' and (parts != 'both' or detached):
-            raise ValueError(f"statistics='teacher' has no {parts=} or {detached=}: the student's own are not taken")
+            raise ValueError(f"statistics='teacher' has no {parts=} or {detached=}: the student's own are not used")
         if parts not in PARTS:
             raise ValueError(f'parts={parts!r} is unknown; choose one of {", ".join(PARTS)}')
         if window < 1:
@@ -75,7 +75,7 @@ class StudiedLumiNetLoss(ClassRowLoss):
         self.eps, self.statistics, self.window, self.parts = positive('eps', eps), statistics, window, parts
         self.background, self.absent, self.detached = background, absent, detached
         if statistics == 'window':
-            # Of the student and the teacher: number of rows, sum and sum of squares of each column.
+            # For the student and the teacher: number of rows, sum and sum of squares of each column.
             self.register_buffer('past', torch.zeros(2, window, 3, num_classes, dtype=torch.float64))
         if statistics == 'teacher':
             self.register_buffer('running', torch.zeros(2, num_classes))
@@ -122,7 +122,7 @@ class StudiedLumiNetLoss(ClassRowLoss):
         if self.parts in ('centre', 'none'):
             return mean, torch.ones_like(variance)
         if self.parts in ('mean', 'scale'):
-            # The rows' mean square about the classes' means, the same for all of them.
+            # The mean over the classes of their variances, the same for all of them.
             variance = variance.mean().expand_as(variance)
         return mean, torch.rsqrt(variance + self.eps)
 
@@ -144,10 +144,10 @@ class StudiedLumiNetLoss(ClassRowLoss):
 
 
 def log_gradient(foreground: Tensor, gradient: Tensor) -> None:
-    """Log where a gradient (K, C) is, of rows of which some are `foreground` (K,).
+    """Log on which rows a gradient (K, C) is; some of the rows are `foreground` (K,).
 
-    `share_offset`: the part of its square that all rows have in common; `share_foreground`: the part on rows of the
-    foreground, `share_foreground_rows` being their part of the rows; `share_rows`: the effective number of rows,
+    `share_offset`: the share of its square that all rows have in common; `share_foreground`: the share on foreground
+    rows, where `share_foreground_rows` is their share of the rows; `share_rows`: the effective number of rows,
     (sum of squares)**2 / sum of fourth powers of the rows' norms, over K.
     """
     of_rows = gradient.square().sum(1)
@@ -159,7 +159,7 @@ def log_gradient(foreground: Tensor, gradient: Tensor) -> None:
 
 
 def offset(gradient: Tensor) -> Tensor:
-    """The part of a gradient's square that all rows have in common: K * |mean of rows|**2 / |gradient|**2."""
+    """The share of a gradient's square that all rows have in common: K * |mean of rows|**2 / |gradient|**2."""
     return len(gradient) * gradient.mean(0).square().sum() / gradient.square().sum()
 
 

@@ -16,7 +16,7 @@ Line = tuple[str, str, str, list[tuple[float, list[float]]]]  # label, colour, s
 
 
 def plots() -> dict[str, tuple[object, Callable[[], Figure]]]:
-    """Of each plot what it shows, and a function that draws it."""
+    """For each plot what it shows, and a function that draws it."""
     ends = [list(values(PLAIN).values()), mean(Teacher())]
     by_rows = [
         line(f'{TITLES[method]}, {rows}', method, rows, dict(tau=1) | ({} if rows == 'all' else dict(rois=rows)))
@@ -48,7 +48,7 @@ def line(label: str, method: str, rows: str, term: dict) -> Line:
 
 
 def weights_against_ap(title: str, lines: Sequence[Line], alone: Sequence[float], teacher: float | None) -> Figure:
-    """A line a method or choice of rows: the mean over seeds, each seed a point; below all students alone it hurts."""
+    """One line per method or choice of rows: mean over seeds, a point per seed; below all students alone it hurts."""
     figure = Figure(figsize=(7, 4.2), layout='constrained')
     axes = figure.subplots()
     for label, colour, style, points in (line for line in lines if line[3]):

@@ -12,8 +12,8 @@ from benchmarks.study.found import SEARCHED
 
 STUDENT = Path(__file__).parent / 'student.py'
 STUDIED = 'luminet_det.StudiedLumiNetLoss'
-BATCH, RATE, WARMUP = 8, 0.002, 50  # of configs/quickstart
-LONGER = 4  # times its steps
+BATCH, RATE, WARMUP = 8, 0.002, 50  # as in configs/quickstart
+LONGER = 4  # times the steps of configs/quickstart
 LOSSES = dict(kd='KDLoss', dkd='DKDLoss', lskd='LSKDLoss', luminet='LumiNetLoss')
 
 
@@ -23,13 +23,13 @@ class Setting:
 
     Args:
         method: 'plain', the student alone, or a key of `LOSSES`.
-        term: Options of the term and settings of its loss, where they are not the method's own.
-        fgfi: The weight of FGFI on the neck beside it; 0: without.
-        batch: Images in a step. The run has as many images whatever it is.
+        term: Options of the term and settings of its loss that differ from the method's defaults.
+        fgfi: The weight of an additional FGFI term on the neck; 0: without.
+        batch: Images in a step. The number of images in the run does not depend on it.
         uneven: Whether to train on the set with few examples of three classes.
         length: How many times as long to train.
         teacher_length: How many times as long its teacher trains.
-        teacher_seed: The teacher's; not of the name, as a block of seeds has one.
+        teacher_seed: The teacher's seed; not part of the name, as a block of seeds has one teacher.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Setting:
         return hash(self.name)
 
     def told(self) -> dict:
-        """The term but for its weight."""
+        """The term without its weight."""
         return {key: value for key, value in self.term.items() if key != 'loss_weight'}
 
     @property
@@ -86,13 +86,13 @@ class Setting:
                 'train_dataloader.batch_size': self.batch,
                 'param_scheduler.0.end': round(WARMUP * share),
                 'param_scheduler.1.begin': round(WARMUP * share),
-                # Adam's noise goes with the root of the batch.
+                # Adam's noise scales with the square root of the batch size.
                 'optim_wrapper.optimizer.lr': RATE / share**0.5,
             }
         return found
 
     def build(self) -> Config:
-        """The config but for data and the teacher's weights."""
+        """The config, except for data and the teacher's weights."""
         config = Config.fromfile(STUDENT if self.distill else QUICKSTART / self.stock)
         if self.distill:
             config.model.type = 'luminet_det.StudiedDetector'
@@ -118,17 +118,17 @@ FOREGROUND = luminet(rois='foreground')
 KD_FOREGROUND = Setting('kd', dict(tau=1, loss_weight=1, rois='foreground'))
 ROWS = ('all', 'balanced', 'foreground')
 WEIGHTS = (1, 4, 16, 64)
-BEYOND = (0.25, 256, 1024)  # where a term hardly speaks, and where it drowns the others
-# Of the foreground, where there are fewer rows, less is enough.
+BEYOND = (0.25, 256, 1024)  # where a term has hardly any effect, and where it drowns the others
+# On the foreground, which has fewer rows, smaller weights suffice.
 TAUS, TRIED, STEP = (1, 2), dict(all=(1, 4, 16), foreground=(0.25, 1, 4)), 4
 SHOWN = sorted({*WEIGHTS, *BEYOND, *(weight for weights in TRIED.values() for weight in weights)})
 
 
 def searched(method: str) -> tuple[list[Setting], list[Setting]]:
-    """A method's tries, and which have still to run.
+    """A method's tries, and those that have still to run.
 
-    The first twelve; then, while the best has the least or the largest weight of those with its temperature and rows,
-    one beyond.
+    The first twelve; then, as long as the best has the smallest or the largest weight of those with its temperature and
+    rows, one beyond that weight.
     """
     return search.searched(first_tries(method), beyond)
 
@@ -143,10 +143,10 @@ def beyond(tries: Sequence[Setting], best: Setting) -> Setting | None:
 
 
 def first_tries(method: str) -> list[Setting]:
-    """The twelve tries of a method: each temperature, on all RoIs and on the foreground with three weights each.
+    """The twelve tries of a method: each temperature, on all RoIs and on the foreground, with three weights each.
 
-    Weights go with tau squared. KD and LSKD have the factor in the loss; DKD, whose published form has it too, has
-    beta / alpha as published for detectors; LumiNet's published form has none, and gets it here.
+    Weights are proportional to tau squared. KD and LSKD have the factor in the loss, and so does DKD, which has
+    beta / alpha as published for detectors; LumiNet's published form has no such factor, and gets it here.
     """
     extra = dict(non_target_weight=0.25) if method == 'dkd' else {}
     found = []
@@ -158,11 +158,11 @@ def first_tries(method: str) -> list[Setting]:
     return found
 
 
-# A class is missing from a step of 8 images now and then, from one of 2 nearly half of them.
+# A step of 8 images lacks a class now and then, one of 2 images nearly half of them.
 OF_TWO_IMAGES = [replace(of, batch=2) for of in (BASE, luminet(absent=False))]
-# From KD to LumiNet; 'both' is LumiNet once more, by autograd and so with another rounding.
+# From KD to LumiNet; 'both' is LumiNet again, by autograd and so with different rounding.
 STEPS_TAKEN = ('scale', 'deviation', 'centre', 'mean', 'both')
-# KD and LumiNet once more, by the study's loss, which logs where their gradients are.
+# KD and LumiNet again, by the study's loss, which logs where their gradients are.
 WATCHED = (
     luminet(parts='none'),
     luminet(parts='both'),
@@ -171,7 +171,7 @@ WATCHED = (
 )
 BY_A_BETTER_TEACHER = (KD_FOREGROUND, SOFTER, PAIR)
 
-# Each with the settings that answer it.
+# Each question with the settings that answer it.
 QUESTIONS = {
     'rows': [
         PLAIN,
@@ -226,8 +226,8 @@ QUESTIONS = {
     'teacher': [replace(of, length=LONGER, teacher_length=LONGER) for of in BY_A_BETTER_TEACHER],
     'few': [replace(of, uneven=True) for of in (PLAIN, BASE, KD)],
 }
-# What a claim of the page rests on.
-A_QUARTER = (luminet(loss_weight=1), luminet(tau=2, loss_weight=4))  # of the weight that each temperature goes with
+# The settings on which a claim of the page rests.
+A_QUARTER = (luminet(loss_weight=1), luminet(tau=2, loss_weight=4))  # a quarter of the weight for each temperature
 CLAIMS = [
     *(PLAIN, KD, KD_FOREGROUND, BASE, FOREGROUND, luminet(background=False)),
     *A_QUARTER,

@@ -3,5 +3,5 @@
 _base_ = '../../configs/quickstart/luminet_student.py'
 
 custom_imports = dict(imports=['benchmarks.roi_study.perception'])
-# Averages over the steps between two lines of the log, of all that the study reads there.
+# Everything that the study reads in the log is averaged over the steps between two lines.
 log_processor = dict(mean_pattern=r'.*(loss|time|data_time|grad_norm|raw_|share_|agreement).*')

@@ -50,11 +50,11 @@ WORDS = dict(loss_weight='weight', rois='rows')
 def question(name: str) -> str:
     """The settings of a question with their AP, their difference to LumiNet's base setting, and the gap they close.
 
-    What looks at the foreground is compared with LumiNet on the foreground, and that with LumiNet on all rows.
+    Settings on the foreground are compared with LumiNet on the foreground, and that with LumiNet on all rows.
     """
     lines = []
     for setting in dict.fromkeys([BASE, *QUESTIONS[name]]):
-        # Of as many images a step.
+        # With as many images per step.
         plain = replace(PLAIN, batch=setting.batch)
         base = FOREGROUND if setting.term.get('rois') == 'foreground' and setting != FOREGROUND else BASE
         base = replace(base, batch=setting.batch)
@@ -65,7 +65,7 @@ def question(name: str) -> str:
 
 
 def parts() -> str:
-    """From the student alone by way of KD to LumiNet, one step after the other."""
+    """From the student alone via KD to LumiNet, one step after the other."""
     scaled = luminet(parts='scale')
     steps = [PLAIN, KD, *(luminet(parts=parts) for parts in STEPS_TAKEN), BASE]
     lines = [
@@ -84,7 +84,7 @@ def parts() -> str:
 
 
 def gradients() -> str:
-    """Where the gradients by the logits are."""
+    """On which rows the gradients with respect to the logits are."""
     columns = {
         'share_foreground_rows': 'foreground rows',
         'share_foreground': 'gradient on foreground rows',
@@ -100,7 +100,7 @@ def gradients() -> str:
 
 
 def foreground() -> str:
-    """KD and LumiNet on the same rows, all and those of the foreground alone, and by how much the lead differs."""
+    """KD and LumiNet on the same rows, all and only the foreground, and by how much the lead differs."""
     lines, leads = [], []
     for kd, base in ((KD, BASE), (KD_FOREGROUND, FOREGROUND)):
         cells = [counted(kd), counted(base), difference(base, kd)]
@@ -127,7 +127,7 @@ def rows() -> str:
 
 
 def tries() -> str:
-    """Of each method the AP of its tries on the set that settings are chosen by, one seed."""
+    """The AP of each method's tries on the set by which settings are chosen, one seed."""
     found = {(method, *place(of)): of for method in LOSSES for of in searched(method)[0]}
     best = {method: best_of(searched(method)[0]) for method in LOSSES}
     columns = sorted({key[2:] for key in found})
@@ -146,13 +146,13 @@ def tries() -> str:
 
 
 def place(setting: Setting) -> tuple[int, str, float]:
-    """Temperature, rows, and the weight that goes with tau squared."""
+    """Temperature, rows, and the weight relative to tau squared."""
     tau, weight = setting.term['tau'], setting.term['loss_weight']
     return tau, setting.term.get('rois', 'all'), weight / tau**2 if setting.method == 'luminet' else weight
 
 
 def methods() -> str:
-    """The chosen setting of each method, on the set and the seeds that were not chosen by."""
+    """The chosen setting of each method, on the set and the seeds that were not used to choose it."""
     chosen = {method: best_of(searched(method)[0]) for method in LOSSES}
     lines = [[TITLES['teacher'], '', spread_of(Teacher()), '', '', '']]
     lines.append([TITLES['plain'], str(len(values(PLAIN, fresh=True))), spread_of(PLAIN, fresh=True), '', '', ''])
@@ -174,7 +174,7 @@ def methods() -> str:
 
 
 def beside_ap() -> str:
-    """What the chosen settings do to small objects and to calibration."""
+    """The effect of the chosen settings on small objects and on calibration."""
     settings = [Teacher(), PLAIN, *(best_of(searched(method)[0]) for method in LOSSES)]
     columns = ('AP50', 'AP75', 'AP_small', 'AP_medium', 'D-ECE', 'overconfidence')
     lines = [
@@ -186,7 +186,7 @@ def beside_ap() -> str:
 
 
 def beside_ap_compared() -> str:
-    """The chosen settings' differences to the student alone and to KD in what stands beside AP."""
+    """The chosen settings' differences to the student alone and to KD in the metrics other than AP."""
     chosen = {method: setting for method in LOSSES if (setting := best_of(searched(method)[0])) is not None}
     kd, lines = chosen.get('kd'), []
     columns = {'AP_small': (PLAIN, kd), 'AP_medium': (PLAIN,), 'D-ECE': (PLAIN,), 'overconfidence': (PLAIN, kd)}
@@ -225,7 +225,7 @@ def batches() -> str:
 
 
 def lengths() -> str:
-    """Each setting by how long it trains."""
+    """Each setting by the length of its training."""
     lines = []
     for setting in (PLAIN, KD_FOREGROUND, BASE, SOFTER):
         longer, plain, kd = (replace(of, length=LONGER) for of in (setting, PLAIN, KD_FOREGROUND))
@@ -250,7 +250,7 @@ def lengths_calibration() -> str:
 
 
 def teachers() -> str:
-    """The longer trainings by how long the teacher has trained."""
+    """The longer trainings by the length of the teacher's training."""
     lines, plain = [], replace(PLAIN, length=LONGER)
     for setting in BY_A_BETTER_TEACHER:
         usual = replace(setting, length=LONGER)

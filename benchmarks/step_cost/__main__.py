@@ -1,9 +1,9 @@
-"""What a distilling step costs beside its floor, in every mode, and beside two other ways to write it.
+"""What a distilling step costs relative to its floor, in every mode, and to two other ways to write it.
 
     python -m benchmarks.step_cost [--repeats 40] [--device cuda] [--threads 1 2] [--out FILE.json]
 
 The floor is the student's plain step plus the teacher's forward on the same rows. All variants are timed in turn
-within each repetition, on the same images and random numbers, so that a busy machine slows them alike; the result
+within each repetition, on the same images and random numbers, so a busy machine slows them alike; the result
 is the median of the ratios within a repetition, with its quartiles.
 """
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument('--images', type=int, default=8)
     parser.add_argument('--size', type=int, default=128, help='height and width of the images in pixels')
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--threads', type=int, nargs='+', default=[1, 2], help='of torch; each is measured by itself')
+    parser.add_argument('--threads', type=int, nargs='+', default=[1, 2], help="torch's threads, measured one by one")
     parser.add_argument('--students', nargs='+', help='default: all')
     parser.add_argument('--no-modes', action='store_true', help='leave out the table of modes')
     parser.add_argument('--teacher-batch-size', type=int, default=4)
@@ -64,7 +64,7 @@ def measure(args: argparse.Namespace) -> dict:
     settings = {
         name: OWN_SETTING.get(name, (args.images, args.size, args.repeats)) for name in args.students or DETECTORS
     }
-    # Before anything large is allocated: afterwards the allocator's state decides, more than the losses do.
+    # Before anything large is allocated: afterwards the allocator's state has more effect than the losses.
     losses = {}
     for threads in args.threads:
         torch.set_num_threads(threads)
@@ -99,7 +99,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def step_ratios(pair, repeats: int) -> dict:
-    """The distilling step beside the plain one and the floor, the teacher run in the same parts or in one."""
+    """The distilling step relative to the plain one and the floor; the teacher run in the same parts or at once."""
     from benchmarks.step_cost.measure import interleaved, ratio
 
     seconds = interleaved(
@@ -124,7 +124,7 @@ def step_ratios(pair, repeats: int) -> dict:
 
 
 def other_ways(pair, repeats: int) -> dict:
-    """Two other ways to write the step, beside ours."""
+    """Two other ways to write the step, relative to ours."""
     from benchmarks.step_cost.measure import interleaved, ratio
     from benchmarks.step_cost.other_ways import student_head_twice, whole_teacher_loss
 

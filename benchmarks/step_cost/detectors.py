@@ -59,7 +59,7 @@ def cascade(name: str) -> dict:
 
 
 def retinanet(name: str) -> dict:
-    """A RetinaNet on the same backbone: strides 8 to 64, nine anchors a position, mmdet's four convolutions."""
+    """A RetinaNet on the same backbone: strides 8 to 64, nine anchors per position, mmdet's four convolutions."""
     model = faster(name)
     for key in ('rpn_head', 'roi_head'):
         del model[key]
@@ -97,7 +97,7 @@ def retinanet(name: str) -> dict:
 
 
 def stock_retinanet(name: str) -> dict:
-    """mmdet's own, ResNet-18 <- ResNet-50 with 80 classes, all of it trained and nothing downloaded."""
+    """mmdet's own RetinaNet, ResNet-18 <- ResNet-50 with 80 classes, all layers trained and nothing downloaded."""
     depth = dict(student=18, teacher=50)[name]
     model = hub.get_config(f'mmdet::retinanet/retinanet_r{depth}_fpn_1x_coco.py').model.to_dict()
     model['backbone'] |= dict(init_cfg=None, norm_eval=False, frozen_stages=-1)

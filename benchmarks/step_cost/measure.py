@@ -13,7 +13,7 @@ from benchmarks.memory import peak_bytes
 def interleaved(variants: dict[str, Callable], repeats: int, device: torch.device) -> dict[str, list[float]]:
     """Seconds of each run of each variant: one of each per repetition, after two repetitions of warm-up.
 
-    Every second repetition goes backwards, so that none always follows the same other.
+    Every second repetition runs in reverse order, so no variant always follows the same other one.
     """
     seconds = {name: [] for name in variants}
     gc.collect()
@@ -34,14 +34,14 @@ def interleaved(variants: dict[str, Callable], repeats: int, device: torch.devic
 
 
 def ratio(of: list[float], to: list[float]) -> dict[str, float]:
-    """Median and quartiles of the ratios within each repetition, in which a busy machine slows both alike."""
+    """Median and quartiles of the ratios within each repetition, where a busy machine slows both alike."""
     ratios = [a / b for a, b in zip(of, to, strict=True)]
     low, median, high = statistics.quantiles(ratios, n=4, method='inclusive') if len(ratios) > 1 else 3 * ratios
     return dict(median=round(median, 4), quartiles=[round(low, 4), round(high, 4)])
 
 
 def peak(step: Callable, device: torch.device) -> int:
-    """The most bytes that one call has allocated at a time, on top of what was there before."""
+    """The most bytes that one call has allocated at a time, on top of those before it."""
     step()
     if device.type == 'cuda':
         gc.collect()
@@ -53,7 +53,7 @@ def peak(step: Callable, device: torch.device) -> int:
 
 
 def weight_bytes(*models: torch.nn.Module) -> int:
-    """What the weights and buffers of some models take."""
+    """Bytes of the weights and buffers of some models."""
     return sum(t.numel() * t.element_size() for model in models for t in model.state_dict().values())
 
 

@@ -1,4 +1,4 @@
-"""What each setting of a run makes of the time and the memory of a distilling step."""
+"""The effect of each setting of a run on the time and the memory of a distilling step."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -12,19 +12,19 @@ from benchmarks.step_cost.pair import Pair
 
 
 class Step:
-    """A distilling step with the optimiser's, in one mode.
+    """A distilling step, including the optimiser's, in one mode.
 
     Args:
         pair: What it trains on.
-        detector: The student, its teachers built.
+        detector: The student, with its teachers built.
         amp: Dtype of autocast, None for none.
-        accumulate: Into how many parts the images go, whose gradients are accumulated.
-        ema: Whether a moving average follows.
+        accumulate: Into how many parts the images are split, whose gradients are accumulated.
+        ema: Whether a moving average of the weights is updated.
     """
 
     def __init__(self, pair: Pair, detector, amp: torch.dtype | None = None, accumulate: int = 1, ema: bool = False):
         self.pair, self.detector, self.amp, self.accumulate = pair, detector, amp, accumulate
-        # No learning: every repetition has the same losses.
+        # Nothing is learned, so every repetition has the same losses.
         optimizer = torch.optim.SGD(detector.parameters(), lr=0.0, momentum=0.9)
         self.wrapper = OptimWrapper(optimizer, accumulative_counts=accumulate)
         self.wrapper.initialize_count_status(detector, 0, 10**9)

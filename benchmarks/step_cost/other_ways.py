@@ -11,7 +11,7 @@ from luminet_det.detection.roi_taps import recorded
 
 
 def student_head_twice(detector: nn.Module) -> nn.Module:
-    """As frameworks do that cannot reach the logits of the student's own loss."""
+    """As in frameworks that cannot access the logits of the student's own loss."""
     detector = deepcopy(detector)
     bbox_loss, forward = detector.roi_head.bbox_loss, detector.roi_head._bbox_forward
 
@@ -25,7 +25,7 @@ def student_head_twice(detector: nn.Module) -> nn.Module:
 
 
 def whole_teacher_loss(detector: nn.Module) -> nn.Module:
-    """As frameworks do that run the teacher in mode='loss': its RPN, sampling and losses as well."""
+    """As in frameworks that run the teacher in mode='loss', with its RPN, sampling and losses."""
     detector = deepcopy(detector)
     link = detector.links[0]
     model, ask = link.teacher.model, detector.ask

@@ -1,4 +1,4 @@
-"""Pair: one student plain and distilling, and the floor of its step."""
+"""Pair: one student, plain and distilling, and the floor of its step."""
 
 import tempfile
 from copy import deepcopy
@@ -22,7 +22,7 @@ class Pair:
 
     Args:
         name: Key of `detectors.DETECTORS`.
-        images: How many.
+        images: Number of images.
         size: Their height and width in pixels.
         device: Where to run.
         options: Settings of the teacher.
@@ -45,8 +45,8 @@ class Pair:
 
         Args:
             student: Changes to the student's backbone.
-            teacher: The teacher's model config, if it is another.
-            copies: How many teachers.
+            teacher: The teacher's model config, if not the pair's.
+            copies: Number of teachers.
             **settings: Settings of the teachers.
         """
         config = teacher or self.teacher
@@ -65,20 +65,20 @@ class Pair:
             )
             setting = dict(config=config, checkpoint=path, **{**self.options, **settings})
             detector = MODELS.build(ConfigDict(detectors.distilling(made, [setting] * copies))).to(self.device)
-            # The last ones first, so that a teacher of more classes has to be gathered from.
+            # Reversed, so that the columns of a teacher with more classes have to be gathered.
             detector.student_classes = lambda: names[::-1][:own_classes] if classes > own_classes else names
             detector.load_state_dict(self.plain.state_dict())
-            self.run(detector)  # builds the teacher while its file is there
+            self.run(detector)  # builds the teacher while its file exists
         return detector
 
     def losses(self, detector: nn.Module, images: slice = slice(None)) -> torch.Tensor:
-        """The total loss on some of the images, RoIs sampled the same each time."""
+        """The total loss on some of the images, with the same RoIs each time."""
         torch.manual_seed(0)
         samples = deepcopy(self.data['data_samples'][images])
         return detector.parse_losses(detector.loss(self.data['inputs'][images], samples))[0]
 
     def run(self, detector: nn.Module) -> None:
-        """One training step, without the optimiser's, whose cost is the same in every variant."""
+        """One training step, without the optimiser's step, whose cost is the same in every variant."""
         self.losses(detector).backward()
         detector.zero_grad()
 
@@ -104,7 +104,7 @@ class Pair:
         """The other half of the floor: backbone, neck and head, on the student's RoIs where it has any.
 
         Args:
-            parts: Whether in the parts that `teacher.batch_size` makes of a batch, or all images at once.
+            parts: Whether to run the parts into which `teacher.batch_size` splits a batch, or all images at once.
         """
         link = self.distilling.links[0]
         inputs = self.data['inputs']

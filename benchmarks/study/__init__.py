@@ -1,1 +1,1 @@
-"""Runs over settings and seeds: what to train, one file a run, and what the files say."""
+"""Runs over settings and seeds: what to train, one file per run, and what the files contain."""

@@ -14,12 +14,12 @@ def main(shootout: Shootout, program: str, text: str, work_off: Callable[[list[R
     Args:
         shootout: What is compared.
         program: Its name in messages.
-        text: What `--help` says.
-        work_off: Trains what has no result yet, so many at a time; with True it only lists them.
+        text: The text of `--help`.
+        work_off: Trains the runs that have no result yet, several at a time; with True it only lists them.
     """
     names = list(shootout.titles)
     parser = argparse.ArgumentParser(prog=program, description=text)
-    parser.add_argument('--search', action='store_true', help='train the tries of each method instead of its best')
+    parser.add_argument('--search', action='store_true', help='train the tries of each method instead of the best one')
     parser.add_argument('--only', nargs='+', choices=names, default=names)
     parser.add_argument('--seeds', nargs='+', type=int, default=[1, 2, 3])
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one core each')
@@ -34,6 +34,6 @@ def main(shootout: Shootout, program: str, text: str, work_off: Callable[[list[R
     best = [shootout.best(name) for name in args.only]
     if None in best:
         parser.error(f'no try of {args.only[best.index(None)]} has run; begin with --search')
-    # Methods share a student alone.
+    # Several methods share the same student alone.
     settings = dict.fromkeys([*map(shootout.alone, args.only), *best])
     work_off([(setting, seed) for seed in args.seeds for setting in settings], args.jobs, args.dry_run)

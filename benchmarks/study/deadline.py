@@ -1,4 +1,4 @@
-"""The end of the time that trainings have: they are told to save and stop, and go on in the next call."""
+"""The time limit of trainings: they are told to save and stop, and continue in the next call."""
 
 import contextlib
 import math
@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator
 from threading import Timer
 
-SOONEST = 1  # second after which runs can be told that the time is up
-SAVING = 25  # seconds that a run has to save in when the time is up; a validation may take longer
+SOONEST = 1  # seconds before which runs cannot be told that the time is up
+SAVING = 25  # seconds that a run has for saving when the time is up; a validation may take longer
 
 
 @contextlib.contextmanager
 def stopped_at(deadline: float) -> Iterator[None]:
-    """Send this process SIGTERM when the time is up, as a scheduler does, and again to what has not saved then.
+    """Send this process SIGTERM when the time is up, as a scheduler does, and again for runs that have not saved then.
 
     Args:
         deadline: By `time.monotonic()`.

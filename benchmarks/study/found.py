@@ -1,4 +1,4 @@
-"""The runs that there are, and what they say of a setting."""
+"""The existing runs, and their results for a setting."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,19 +9,19 @@ from benchmarks.study.setting import REPORT, RESULTS, TUNE, Setting, result_file
 from luminet_det.published.spread import FEWEST, paired_difference, spread
 from luminet_det.published.spread import gap_closed as part_closed
 
-POINTS = 100  # of AP or accuracy
-SEARCHED = 0  # the seed that settings are chosen by
+POINTS = 100  # full scale of AP or accuracy
+SEARCHED = 0  # the seed by which settings are chosen
 Metric = Callable[[dict], float] | str | None
 
 
 def values(setting: Setting, of: Metric = None, split: str = REPORT, fresh: bool = False) -> dict[int, float]:
-    """A metric, in points of 100, by seed.
+    """A metric, from 0 to 100, by seed.
 
     Args:
-        setting: Of which runs.
-        of: Name of the metric, or a function of a split's scores; None: the setting's own.
-        split: Which scores.
-        fresh: Leave out the seed that settings are chosen by. A run that was chosen because it was lucky is lucky on
+        setting: The setting of the runs.
+        of: Name of the metric, or a function of a split's scores; None: the setting's own metric.
+        split: The set of the scores.
+        fresh: Leave out the seed by which settings are chosen. A run that was chosen because it was lucky is lucky on
             both sets.
     """
     pick = of if callable(of) else lambda scores: scores.get(of or setting.metric)
@@ -31,13 +31,13 @@ def values(setting: Setting, of: Metric = None, split: str = REPORT, fresh: bool
 
 
 def logged(setting: Setting, key: str) -> dict[int, dict[int, float]]:
-    """What the runs have logged of something, by seed and step."""
+    """The values that the runs have logged for a key, by seed and step."""
     runs = runs_of(setting).items()
     return {seed: {line['step']: line[key] for line in run['curve'] if key in line} for seed, run in runs}
 
 
 def mean(setting: Setting, of: Metric = None, fresh: bool = False) -> float | None:
-    """Over the seeds, on the reported set; None without a run."""
+    """The mean over the seeds, on the reported set; None without a run."""
     found = values(setting, of, fresh=fresh)
     return fmean(found.values()) if found else None
 
@@ -54,10 +54,10 @@ def counted(setting: Setting, of: Metric = None) -> str:
 
 
 def difference(setting: Setting, other: Setting, of: Metric = None, fresh: bool = False) -> str:
-    """Mean difference by seed on the reported set, from three seeds on with its 95% interval.
+    """Mean difference by seed on the reported set, with its 95% interval from three seeds on.
 
     Raises:
-        RuntimeError: With one seed, the two students have heard teachers of one recipe but of different seeds.
+        RuntimeError: For some seed, the two students had teachers of the same recipe but of different seeds.
     """
     ours, theirs = (values(one, of, fresh=fresh) for one in (setting, other))
     for seed in sorted(ours.keys() & theirs.keys()):
@@ -65,7 +65,7 @@ def difference(setting: Setting, other: Setting, of: Metric = None, fresh: bool 
         if heard[0] != heard[1] and _by_weights(setting.teacher).keys() >= set(heard):
             raise RuntimeError(
                 f'{result_file(setting, seed).name} and {result_file(other, seed).name} are of students of different '
-                'teachers, so that their difference would be of the teachers as well. Delete one of the two, and train '
+                'teachers, so their difference would include that of the teachers. Delete one of the two, and train '
                 'it with the `--teacher` of the other.'
             )
     return paired_difference(ours, theirs)
@@ -78,8 +78,8 @@ def lead(setting: Setting, other: Setting) -> dict[int, float]:
 
 
 def gap_closed(setting: Setting, plain: Setting, fresh: bool = False) -> str:
-    """(distilled - student) / (teacher - student), of the means over the seeds that both have; '-' below three, or
-    where the teacher has no result."""
+    """(distilled - student) / (teacher - student), from the means over the seeds that both have; '-' for fewer than
+    three seeds, or if the teacher has no result."""
     heard, own, alone = _heard(setting), values(setting, fresh=fresh), values(plain, fresh=fresh)
     seeds = heard.keys() & own.keys() & alone.keys()
     if len(seeds) < FEWEST:
@@ -90,42 +90,42 @@ def gap_closed(setting: Setting, plain: Setting, fresh: bool = False) -> str:
 
 
 def best_of(tries: Sequence[Setting]) -> Setting | None:
-    """The one with the highest metric on the set to choose by, with the first seed; None before any has run."""
+    """The try with the highest metric on the set to choose by, with the first seed; None before any has run."""
     ran = [setting for setting in tries if has_run(setting)]
     return max(ran, key=lambda setting: values(setting, split=TUNE)[SEARCHED], default=None)
 
 
 def has_run(setting: Setting) -> bool:
-    """Whether it has the seed that settings are chosen by."""
+    """Whether it has run with the seed by which settings are chosen."""
     return SEARCHED in values(setting)
 
 
 def runs_of(setting: Setting) -> dict[int, dict]:
-    """The contents of its result files by seed; of a setting with a seed of its own that one's."""
+    """The contents of its result files by seed; for a setting with a fixed seed, only that one's."""
     found = _runs(setting.study).get(setting.name, {})
     return {seed: run for seed, run in found.items() if seed == getattr(setting, 'seed', seed)}
 
 
 def forget() -> None:
-    """Read the files again when they are asked for next."""
+    """Read the files again when they are needed next."""
     _runs.cache_clear()
 
 
 def teachers_of(*settings: Setting) -> str:
-    """Mean ± sample sd of the teachers that the students of some settings have heard, or 'not run'."""
+    """Mean ± sample sd of the teachers of some settings' students, or 'not run'."""
     scores = {score for setting in settings for score in _heard(setting).values()}
     return spread(sorted(scores)) if scores else spread_of(settings[0].teacher)
 
 
 def _heard(setting: Setting) -> dict[int, float]:
-    """By a student's seed what its teacher scores, in points of 100; an assistant's student has that one's teacher."""
+    """The score of a student's teacher by the student's seed, 0 to 100; with an assistant, that of its teacher."""
     scores, first = _by_weights(setting.teacher), mean(setting.teacher)
     heard = {seed: scores.get(run.get('teacher'), first) for seed, run in runs_of(setting).items()}
     return {seed: score for seed, score in heard.items() if score is not None}
 
 
 def _by_weights(teacher: Setting) -> dict[str, float]:
-    """What a teacher scores with each of its seeds, by the digest of the weights it has with it."""
+    """The score of a teacher with each of its seeds, by the digest of its weights."""
     runs = _runs(teacher.study).get(teacher.name, {}).values()
     return {run['weights']: POINTS * run['scores'][REPORT][teacher.metric] for run in runs if 'weights' in run}
 

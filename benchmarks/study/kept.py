@@ -1,4 +1,4 @@
-"""What a result file says of its run, so that it is counted for no other one."""
+"""What a result file says about its run, so that it is not counted for another one."""
 
 import hashlib
 import inspect
@@ -16,7 +16,7 @@ from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.terms import Term
 from luminet_det.registry import MODELS
 
-HINTS = {'teacher': ' Another kind of CPU, or other versions, train another teacher of the same recipe.'}
+HINTS = {'teacher': ' On another kind of CPU, or with other versions, the same recipe trains another teacher.'}
 
 
 def resolved(distill: list[dict], taps: Mapping[str, Tap]) -> list[dict]:
@@ -27,7 +27,7 @@ def resolved(distill: list[dict], taps: Mapping[str, Tap]) -> list[dict]:
         parameters = inspect.signature(type(term.loss).__init__).parameters
         chosen = {name: parameter.default for name, parameter in parameters.items() if name not in ('self', 'kwargs')}
         chosen |= setting['loss']
-        # An eps or a rate that depends on others is None in the signature.
+        # An eps or a rate that depends on other settings is None in the signature.
         chosen |= {name: getattr(term.loss, name, None) for name, value in chosen.items() if value is None}
         schedule = {name: setting[name] for name in ('warmup', 'stop') if name in setting}
         found.append(dict(tap=term.tap, **term.options, **schedule, loss=chosen))
@@ -43,7 +43,7 @@ def read(path: Path, **expected: object) -> dict | None:
     """The content of a result file; None without one.
 
     Raises:
-        RuntimeError: The file is of a run with other options, data or teacher, and would be counted for this one.
+        RuntimeError: The file is from a run with other options, data or teacher, and would be counted for this one.
     """
     if not path.is_file():
         return None
@@ -51,22 +51,22 @@ def read(path: Path, **expected: object) -> dict | None:
     for key, value in expected.items():
         if content.get(key) != value:
             raise RuntimeError(
-                f'{path.name} is of a run with {key}={content.get(key)!r}, and now it would have {value!r}: delete the '
+                f'{path.name} is from a run with {key}={content.get(key)!r}, but now it would be {value!r}: delete the '
                 'file to train again, or undo what has changed.' + HINTS.get(key, '')
             )
     return content
 
 
 def have_teacher(file: Path, weights: Path, train: Callable[[], dict] | None = None) -> None:
-    """Have a teacher's weights here, trained unless they are; its result says which they are.
+    """Train a teacher unless its weights are here; its result says which weights they must be.
 
     Args:
         file: Its result, which may have come without the weights, and stays as it is.
         weights: Its checkpoint.
-        train: Trains it, writes its result and returns it; None where both files are there.
+        train: Trains it, writes its result and returns it; None if both files exist.
 
     Raises:
-        RuntimeError: The weights are others than those of the result, which all kept students have heard.
+        RuntimeError: The weights differ from those of the result, from which all saved students have learned.
     """
     result = json.loads(file.read_text()) if file.is_file() else None
     if not (result and weights.is_file()):
@@ -74,20 +74,20 @@ def have_teacher(file: Path, weights: Path, train: Callable[[], dict] | None = N
         result = result or trained
     found = weights_digest(weights)
     result.setdefault('weights', found)
-    # Training has written its own.
+    # Training has written its own result.
     if file.read_text() != (text := json.dumps(result, indent=1) + '\n'):
         file.write_text(text)
     if result['weights'] != found:
         raise RuntimeError(
-            f'{weights} has other weights than the teacher of {file.name}, whose students have results. Another kind '
-            'of CPU and other versions train another one of the same recipe, and students of both are not compared. '
-            f'To do the study anew here, move {file.name} and the results of its students away.'
+            f'{weights} has other weights than the teacher of {file.name}, whose students have results. On another '
+            'kind of CPU, or with other versions, the same recipe trains another teacher, and students of the two are '
+            f'not compared. To repeat the study here, move {file.name} and the results of its students away.'
         )
 
 
 @cache
 def weights_digest(path: Path) -> str:
-    """Of a checkpoint's weights, whatever else is in the file."""
+    """Digest of a checkpoint's weights, whatever else is in the file."""
     digest = hashlib.sha256()
     for name, tensor in sorted(checkpoints.load(path)['state_dict'].items()):
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())

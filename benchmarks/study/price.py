@@ -1,4 +1,4 @@
-"""A score against the price of a step, a picture."""
+"""A plot of a score against the cost of a step."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def price_against_score(
     alone: float | None,
     teacher: float | None,
 ) -> Figure:
-    """A point a method, a line up and down to its seeds' ends; joined are those that no cheaper one beats."""
+    """One point per method, with a line over the range of its seeds; methods that no cheaper one beats are joined."""
     figure = Figure(figsize=(7.5, 5), layout='constrained')
     axes = figure.subplots()
     means = sorted((cost, sum(found) / len(found), name) for name, cost, found in points)
@@ -32,7 +32,7 @@ def price_against_score(
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     gap = 0.015 * (right - left)
     for side, align in ((-1, 'right'), (1, 'left')):
-        # Names of what is cheaper than KD stand on the left.
+        # Methods cheaper than KD have their names on the left.
         named = [point for point in means if (side < 0) == (point[0] < 0.99)]
         places = [(cost + side * gap, score) for cost, score, _ in named]
         heights = apart(places, 0.08 * (right - left), 0.03 * (high - low))
@@ -44,7 +44,7 @@ def price_against_score(
 
 
 def apart(places: Sequence[tuple[float, float]], width: float, height: float) -> list[float]:
-    """The heights of labels of a size, moved up where they would lie on a lower one."""
+    """The heights of labels of this size, moved up where they would cover a lower one."""
     found: dict[int, float] = {}
     for i in sorted(range(len(places)), key=lambda i: places[i][1]):
         x, y = places[i]

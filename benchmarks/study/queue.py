@@ -1,4 +1,4 @@
-"""The runs that a study asks for and does not have yet, several at a time."""
+"""The runs that a study needs and does not have yet, several at a time."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -15,11 +15,11 @@ def has_file(setting: Setting, seed: int) -> bool:
 
 
 def missing(wanted: Iterable[Run], kept: Callable[[Setting, int], object] = has_file) -> list[Run]:
-    """Those without a result; says how many.
+    """The runs without a result; prints how many.
 
     Args:
         wanted: Settings with their seeds.
-        kept: Gives the result of a run if there is one, and raises if it is of another run than its name says.
+        kept: Returns the result of a run if there is one, and raises if it is from another run than its name says.
     """
     found = [(setting, seed) for setting, seed in dict.fromkeys(wanted) if not kept(setting, seed)]
     print(f'{len(found)} runs', flush=True)
@@ -31,11 +31,11 @@ def work_off(runs: Sequence[Run], finish: Callable[[Setting, int], dict], jobs: 
 
     Args:
         runs: Settings with their seeds.
-        finish: Gives the result of a run, trained if there is none yet.
-        jobs: Runs at a time, a core each.
+        finish: Returns the result of a run, after training if there is none yet.
+        jobs: Runs at a time, one core each.
 
     Raises:
-        SystemExit: Some failed, which does not keep the others from being trained.
+        SystemExit: Some failed; the others are trained nevertheless.
     """
 
     def attempt(run: Run) -> str | None:
@@ -45,7 +45,7 @@ def work_off(runs: Sequence[Run], finish: Callable[[Setting, int], dict], jobs: 
         except (CalledProcessError, RuntimeError, OSError) as error:
             return f'{setting.name} {seed}: {error}'
         tune, report = (scores[split][setting.metric] for split in (TUNE, REPORT))
-        # Standard output is pycocotools', whose tables are kept from it for all threads at once.
+        # Not on standard output, which is redirected for all threads at once to hide pycocotools' tables.
         print(f'{setting.name} {seed}: {setting.metric} tune {tune:.3f} report {report:.3f}', file=sys.stderr)
         return None
 
@@ -56,5 +56,5 @@ def work_off(runs: Sequence[Run], finish: Callable[[Setting, int], dict], jobs: 
 
 
 def listed(runs: Sequence[Run]) -> str:
-    """A line a run."""
+    """One line per run."""
     return '\n'.join(f'{setting.name} {seed}' for setting, seed in runs)

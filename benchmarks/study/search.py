@@ -9,12 +9,12 @@ Beyond = Callable[[Sequence[Setting], Setting], Setting | None]
 
 
 def searched(first: Sequence[Setting], beyond: Beyond) -> tuple[list[Setting], list[Setting]]:
-    """A method's tries, and which of them or beyond them have still to run.
+    """A method's tries, and those of them or beyond them that have still to run.
 
     Args:
         first: The tries that every method has.
-        beyond: Gives, of the tries and the best of them, one more beyond their end, or None. A run that exists for
-            another reason is no try unless this asks for it.
+        beyond: Returns, for the tries and the best of them, one more beyond their end, or None. A run that exists for
+            another reason is not a try unless this returns it.
     """
     tries = list(first)
     while all(map(has_run, tries)):

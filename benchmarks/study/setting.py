@@ -5,7 +5,7 @@ from typing import Protocol
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / 'benchmarks' / 'results'
-TUNE, REPORT = 'tune', 'report'  # what settings are chosen by, and what is reported
+TUNE, REPORT = 'tune', 'report'  # the set by which settings are chosen, and the one that is reported
 
 
 class Setting(Protocol):
@@ -14,7 +14,7 @@ class Setting(Protocol):
     Attributes:
         study: Name of the study, and of the folder of its results.
         name: Unique within the study, and a file name.
-        metric: Of its scores the one to choose by.
+        metric: The score to choose by.
         teacher: The setting that teaches the student; with its own `seed` if it has one.
     """
 

@@ -27,8 +27,8 @@ class Shootout:
     Attributes:
         scored: The metric in words.
         titles: Methods as the literature names them.
-        cost: Of a method's step over KD's, where it was measured.
-        tries: What may be tried of a method, one for each factor on its weights.
+        cost: A method's step time relative to KD's, where it was measured.
+        tries: The settings to try for a method, one for each factor on its weights.
         alone: The student that a method is compared with.
     """
 
@@ -39,12 +39,12 @@ class Shootout:
     alone: Callable[[str], Setting]
 
     def results(self, *names: str, without: Collection[str] = ()) -> str:
-        """Each method's best try on the seeds that it was not chosen by, with what its step costs.
+        """Each method's best try on the seeds that were not used to choose it, with what its step costs.
 
-        Highest first on the seeds that all have, as others are luckier seeds or less lucky ones for all methods alike.
+        The order is that of the seeds that all methods have, highest first, as some seeds are luckier for all methods.
 
         Args:
-            names: Of which methods; default: all.
+            names: Names of the methods; default: all.
             without: Columns to leave out.
         """
         names = names or tuple(self.titles)
@@ -83,7 +83,7 @@ class Shootout:
         return f'{table(head, rows)}\n\nStudent alone: {alone}. Teacher: {spread_of(student.teacher)}.'
 
     def search(self) -> str:
-        """The tries on the set to choose by, with the first seed."""
+        """The tries on the set by which settings are chosen, with the first seed."""
         tried = {name: self.searched(name)[0] for name in self.titles}
         columns = sorted({self.tries(name).index(of) for name, settings in tried.items() for of in settings})
         lines = []
@@ -97,9 +97,9 @@ class Shootout:
         return table([f'{self.scored} on the tuning set', *header], lines)
 
     def searched(self, name: str) -> tuple[list[Setting], list[Setting]]:
-        """A method's tries, and which have still to run.
+        """A method's tries, and those that have still to run.
 
-        The first three; then, while the best has the least or the largest weight of all, one beyond.
+        The first three; then, as long as the best has the smallest or the largest weight of all, one beyond that.
         """
         possible = self.tries(name)
 
@@ -122,7 +122,7 @@ class Shootout:
         return difference(best, other, fresh=True)
 
     def score(self, name: str) -> str:
-        """Of its best try, on the seeds that all methods have and were not chosen by."""
+        """The score of its best try, on the seeds that all methods have and that were not used to choose."""
         best = self.best(name) if name in self.titles else None
         return spread(chosen(best, self.seeds())) if best else NOT_RUN
 
@@ -138,7 +138,7 @@ class Shootout:
         """What the plot of score against cost shows, and a function that draws it."""
         points, student, seeds = [], self.alone(REFERENCES[0]), self.seeds()
         for name in self.titles:
-            # Another student than KD's has another step.
+            # Another student than KD's has another step time.
             of = self.best(name) if self.alone(name) == student else None
             found = chosen(of, seeds) if of else []
             if found and name in self.cost:

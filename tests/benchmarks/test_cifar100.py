@@ -82,7 +82,7 @@ def starts(folder):
 
 def test_a_long_run_is_stopped_when_the_time_is_up(folder):
     began = time.monotonic()
-    with pytest.raises(SystemExit, match='The time is up; the same command goes on'):
+    with pytest.raises(SystemExit, match='The time is up; run the same command again'):
         call('--minutes', str(5 / 60), '--train-args', 'steps=60000')
     assert time.monotonic() - began < 60  # it would have taken ten minutes
     assert not kept(folder)
@@ -217,7 +217,7 @@ def test_a_run_without_a_result_is_reported(folder):
 def test_the_run_of_other_arguments_is_not_taken_for_this_one(folder):
     with pytest.raises(SystemExit, match='The time is up'):
         call('--minutes', str(1 / 60), '--train-args', 'steps=6000')
-    with pytest.raises(SystemExit, match="begun with --train-args 'steps=6000'; go on with that, or move it away"):
+    with pytest.raises(SystemExit, match="begun with --train-args 'steps=6000'; continue with these, or move it away"):
         call('--train-args=--amp')
     assert len(starts(folder)) == 1
 

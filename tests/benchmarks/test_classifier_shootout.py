@@ -231,7 +231,7 @@ def test_a_result_of_other_options_is_not_counted(trained, monkeypatch):
     path = setting.result_file(Setting('kd', 4), 1)
     path.write_text(path.read_text().replace('"tau": 4.0', '"tau": 2.0'))
     with pytest.raises(
-        RuntimeError, match=r"kd_times-4-1.json is of a run with distill=.*'tau': 2.0.* delete the file"
+        RuntimeError, match=r"kd_times-4-1.json is from a run with distill=.*'tau': 2.0.* delete the file"
     ):
         run.finish(Setting('kd', 4), 1)
 
@@ -242,7 +242,7 @@ def test_a_result_of_another_teacher_is_not_counted(trained, folder):
     assert queue.missing(wanted, run.kept) == []
     weights_digest.cache_clear()
     torch.save(dict(state_dict=dict(weight=torch.zeros(2))), Path(TEACHER_WEIGHTS))
-    with pytest.raises(RuntimeError, match='kd_times-4-1.json is of a run with teacher='):
+    with pytest.raises(RuntimeError, match='kd_times-4-1.json is from a run with teacher='):
         queue.missing(wanted, run.kept)
 
 
@@ -296,7 +296,7 @@ def test_the_table_has_what_won_first_on_seeds_that_it_was_not_chosen_by(trained
 def test_a_result_of_other_images_is_not_counted(trained, monkeypatch):
     run.finish(Setting('kd', 4), 1)
     monkeypatch.setattr(run, 'data_fingerprint', lambda: 'of others')
-    with pytest.raises(RuntimeError, match=r"kd_times-4-1.json is of a run with data='of these images'"):
+    with pytest.raises(RuntimeError, match=r"kd_times-4-1.json is from a run with data='of these images'"):
         run.finish(Setting('kd', 4), 1)
 
 
@@ -345,5 +345,5 @@ def test_fcfds_own_ramp_is_in_proportion_too():
 def test_a_result_of_another_recipe_is_not_counted(trained, monkeypatch):
     run.finish(Setting('kd', 4), 1)
     monkeypatch.setitem(run.recipe.__globals__, 'recipe', lambda config: dict(rate=0.5))
-    with pytest.raises(RuntimeError, match=r'kd_times-4-1.json is of a run with rate=0\.05'):
+    with pytest.raises(RuntimeError, match=r'kd_times-4-1.json is from a run with rate=0\.05'):
         run.finish(Setting('kd', 4), 1)

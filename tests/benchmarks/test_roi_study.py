@@ -327,7 +327,7 @@ def test_a_result_says_every_option_and_is_counted_for_no_other(tmp_path):
     assert kept.read(path, distill=[options]) is None
     path.write_text(json.dumps(dict(distill=[options], data='abc')))
     assert kept.read(path, distill=[options], data='abc')['data'] == 'abc'
-    with pytest.raises(RuntimeError, match=r"a.json is of a run with data='abc', and now it would have 'def'"):
+    with pytest.raises(RuntimeError, match=r"a.json is from a run with data='abc', but now it would be 'def'"):
         kept.read(path, distill=[options], data='def')
 
 
@@ -419,7 +419,7 @@ def test_students_of_every_teacher_with_a_result_are_kept_and_of_no_other(tmp_pa
     (tmp_path / 'even-2.json').write_text('{}')
     for seed, unknown in ((2, 'of nobody'), (3, None)):
         (tmp_path / f'{KD.name}-{seed}.json').write_text(json.dumps(result | dict(teacher=unknown)))
-        with pytest.raises(RuntimeError, match=f'{KD.name}-{seed}.json is of a student of a teacher that has no'):
+        with pytest.raises(RuntimeError, match=f'{KD.name}-{seed}.json is from a student of a teacher that has no'):
             run.kept(KD, seed)
 
 
