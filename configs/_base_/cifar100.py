@@ -1,4 +1,4 @@
-"""CIFAR-100 as mdistiller and RepDistiller train on it: crop, flip, 240 epochs of SGD, LR 0.05 divided by 10 thrice."""
+"""CIFAR-100 as in mdistiller and RepDistiller: crop, flip, 240 epochs of SGD, LR 0.05, divided by 10 three times."""
 
 _base_ = './classification_runtime.py'
 

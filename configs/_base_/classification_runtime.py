@@ -1,4 +1,4 @@
-"""What the classifiers' recipes share beside data, model and schedule: loops, metrics, hooks, log, seed."""
+"""What the classifiers' recipes share apart from data, model and schedule: loops, metrics, hooks, log, seed."""
 
 default_scope = 'mmengine'
 

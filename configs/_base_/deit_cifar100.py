@@ -1,7 +1,7 @@
 """DeiT on CIFAR-100's 32 px: 300 epochs of AdamW, cosine after 5 epochs of warm-up.
 
 Batch, learning rate and weight decay are those of the Attention Probe's code, which trains on other images; epochs,
-schedule and what is left out of the decay are ours. The paper's table 6 names no settings.
+schedule and the parameters without decay are our choice. The paper gives no settings for its table 6.
 """
 
 _base_ = './cifar100.py'
@@ -10,7 +10,7 @@ train_dataloader = dict(batch_size=256)
 train_cfg = dict(max_epochs=300)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=8.5e-4, weight_decay=0.025),
-    # As DeiT: no decay of biases, norms, class token and positions.
+    # As in DeiT: no decay of biases, norms, class token and positions.
     paramwise_cfg=dict(
         flat_decay_mult=0.0,  # of all that has one dimension
         custom_keys={'class_token': dict(decay_mult=0.0), 'pos_embedding': dict(decay_mult=0.0)},

@@ -18,7 +18,7 @@ model = dict(
         norm_eval=True,
     ),
     neck=dict(in_channels=[24, 40, 112, 320], out_channels=64),
-    # Of 160 px an object takes 8 to 120; what stock configs measure in pixels is for 800.
+    # Objects here are 8 to 120 px large; the pixel sizes in stock configs are for images of 800 px.
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64, finest_scale=20, roi_layer=dict(sampling_ratio=2)),

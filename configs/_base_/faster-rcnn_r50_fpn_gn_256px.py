@@ -11,7 +11,7 @@ norm_cfg = dict(type='GN', num_groups=32, requires_grad=True)
 model = dict(
     backbone=dict(frozen_stages=-1, zero_init_residual=False, norm_cfg=norm_cfg, init_cfg=None),
     neck=dict(norm_cfg=norm_cfg),
-    # What stock configs measure in pixels is halved: their images are four times as large, these objects 2 to 256 px.
+    # Half the pixel sizes of stock configs: their images are four times as large, and objects here 2 to 256 px.
     rpn_head=dict(anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(finest_scale=28),
@@ -19,6 +19,6 @@ model = dict(
     ),
     # A sixteenth of the pixels has room for a quarter of the RoIs; 512 would be nearly all background.
     train_cfg=dict(rcnn=dict(sampler=dict(num=128))),
-    # Not the stock 0.05: after the first epochs from scratch few scores are above that.
+    # Not the stock 0.05: after the first epochs from scratch few scores are higher than that.
     test_cfg=dict(rcnn=dict(score_thr=0.01)),
 )

@@ -1,4 +1,4 @@
-"""ImageNet-1k as mdistiller trains on it: 224 px, 100 epochs of SGD, LR 0.2 for 512 images divided by 10 thrice."""
+"""ImageNet-1k as in mdistiller: 224 px, 100 epochs of SGD, LR 0.2 for 512 images, divided by 10 three times."""
 
 _base_ = './classification_runtime.py'
 

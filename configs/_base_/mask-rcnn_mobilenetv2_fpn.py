@@ -1,4 +1,4 @@
-"""Mask R-CNN on mmdet's MobileNetV2 with its ImageNet weights; as in ReviewKD, nothing but the BN is frozen."""
+"""Mask R-CNN on mmdet's MobileNetV2 with its ImageNet weights; as in ReviewKD, only the BN is frozen."""
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 
@@ -11,7 +11,7 @@ model = dict(
         out_indices=(1, 2, 4, 7),
         norm_cfg=dict(type='BN', requires_grad=False),
         norm_eval=True,
-        # Not torchvision's: its keys have other names, and would be passed over with no more than a warning.
+        # Not torchvision's: its keys have other names, and would be skipped with only a warning.
         init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'),
     ),
     neck=dict(in_channels=[24, 32, 96, 1280]),

@@ -1,4 +1,4 @@
-"""ResNet-18 of half width for 128x128 pictures, trained from scratch, and the pixels it sees."""
+"""ResNet-18 of half width for 128x128 pictures, trained from scratch, with its data_preprocessor."""
 
 model = dict(
     data_preprocessor=dict(

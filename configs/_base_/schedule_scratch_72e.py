@@ -11,7 +11,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0001),
     paramwise_cfg=dict(norm_decay_mult=0.0),
-    clip_grad=dict(max_norm=35.0),  # of CWD, FGD and MGD in mmdet; no method's first steps may end a run
+    clip_grad=dict(max_norm=35.0),  # as for CWD, FGD and MGD in mmdet, so no method's first steps can end a run
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500),

@@ -1,4 +1,4 @@
-"""Tiny-ImageNet as mdistiller distils on it: 64 px, rotation and flip, 200 epochs of SGD, LR 0.2 for 256 images."""
+"""Tiny-ImageNet as in mdistiller's distillation: 64 px, rotation and flip, 200 epochs of SGD, LR 0.2 for 256 images."""
 
 _base_ = './classification_runtime.py'
 
@@ -8,7 +8,7 @@ model = dict(
     channels_last=True,
 )
 
-# Rotations have no form for device-resident images; the loader's processes make them.
+# Rotations are not supported for device-resident images; the loader processes apply them.
 train_dataloader = dict(
     batch_size=256,
     num_workers=8,

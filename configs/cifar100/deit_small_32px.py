@@ -1,4 +1,4 @@
-"""DeiT-small for 32 px alone, the teacher. Published top-1: 76.30, of a teacher trained otherwise."""
+"""DeiT-small for 32 px alone, the teacher. Published top-1: 76.30, of a teacher trained differently."""
 
 _base_ = '../_base_/deit_cifar100.py'
 

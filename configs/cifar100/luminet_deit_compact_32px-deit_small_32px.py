@@ -1,6 +1,6 @@
 """LumiNet, compact DeiT <- DeiT-small for 32 px. Published top-1: 68.42.
 
-alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+alpha, tau and ce_weight of this pair are unpublished; alpha / tau = 8.75 is the average of the published pairs.
 """
 
 _base_ = './deit_compact_32px.py'

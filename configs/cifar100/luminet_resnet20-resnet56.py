@@ -1,6 +1,6 @@
 """LumiNet, ResNet-20 <- ResNet-56. Published top-1: 72.29.
 
-alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+alpha, tau and ce_weight of this pair are unpublished; alpha / tau = 8.75 is the average of the published pairs.
 """
 
 _base_ = './resnet20.py'

@@ -1,6 +1,6 @@
 """LumiNet, ResNet-32 <- ResNet-110. Published top-1: 74.20.
 
-alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+alpha, tau and ce_weight of this pair are unpublished; alpha / tau = 8.75 is the average of the published pairs.
 """
 
 _base_ = './resnet32.py'

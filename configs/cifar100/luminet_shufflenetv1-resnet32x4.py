@@ -1,6 +1,6 @@
 """LumiNet, ShuffleNetV1 <- ResNet-32x4. Published top-1: 76.66.
 
-alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+alpha, tau and ce_weight of this pair are unpublished; alpha / tau = 8.75 is the average of the published pairs.
 """
 
 _base_ = './shufflenetv1.py'

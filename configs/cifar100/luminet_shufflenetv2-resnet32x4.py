@@ -1,6 +1,6 @@
 """LumiNet, ShuffleNetV2 <- ResNet-32x4. Published top-1: 77.55.
 
-alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+alpha, tau and ce_weight of this pair are unpublished; alpha / tau = 8.75 is the average of the published pairs.
 """
 
 _base_ = './shufflenetv2.py'

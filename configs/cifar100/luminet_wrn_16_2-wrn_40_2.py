@@ -1,6 +1,6 @@
 """LumiNet, WRN-16-2 <- WRN-40-2. Published top-1: 76.38.
 
-alpha, tau and ce_weight of this pair are unpublished: alpha / tau = 8.75, as the published pairs have it on average.
+alpha, tau and ce_weight of this pair are unpublished; alpha / tau = 8.75 is the average of the published pairs.
 """
 
 _base_ = './wrn_16_2.py'

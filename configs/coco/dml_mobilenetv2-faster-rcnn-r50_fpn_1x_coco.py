@@ -1,4 +1,4 @@
-"""DML on the RoI logits: two Faster R-CNN, MobileNetV2 and R50, that train together.
+"""DML on the RoI logits: two Faster R-CNNs, MobileNetV2 and R50, that train together.
 
 Both start from ImageNet weights. For detectors nothing is published.
 

@@ -1,4 +1,4 @@
-"""DML on the RoI logits: two Faster R-CNN, R18 and R101, that train together.
+"""DML on the RoI logits: two Faster R-CNNs, R18 and R101, that train together.
 
 Both start from ImageNet weights. For detectors nothing is published.
 

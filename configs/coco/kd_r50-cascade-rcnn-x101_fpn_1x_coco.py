@@ -1,6 +1,6 @@
 """KD on the RoI logits: Cascade R-CNN, R50 <- X101-64x4d, 8 images a step.
 
-Each stage hears the teacher's same stage; the term is the mean of the three.
+Each stage learns from the same stage of the teacher; the term is the mean over the three stages.
 The settings are those of the R18 <- R101 row of Faster R-CNN.
 
     python tools/train.py configs/coco/kd_r50-cascade-rcnn-x101_fpn_1x_coco.py

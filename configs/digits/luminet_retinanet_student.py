@@ -1,4 +1,4 @@
-"""The same student with LumiNet: at its anchors, it also listens to the teacher.
+"""The same student with LumiNet: it also learns from the teacher, at its anchors.
 
 python tools/train.py configs/digits/luminet_retinanet_student.py --seed 0
 """
@@ -14,7 +14,7 @@ model = dict(
     distill=[
         dict(
             tap='dense_cls',
-            rows=100,  # in each image those where the teacher is surest
+            rows=100,  # in each image, those where the teacher is most confident
             loss=dict(type='luminet_det.LumiNetLoss', use_sigmoid=True, tau=1.0, loss_weight=1.0),
         )
     ],

@@ -1,4 +1,4 @@
-"""LumiNet, ResNet-18 <- ResNet-50, on a folder of one's own; weights and temperature as published for ImageNet."""
+"""LumiNet, ResNet-18 <- ResNet-50, on your own image folder; weights and temperature as published for ImageNet."""
 
 _base_ = './resnet18.py'
 

@@ -1,4 +1,4 @@
-"""ResNet-18 from torchvision's ImageNet weights on a folder of one's own: the student alone."""
+"""ResNet-18 from torchvision's ImageNet weights on your own image folder: the student alone."""
 
 _base_ = '../_base_/image_folder.py'
 

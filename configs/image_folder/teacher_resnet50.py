@@ -1,4 +1,4 @@
-"""ResNet-50 from torchvision's ImageNet weights on a folder of one's own: the teacher."""
+"""ResNet-50 from torchvision's ImageNet weights on your own image folder: the teacher."""
 
 _base_ = '../_base_/image_folder.py'
 

@@ -12,7 +12,7 @@ model = dict(
     distill=[
         dict(
             tap='logits',
-            # Over all processes: published with the whole batch on one GPU.
+            # Statistics over all processes, as the published runs had the whole batch on one GPU.
             loss=dict(type='luminet_det.LumiNetLoss', tau=0.7, loss_weight=2.0**2, sync=True),
         )
     ],

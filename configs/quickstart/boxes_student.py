@@ -1,4 +1,4 @@
-"""The same student with the teacher's box deltas on the foreground RoIs, and nothing else of it."""
+"""The same student with the teacher's box deltas on the foreground RoIs, and nothing else of the teacher."""
 
 _base_ = './luminet_student.py'
 

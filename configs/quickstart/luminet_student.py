@@ -1,4 +1,4 @@
-"""The same student with LumiNet: on the RoIs it samples anyway, it also listens to the teacher."""
+"""The same student with LumiNet: it also learns from the teacher, on the RoIs that it samples anyway."""
 
 _base_ = './student.py'
 

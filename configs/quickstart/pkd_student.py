@@ -1,4 +1,4 @@
-"""A student with PKD on all levels of the neck: its neck is as wide as the teacher's, which PKD asks for."""
+"""A student with PKD on all levels of the neck: its neck is as wide as the teacher's, as PKD requires."""
 
 _base_ = './luminet_student.py'
 

@@ -1,6 +1,6 @@
 """LumiNet, MobileNetV2 of half width <- ResNet-18. Nothing is published.
 
-alpha / tau = 8.75, as the published pairs of CIFAR-100 have it on average; ce_weight and warm-up as there.
+alpha / tau = 8.75 is the average of the published pairs of CIFAR-100; ce_weight and warm-up as there.
 """
 
 _base_ = './mobilenetv2_half.py'

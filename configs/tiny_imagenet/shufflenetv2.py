@@ -1,4 +1,4 @@
-"""ShuffleNetV2 alone, a student. Nothing is published of it alone."""
+"""ShuffleNetV2 alone, a student. Nothing is published for it alone."""
 
 _base_ = '../_base_/tiny_imagenet.py'
 

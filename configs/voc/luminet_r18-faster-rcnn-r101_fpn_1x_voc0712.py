@@ -1,4 +1,4 @@
-"""LumiNet on the RoI logits, with its defaults, the best of the digits: R18 <- R101, VOC 2007 + 2012.
+"""LumiNet on the RoI logits, with its defaults, which were best on the digits: R18 <- R101, VOC 2007 + 2012.
 
 python tools/train.py configs/voc/luminet_r18-faster-rcnn-r101_fpn_1x_voc0712.py
 """

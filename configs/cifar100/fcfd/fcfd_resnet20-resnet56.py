@@ -1,4 +1,4 @@
-"""FCFD, ResNet-20 <- ResNet-56. Published top-1: 71.68; that it is of this pair is our reading."""
+"""FCFD, ResNet-20 <- ResNet-56. Published top-1: 71.68; that it belongs to this pair is our reading."""
 
 _base_ = '../../_base_/cifar100_pairs/resnet20-resnet56.py'
 

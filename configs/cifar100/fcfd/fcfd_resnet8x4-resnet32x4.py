@@ -1,4 +1,4 @@
-"""FCFD, ResNet-8x4 <- ResNet-32x4. Published top-1: 76.80; that it is of this pair is our reading."""
+"""FCFD, ResNet-8x4 <- ResNet-32x4. Published top-1: 76.80; that it belongs to this pair is our reading."""
 
 _base_ = '../../_base_/cifar100_pairs/resnet8x4-resnet32x4.py'
 

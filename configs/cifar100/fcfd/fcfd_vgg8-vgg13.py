@@ -1,4 +1,4 @@
-"""FCFD, VGG-8 <- VGG-13. Published top-1: 74.86; that it is of this pair is our reading."""
+"""FCFD, VGG-8 <- VGG-13. Published top-1: 74.86; that it belongs to this pair is our reading."""
 
 _base_ = '../../_base_/cifar100_pairs/vgg8-vgg13.py'
 

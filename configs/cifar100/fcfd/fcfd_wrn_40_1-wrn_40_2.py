@@ -1,4 +1,4 @@
-"""FCFD, WRN-40-1 <- WRN-40-2. Published top-1: 75.43; that it is of this pair is our reading."""
+"""FCFD, WRN-40-1 <- WRN-40-2. Published top-1: 75.43; that it belongs to this pair is our reading."""
 
 _base_ = '../../_base_/cifar100_pairs/wrn_40_1-wrn_40_2.py'
 

@@ -1,4 +1,4 @@
-"""MCLD, ResNet-8x4 <- ResNet-32x4. Our reconstruction; no number is published that it could be compared with."""
+"""MCLD, ResNet-8x4 <- ResNet-32x4. Our reconstruction; nothing comparable is published."""
 
 _base_ = '../../_base_/cifar100_pairs/resnet8x4-resnet32x4.py'
 

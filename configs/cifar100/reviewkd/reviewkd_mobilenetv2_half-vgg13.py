@@ -1,6 +1,6 @@
 """ReviewKD, MobileNetV2 of half width <- VGG-13. Published top-1: 70.37.
 
-The weight is ours: that of this pair is not known to us.
+The weight is our choice: we do not know the published one of this pair.
 """
 
 _base_ = '../../_base_/cifar100_pairs/mobilenetv2_half-vgg13.py'

@@ -1,4 +1,4 @@
-"""LumiNet, ShuffleNetV1 <- WRN-40-2, with AutoAugment in the one view. Published top-1: 77.97."""
+"""LumiNet, ShuffleNetV1 <- WRN-40-2, with AutoAugment, one view. Published top-1: 77.97."""
 
 _base_ = '../luminet_shufflenetv1-wrn_40_2.py'
 

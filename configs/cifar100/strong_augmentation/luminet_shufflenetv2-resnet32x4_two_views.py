@@ -1,4 +1,4 @@
-"""LumiNet, ShuffleNetV2 <- ResNet-32x4, in a plain and a strong view. Published top-1: 79.12."""
+"""LumiNet, ShuffleNetV2 <- ResNet-32x4, with a plain and a strong view. Published top-1: 79.12."""
 
 _base_ = '../luminet_shufflenetv2-resnet32x4.py'
 

@@ -1,4 +1,4 @@
-"""LumiNet, VGG-8 <- VGG-13, with AutoAugment in the one view. Published top-1: 75.57."""
+"""LumiNet, VGG-8 <- VGG-13, with AutoAugment, one view. Published top-1: 75.57."""
 
 _base_ = '../luminet_vgg8-vgg13.py'
 

@@ -1,4 +1,4 @@
-"""LumiNet, WRN-16-2 <- WRN-40-2, with AutoAugment in the one view. Published top-1: 76.91."""
+"""LumiNet, WRN-16-2 <- WRN-40-2, with AutoAugment, one view. Published top-1: 76.91."""
 
 _base_ = '../luminet_wrn_16_2-wrn_40_2.py'
 

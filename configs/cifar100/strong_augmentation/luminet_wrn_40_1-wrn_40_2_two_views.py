@@ -1,4 +1,4 @@
-"""LumiNet, WRN-40-1 <- WRN-40-2, in a plain and a strong view. Published top-1: 76.01."""
+"""LumiNet, WRN-40-1 <- WRN-40-2, with a plain and a strong view. Published top-1: 76.01."""
 
 _base_ = '../luminet_wrn_40_1-wrn_40_2.py'
 

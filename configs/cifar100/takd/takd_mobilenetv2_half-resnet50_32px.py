@@ -1,6 +1,6 @@
 """TAKD, MobileNetV2 of half width <- ShuffleNetV2 <- ResNet-50 for 32 px. Published top-1: 68.02.
 
-The published assistant is not told; here it is that of kd_shufflenetv2-resnet50_32px.py.
+The published assistant is not named; here it is that of kd_shufflenetv2-resnet50_32px.py.
 """
 
 _base_ = '../mobilenetv2_half.py'

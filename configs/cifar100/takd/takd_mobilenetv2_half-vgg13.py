@@ -1,6 +1,6 @@
 """TAKD, MobileNetV2 of half width <- VGG-8 <- VGG-13. Published top-1: 67.91.
 
-The published assistant is not told; here it is that of ../kd_vgg8-vgg13.py.
+The published assistant is not named; here it is that of ../kd_vgg8-vgg13.py.
 """
 
 _base_ = '../mobilenetv2_half.py'

@@ -1,6 +1,6 @@
 """TAKD, ResNet-20 <- ResNet-32 <- ResNet-56. Published top-1: 70.83.
 
-The published assistant is not told; here it is that of kd_resnet32-resnet56.py.
+The published assistant is not named; here it is that of kd_resnet32-resnet56.py.
 """
 
 _base_ = '../resnet20.py'

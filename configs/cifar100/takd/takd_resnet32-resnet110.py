@@ -1,6 +1,6 @@
 """TAKD, ResNet-32 <- ResNet-56 <- ResNet-110. Published top-1: 73.37.
 
-The published assistant is not told; here it is that of kd_resnet56-resnet110.py.
+The published assistant is not named; here it is that of kd_resnet56-resnet110.py.
 """
 
 _base_ = '../resnet32.py'

@@ -1,6 +1,6 @@
 """TAKD, ResNet-8x4 <- WRN-40-2 <- ResNet-32x4. Published top-1: 73.81.
 
-The published assistant is not told; here it is that of ../kd_wrn_40_2-resnet32x4.py.
+The published assistant is not named; here it is that of ../kd_wrn_40_2-resnet32x4.py.
 """
 
 _base_ = '../resnet8x4.py'

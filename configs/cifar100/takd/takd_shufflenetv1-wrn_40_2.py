@@ -1,6 +1,6 @@
 """TAKD, ShuffleNetV1 <- ResNet-8x4 <- WRN-40-2. Published top-1: 75.34.
 
-The published assistant is not told; here it is that of ../kd_resnet8x4-wrn_40_2.py.
+The published assistant is not named; here it is that of ../kd_resnet8x4-wrn_40_2.py.
 """
 
 _base_ = '../shufflenetv1.py'

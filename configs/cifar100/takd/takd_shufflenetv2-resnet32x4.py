@@ -1,6 +1,6 @@
 """TAKD, ShuffleNetV2 <- WRN-40-2 <- ResNet-32x4. Published top-1: 74.82.
 
-The published assistant is not told; here it is that of ../kd_wrn_40_2-resnet32x4.py.
+The published assistant is not named; here it is that of ../kd_wrn_40_2-resnet32x4.py.
 """
 
 _base_ = '../shufflenetv2.py'

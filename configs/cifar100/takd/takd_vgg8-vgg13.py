@@ -1,7 +1,7 @@
 """TAKD, VGG-8 <- VGG-11 <- VGG-13. Published top-1: 73.23.
 
-The published assistant is not told; here it is that of kd_vgg11-vgg13.py. No accuracy of VGG-11 alone with this
-recipe is known to us, so what it must reach is counted from that of VGG-8.
+The published assistant is not named; here it is that of kd_vgg11-vgg13.py. We know no accuracy of VGG-11 alone with
+this recipe, so the minimum that it must reach is derived from that of VGG-8.
 """
 
 _base_ = '../vgg8.py'

@@ -1,6 +1,6 @@
 """TAKD, WRN-16-2 <- ResNet-110 <- WRN-40-2. Published top-1: 75.12.
 
-The published assistant is not told; here it is that of kd_resnet110-wrn_40_2.py.
+The published assistant is not named; here it is that of kd_resnet110-wrn_40_2.py.
 """
 
 _base_ = '../wrn_16_2.py'

@@ -1,6 +1,6 @@
 """TAKD, WRN-40-1 <- WRN-16-2 <- WRN-40-2. Published top-1: 73.78.
 
-The published assistant is not told; here it is that of ../kd_wrn_16_2-wrn_40_2.py.
+The published assistant is not named; here it is that of ../kd_wrn_16_2-wrn_40_2.py.
 """
 
 _base_ = '../wrn_40_1.py'

@@ -1,4 +1,4 @@
-"""DIST, MobileNet-V1 <- ResNet-50. Published top-1: 73.24, of a stronger recipe."""
+"""DIST, MobileNet-V1 <- ResNet-50. Published top-1: 73.24, with a stronger recipe."""
 
 _base_ = '../../_base_/imagenet_pairs/mobilenetv1-resnet50.py'
 

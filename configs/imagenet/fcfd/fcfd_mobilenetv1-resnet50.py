@@ -1,4 +1,4 @@
-"""FCFD, MobileNet-V1 <- ResNet-50. No number of these settings was read."""
+"""FCFD, MobileNet-V1 <- ResNet-50. No number for these settings was read."""
 
 _base_ = '../../_base_/imagenet_pairs/mobilenetv1-resnet50.py'
 

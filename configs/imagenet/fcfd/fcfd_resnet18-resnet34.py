@@ -1,4 +1,4 @@
-"""FCFD, ResNet-18 <- ResNet-34. No number of these settings was read."""
+"""FCFD, ResNet-18 <- ResNet-34. No number for these settings was read."""
 
 _base_ = '../../_base_/imagenet_pairs/resnet18-resnet34.py'
 

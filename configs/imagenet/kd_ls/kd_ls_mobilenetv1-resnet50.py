@@ -1,4 +1,4 @@
-"""KD + LS, MobileNet-V1 <- ResNet-50, in papers "MobileNetV2". No number of these settings was read."""
+"""KD + LS, MobileNet-V1 <- ResNet-50, in papers "MobileNetV2". No number for these settings was read."""
 
 _base_ = '../../_base_/imagenet_pairs/mobilenetv1-resnet50.py'
 

@@ -1,6 +1,6 @@
 """TAKD, MobileNet-V1 <- ResNet-34 <- ResNet-50, in papers "MobileNetV2".
 
-Published top-1 / top-5: 70.82 / 90.01, as recalled. The published assistant is not told; here it is that of
+Published top-1 / top-5: 70.82 / 90.01, as recalled. The published assistant is not named; here it is that of
 kd_resnet34-resnet50.py.
 """
 

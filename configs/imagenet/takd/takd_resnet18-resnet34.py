@@ -1,6 +1,6 @@
 """TAKD, ResNet-18 <- HRNet-W18-C-Small-v1 <- ResNet-34. Published top-1 / top-5: 70.78 / 90.16.
 
-The published assistant is not told; here it is that of kd_hrnet_w18_small-resnet34.py.
+The published assistant is not named; here it is that of kd_hrnet_w18_small-resnet34.py.
 """
 
 _base_ = '../resnet18.py'
