@@ -16,7 +16,7 @@ class Method(NamedTuple):
         page: Where its equations are.
         taps: Where it compares.
         choose: When to choose it.
-        published: Its row in the published tables, if not named like the title; '' for none.
+        published: Its row in the published tables; None if named like the title, '' if there is none.
     """
 
     title: str

@@ -38,8 +38,8 @@ class Classifier(BaseModel):
             layers that they learn. Default: the network's `image_size`, else 32. Only networks whose strides depend
             on the image size, such as VGG here, need it.
         init_cfg: As in every mmengine model. A checkpoint in `dict(type='Pretrained', checkpoint=...)` is loaded
-            strictly, in any format that `own_weights` knows. If only the number of classes differs, the last layer is
-            not loaded, and the log says so.
+            strictly, in any format that `own_weights` knows. Layers that differ only in the number of classes are not
+            loaded, and the log names them.
 
     Raises:
         ValueError: A setting of the model or its network is unknown or out of range.

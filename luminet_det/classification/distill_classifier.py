@@ -79,7 +79,7 @@ class DistillClassifier(Student, Classifier):
 
     @property
     def scale_is_fixed(self) -> bool:
-        """Whether a loss depends on the scale and offset of each class's logits, which LumiNet alone does not."""
+        """Whether a loss depends on the scale and offset of each class's logits, which LumiNet does not."""
         on_logits = [term.loss for term in self.terms if term.tap == 'logits' and term.loss_weight]
         return bool(self.ce_weight) or not on_logits or any(not isinstance(loss, LumiNetLoss) for loss in on_logits)
 
@@ -96,8 +96,8 @@ class DistillClassifier(Student, Classifier):
         # The student's own classes must be right before the teacher's are compared with them.
         self.check_classes(
             num_logits(self.network),
-            ' (Counted on the last linear layer that it defines; if that layer does not give the logits, add an '
-            'attribute num_classes to the network.)',
+            ' (Counted on the last linear layer that the network defines; if that layer does not give the logits, add '
+            'an attribute num_classes to the network.)',
         )
         for term in self.terms:
             for model, part in zip((self, teacher.model), parts(term), strict=True):

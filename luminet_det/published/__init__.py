@@ -1,4 +1,4 @@
-"""Published classification results as data, and the tables that set measured ones beside them."""
+"""Published classification results as data, and the tables that compare measured ones with them."""
 
 from luminet_det.published.figure import Figure, Row
 from luminet_det.published.page import make_page

@@ -1,6 +1,6 @@
 """Transforms of device-resident images by their name in a config: one call for a whole uint8 batch.
 
-Names, arguments and distributions are those of the transforms of single images, so that one config serves both.
+Names, arguments and distributions are those of the transforms of single images, so one config serves both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ def build_views(configs: Sequence | None) -> list[list[BatchTransform]]:
     """The batch transforms of each view; `configs` as in `transforms.build_views`.
 
     Raises:
-        KeyError: A transform does not exist, or not for whole batches.
+        KeyError: A transform does not exist, or does not support whole batches.
         TypeError, ValueError: A transform does not accept an argument, or not for whole batches.
     """
     return [[_build(config) for config in view] for view in views_of(configs)]

@@ -21,7 +21,7 @@ class CIFAR(LabelledImages):
 
     - the official pickles, read by torchvision after a check of their checksums;
     - an image folder: train/<class>/*.png and test/<class>/*.png;
-    - an .npz file, in `data_root` or `data_root` itself: train_images uint8 (N, 32, 32, 3), train_labels (N,),
+    - an .npz file, either in `data_root` or `data_root` itself: train_images uint8 (N, 32, 32, 3), train_labels (N,),
       test_images, test_labels, and optionally `classes`, the names; by default they are the official ones.
 
     All settings are those of `LabelledImages`.

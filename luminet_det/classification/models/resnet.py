@@ -44,7 +44,7 @@ class ResNet(StagedNetwork):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, without the ReLU after their sum."""
+    """Two 3x3 convolutions with a shortcut, without the ReLU after the sum."""
 
     expansion = 1
 
@@ -63,7 +63,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut, without the ReLU after their sum."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut, without the ReLU after the sum."""
 
     expansion = 4
 

@@ -90,7 +90,7 @@ class PreActivationStage(nn.Sequential):
 
 
 class PreActivationBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; the stage runs the first norm, `bn1`, and its ReLU."""
+    """Two 3x3 convolutions with a shortcut; the stage runs the first norm, `bn1`, and its ReLU."""
 
     def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__()

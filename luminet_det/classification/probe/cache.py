@@ -1,4 +1,4 @@
-"""EmbeddingCache: embeddings in files, so that a second probe of the same network needs no images."""
+"""EmbeddingCache: embeddings in files, so a second probe of the same network needs no images."""
 
 import hashlib
 import json

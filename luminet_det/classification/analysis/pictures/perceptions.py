@@ -18,7 +18,7 @@ def draw_perceptions(
 ) -> 'Figure':
     """Draw one column a network: the logits of a batch, and below them what LumiNet's softmax sees, perception / tau.
 
-    Images are ordered by class, so that right answers lie along the diagonal. Each row of panels has one scale.
+    Images are ordered by class, so right answers lie along the diagonal. Each row of panels has one scale.
 
     Args:
         networks: Answers to the same images.
