@@ -4,9 +4,9 @@
     python -m benchmarks.natural_images scratch --amp --minutes 8.5    72 epochs, stock widths; on a GPU
     python -m benchmarks.natural_images scratch --rehearse             16 images, thin nets; on a CPU
 
-Trains the configs of configs/voc07_small_lite or configs/voc07_small. A run that is done is kept, one that was cut
-short goes on within its epoch. Each leaves a JSON file in benchmarks/results/natural_images, one of a rehearsal beside
-its run in work_dirs/natural_images.
+Trains the configs of configs/voc07_small_lite or configs/voc07_small. A finished run is not repeated, an interrupted
+one continues within its epoch. Each writes a JSON file to benchmarks/results/natural_images, a rehearsal next to its
+run in work_dirs/natural_images.
 """
 
 import argparse
@@ -50,12 +50,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     if not args.rehearse:
         prepare(recipe.pretrained, ROOT / 'data' / 'efficientnet_lite')
-    # Who has no teacher need not wait for it.
+    # Students without a teacher need not wait for it.
     alone = [(PLAIN, seed) for seed in range(args.seeds) if PLAIN in args.methods]
     taught = [(method, seed) for seed, method in product(range(args.seeds), args.methods) if method != PLAIN]
     first = [(TEACHER, 0), *alone] if taught else alone
     if not (finish(study, first, args.jobs, deadline) and finish(study, taught, args.jobs, deadline)):
-        sys.exit('Stopped; the same command goes on from here.')
+        sys.exit('Stopped; run the same command again to continue.')
 
 
 if __name__ == '__main__':

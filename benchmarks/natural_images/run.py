@@ -1,4 +1,4 @@
-"""Runs of the study: trained, in as many pieces as it takes, scored, and each kept as one JSON file."""
+"""Runs of the study: each is trained, in as many calls as it takes, scored, and stored as one JSON file."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ RESULT, ASKED = 'result.json', 'asked.json'
 
 
 def finish(study: Study, runs: Sequence[tuple[str, int]], at_once: int = 1, deadline: float = math.inf) -> bool:
-    """Train what is not trained, and keep each result.
+    """Train the runs that have no result yet, and store each result.
 
     On Ctrl-C or SIGTERM, and when the time is up, the running trainings save and stop.
 
@@ -45,7 +45,7 @@ def finish(study: Study, runs: Sequence[tuple[str, int]], at_once: int = 1, dead
     jobs, failed = {}, []
     for method, seed in runs:
         folder = study.folder / study.stem(method, seed)
-        # Results come without the weights, which a teacher's students ask for.
+        # A teacher's students need its weights, which are not stored with the results.
         if study.result(method, seed).is_file() and (method != TEACHER or study.weights(method, seed).is_file()):
             continue
         claim(folder, study.asked())
@@ -73,7 +73,7 @@ def finish(study: Study, runs: Sequence[tuple[str, int]], at_once: int = 1, dead
 
 
 def claim(folder: Path, asked: dict) -> None:
-    """Note in the folder what its run was asked to be; refuse one of another kind."""
+    """Record the options and data of a run in its folder; refuse a folder whose run has others."""
     record = folder / ASKED
     if record.is_file() and json.loads(record.read_text()) != asked:
         sys.exit(f'{folder} holds a run with other options or data ({record}); move it away.')
@@ -82,7 +82,7 @@ def claim(folder: Path, asked: dict) -> None:
 
 
 def training(study: Study, method: str, seed: int) -> Job:
-    """What trains a run, on from where it was stopped."""
+    """The job that trains a run, continuing where it stopped."""
     folder = study.folder / study.stem(method, seed)
     command = [*TRAIN, str(study.recipe.config_of(method)), '--work-dir', str(folder), '--seed', str(seed), '--resume']
     command += [*['--amp'] * study.amp, '--cfg-options', *study.changes(method, seed)]
@@ -90,7 +90,7 @@ def training(study: Study, method: str, seed: int) -> Job:
 
 
 def keep(study: Study, method: str, seed: int) -> None:
-    """Write the result of a run that is trained."""
+    """Write the result of a finished run."""
     folder, path = study.folder / study.stem(method, seed), study.result(method, seed)
     for checkpoint in folder.glob('interrupted_*.pth'):
         checkpoint.unlink()
@@ -102,12 +102,12 @@ def keep(study: Study, method: str, seed: int) -> None:
 
 
 def described(study: Study, method: str, folder: Path) -> dict:
-    """What is kept of a run: what it was, what it scored at each validation, and its last AP by VOC's rule."""
+    """The stored result of a run: its settings, the scores of each validation, and the last AP by VOC's rule."""
     found = json.loads((folder / RESULT).read_text())
     predictions = json.loads((folder / 'predictions.bbox.json').read_text())
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(study.data / 'val.json')
-    # VOC neither asks for difficult boxes nor punishes who finds them. pycocotools has crowds for that alone.
+    # VOC neither requires difficult boxes nor counts them as errors; in pycocotools only crowds are treated so.
     for box in truth.dataset['annotations']:
         box['iscrowd'] = int(box['iscrowd'] or box.get('ignore', 0))
     config = study.recipe.config_of(method)
@@ -115,7 +115,7 @@ def described(study: Study, method: str, folder: Path) -> dict:
     return found | dict(
         method=method,
         config=str(config.relative_to(ROOT)),
-        # As it ran, with what the command line has changed.
+        # As the run had it, with the changes of the command line.
         distill=options(Config.fromfile(folder / config.name)),
         options=study.asked(),
         versions=found['versions'] | {name: version(name) for name in ('mmdet', 'luminet_det')},
@@ -126,9 +126,9 @@ def described(study: Study, method: str, folder: Path) -> dict:
 
 
 def step_seconds(folder: Path) -> Iterator[float]:
-    """Of each logged stretch of training, whichever process took it."""
+    """Seconds of each logged stretch of training, whichever process ran it."""
     done = 0
     for entry in run_log.entries(folder):
         if 'loss' in entry and entry['step'] > done:
-            yield entry['time'] * (entry['step'] - done)  # `time` is that of a step
+            yield entry['time'] * (entry['step'] - done)  # `time` is per step
             done = entry['step']

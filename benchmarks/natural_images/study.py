@@ -1,4 +1,4 @@
-"""What a call of the study trains: which configs, with which changes, and where it is kept."""
+"""What a call of the study trains: which configs, with which changes, and where results are stored."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ METHODS = (
 )
 REHEARSED = 4  # epochs of a rehearsal
 
-# What a rehearsal changes in every config: 16 images, and a score and a line of the log for each of their steps.
+# What a rehearsal changes in every config: 16 images, and a log line for each step.
 FEW_IMAGES = {
-    'model.test_cfg.rcnn.score_thr': 0.0,  # nothing is sure after 16 steps
+    'model.test_cfg.rcnn.score_thr': 0.0,  # no score is high after 16 steps
     'train_dataloader.batch_size': 4,
     'train_dataloader.dataset.indices': 16,
     'val_dataloader.dataset.indices': 16,
@@ -58,14 +58,14 @@ class Recipe:
     """Two detectors and how both are trained: a folder of configs.
 
     Args:
-        name: The folder's, of configs, runs and results.
-        backbones: As the names of the configs have them, of the teacher and of the student.
-        titles: As the tables have them.
-        epochs: Of the configs; the cosine ends with them.
-        validated: Every so many epochs.
-        command: What trains all that has no result.
-        thin: What a rehearsal changes in the teacher and in the student, beside the number of images.
-        pretrained: Backbones that have weights of ImageNet, which are had before the first run.
+        name: Name of the folders of configs, runs and results.
+        backbones: Teacher's and student's, as in the names of the configs.
+        titles: Teacher's and student's, as in the tables.
+        epochs: Epochs in the configs, after which the cosine reaches zero.
+        validated: Epochs between two validations.
+        command: The command that trains everything without a result.
+        thin: What a rehearsal changes in the teacher and in the student, besides the number of images.
+        pretrained: Backbones that start from ImageNet weights, which are fetched before the first run.
     """
 
     name: str
@@ -119,16 +119,16 @@ RECIPES = dict(
 
 @dataclass(frozen=True)
 class Study:
-    """What the command line asks for.
+    """The options of the command line.
 
     Args:
         recipe: Which detectors.
         data: Folder with train.json, val.json and images/.
-        epochs: Length of every run; the cosine ends with it.
-        amp: Whether in mixed precision.
+        epochs: Length of every run, at the end of which the cosine reaches zero.
+        amp: Whether to train in mixed precision.
         options: More config values, KEY=VALUE.
-        rehearsal: Whether with thin nets and few images.
-        series: Name of a teacher's runs beside those of another one, with folders of their own.
+        rehearsal: Whether to use thin networks and few images.
+        series: Name of another teacher's runs, which have separate folders; empty for the first teacher's.
     """
 
     recipe: Recipe
@@ -156,19 +156,19 @@ class Study:
         return self.folder / self.stem(method, seed) / f'epoch_{self.epochs}.pth'
 
     def asked(self) -> dict:
-        """What decides the outcome of all runs, beside their configs."""
+        """What determines the outcome of all runs, besides their configs."""
         return dict(amp=self.amp, options=list(self.options), rehearsal=self.rehearsal, data=self.digest)
 
     @cached_property
     def digest(self) -> str:
-        """Of the annotations, and of the images' names and sizes in bytes."""
+        """Digest of the annotations, and of the images' names and sizes in bytes."""
         files = [self.data / 'train.json', self.data / 'val.json']
         images = [f'{path.name} {path.stat().st_size}' for path in sorted(self.data.glob('images/*'))]
         parts = [*(path.read_bytes() for path in files), '\n'.join(images).encode()]
         return hashlib.sha256(b''.join(parts)).hexdigest()[:16]
 
     def changes(self, method: str, seed: int) -> list[str]:
-        """What a run's config says otherwise than its file, as words for `--cfg-options`."""
+        """Where a run differs from its config file, as words for `--cfg-options`."""
         changed = {f'{name}_dataloader.dataset.data_root': f'{self.data}/' for name in ('train', 'val', 'test')}
         changed |= {f'{name}_evaluator.ann_file': self.data / 'val.json' for name in ('val', 'test')}
         changed['val_evaluator.outfile_prefix'] = self.folder / self.stem(method, seed) / 'predictions'
@@ -178,7 +178,7 @@ class Study:
             changed |= FEW_IMAGES | self.recipe.thin[method != TEACHER]
         if method not in (TEACHER, PLAIN):
             checkpoint = self.weights(TEACHER, 0)
-            # The config that its run has left: thin if that was.
+            # The config that its run left in the folder: thin in a rehearsal.
             changed['model.teacher.config'] = checkpoint.with_name(self.recipe.config_of(TEACHER).name)
             changed['model.teacher.checkpoint'] = checkpoint
         return [f'{key}={value}'.replace(', ', ',') for key, value in changed.items()] + list(self.options)

@@ -1,4 +1,4 @@
-"""What FGFI's weight is worth beside LumiNet on the quickstart's digits, on raw maps and on standardised ones."""
+"""AP by FGFI's weight, with LumiNet, on the quickstart's digits: on raw maps and on standardised ones."""
 
 import json
 
@@ -7,12 +7,12 @@ from luminet_det.published.markdown import table
 from luminet_det.published.spread import paired_difference, spread
 
 WEIGHT = 'model.distill.0.loss.loss_weight'
-CHOSEN_BY = 0  # the seed of the weights
+CHOSEN_BY = 0  # the seed on which the weights were chosen
 SWEEPS = dict(as_they_are='raw', standardized='standardised')
 
 
 def weights() -> str:
-    """The tables of the two sweeps over weights in one."""
+    """The two sweeps over weights in one table."""
     rows = []
     for name, title in SWEEPS.items():
         for point in _points(name):
@@ -21,7 +21,7 @@ def weights() -> str:
 
 
 def seeds() -> str:
-    """Each at its best weight, on the seeds that it was not chosen by, and their differences by seed."""
+    """Each at its best weight, on the seeds that were not used to choose it, and their differences by seed."""
     runs = {
         name: {
             int(seed): 100 * value
