@@ -1,4 +1,4 @@
-"""Knowledge distillation for MMDetection: a small detector trained beside a frozen big one."""
+"""Knowledge distillation for MMDetection: a small detector learns from a large, frozen one."""
 
 from luminet_det import compat
 from luminet_det.version import __version__

@@ -1,4 +1,4 @@
-"""The `luminet_det` scope: `type='luminet_det.X'` in a config imports the package by itself."""
+"""The `luminet_det` scope: `type='luminet_det.X'` in a config is enough to import the package."""
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
@@ -19,7 +19,7 @@ FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, scope='luminet_det',
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='luminet_det', locations=DATA)
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='luminet_det', locations=['luminet_det.hooks'])
 
-# Losses import torch and torchvision only and know no registry.
+# The losses import only torch and torchvision, so they are registered here.
 for name in losses.__all__:
     if name.endswith('Loss'):
         MODELS.register_module(module=getattr(losses, name))

@@ -133,7 +133,7 @@ def test_a_teacher_without_a_distill_is_refused_and_an_empty_one_is_taken(teache
     student = pairs.distilling(tiny.faster_rcnn(), teacher, [])
     assert not pairs.build(student).terms
     student.pop('distill')
-    with pytest.raises(ValueError, match=r'a teacher and no distill.*distill=\[\] if that is meant'):
+    with pytest.raises(ValueError, match=r'a teacher but no distill.*distill=\[\] if that is intended'):
         pairs.build(student)
 
 

@@ -1,4 +1,4 @@
-"""What a run says of its distillation as it begins."""
+"""The lines about distillation that a run logs when it starts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,12 +7,12 @@ from luminet_det.distillation.terms import Term
 
 
 def announcement(teachers: Sequence[Teacher], links: Sequence, terms: Iterable[tuple[str, Term]]) -> str:
-    """One block of lines.
+    """The lines as one block of text.
 
     Args:
-        teachers: Built.
-        links: How the student is wired to each: `describe() -> list[str]`.
-        terms: Each with its name in the log.
+        teachers: The built teachers.
+        links: How the student is wired to each of them, by `describe() -> list[str]`.
+        terms: Each term's name in the log, and the term.
     """
     lines = ['Distillation']
     for teacher, link in zip(teachers, links, strict=True):

@@ -1,4 +1,4 @@
-"""Companions: modules that train beside the student and are no part of its weights."""
+"""Companions: modules that train together with the student but are not part of its weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,16 @@ from torch import nn
 
 from luminet_det.distillation.running import current_hub
 
-BESIDE = ('adaptors', 'peers')  # the student's attributes that hold what trains beside it
+BESIDE = ('adaptors', 'peers')  # the student's attributes that hold companions
 
 
 class Companions(nn.ModuleList):
-    """What trains beside the student: the parts that losses learn, or the peers of mutual learning.
+    """Modules that train together with the student: the learned layers of losses, or the peers of mutual learning.
 
-    It is a part of the student, so that the student's optimizer trains it, DDP reduces its gradients, and it moves with
-    the student. But no `state_dict` of the student has its keys, and none that is loaded needs them: a checkpoint's
-    `state_dict` is the plain student's. Beside it, in the checkpoint's message hub, it is saved for a resumed run.
+    They are submodules of the student, so its optimizer trains them, DDP reduces their gradients, and they move with
+    the student. But the student's `state_dict` does not have their keys, and loading one does not need them: the
+    `state_dict` in a checkpoint is that of the plain student. For a resumed run, their state is saved in the
+    checkpoint's message hub.
 
     Args:
         modules: The modules.
@@ -38,16 +39,16 @@ class Companions(nn.ModuleList):
         return f'luminet_det.{self.place}'
 
     def whole_state(self) -> dict:
-        """Of all modules, what a `state_dict` of the student leaves out."""
+        """The state of all modules, which the student's `state_dict` leaves out."""
         return {f'{i}.{key}': value for i, module in enumerate(self) for key, value in module.state_dict().items()}
 
     def restore(self) -> None:
-        """Take the state of the checkpoint that this run goes on from, if it does, and have it saved from now on.
+        """Load the state from the checkpoint, if this run continues from one, and have it saved from now on.
 
-        In every step but the first of a run this does nothing.
+        After the first step of a run this does nothing.
 
         Raises:
-            RuntimeError: The checkpoint's are others, or of other shapes.
+            RuntimeError: The checkpoint has other modules, or modules of other shapes.
         """
         hub = current_hub()
         if self._hub == hub.instance_name:
@@ -60,46 +61,46 @@ class Companions(nn.ModuleList):
                     module.load_state_dict(state)
             except (RuntimeError, ValueError) as error:
                 raise RuntimeError(
-                    f'The {self.place} in the checkpoint to resume are not those of `teacher` and `distill`; resume '
+                    f'The {self.place} in the checkpoint to resume do not match `teacher` and `distill`; resume '
                     f'with the config of that run: {error}'
                 ) from error
         hub.update_info(self.kept_as, Snapshot(self))
 
 
 def require_same(model: nn.Module, checkpoint: dict) -> None:
-    """Raise RuntimeError if what trained beside the student of a checkpoint is not what trains beside this one.
+    """Raise RuntimeError if the companions in a checkpoint do not match those of the model.
 
-    Before an optimizer takes the checkpoint's state, which would fail on the number of its parameters.
+    To be called before the optimizer loads its state, which would fail on the number of parameters.
     """
     for place, saved, own in _beside(model, checkpoint):
         if not _fit(saved, own):
             raise RuntimeError(
-                f'The {place} in the checkpoint to resume are not those of `teacher` and `distill`; resume with the '
-                'config of that run, or start from its weights alone: load_from=<checkpoint>, without --resume.'
+                f'The {place} in the checkpoint to resume do not match `teacher` and `distill`; resume with the '
+                'config of that run, or start from only its weights: load_from=<checkpoint>, without --resume.'
             )
 
 
 def bring_along(model: nn.Module, checkpoint: dict, hub: MessageHub, logger: Logger) -> None:
-    """Have what trained beside the student of a checkpoint go on from there too, where this run has the same.
+    """Have the companions in a checkpoint continue their training too, where they match those of this run.
 
     Args:
         model: The student, with the weights of the checkpoint.
-        checkpoint: What `load_from` names.
-        hub: The run's, from which `Companions.restore` takes it.
-        logger: The run's, which is told.
+        checkpoint: The checkpoint that `load_from` names.
+        hub: The run's message hub, from which `Companions.restore` takes them.
+        logger: The run's logger.
     """
     for place, saved, own in _beside(model, checkpoint):
         if not (saved and own):
             continue
         if _fit(saved, own):
             hub.update_info(f'luminet_det.{place}', saved)
-            logger.info(f'The {place} come with the weights of load_from.')
+            logger.info(f'The {place} are loaded from load_from, like the weights.')
         else:
-            logger.warning(f'The {place} begin anew: those of load_from are not those of `teacher` and `distill`.')
+            logger.warning(f'The {place} of load_from are not loaded: they do not match `teacher` and `distill`.')
 
 
 def _beside(model: nn.Module, checkpoint: dict) -> Iterator[tuple[str, list[dict] | None, Companions | None]]:
-    """Where companions may be, those of the checkpoint and the model's; nothing where neither has any."""
+    """For each place in `BESIDE`, the companions of the checkpoint and of the model, unless neither has any."""
     kept = checkpoint.get('message_hub', {}).get('runtime_info', {})
     for place in BESIDE:
         saved, own = kept.get(f'luminet_det.{place}'), getattr(model, place, None)
@@ -116,7 +117,7 @@ def _shapes(state: dict) -> dict:
 
 
 class Snapshot:
-    """Companions as a checkpoint holds them: what mmengine copies, when it saves, is their state of that moment."""
+    """Companions as a checkpoint holds them: when mmengine copies this on saving, it gets their current state."""
 
     def __init__(self, companions: Companions) -> None:
         self.companions = companions
@@ -128,7 +129,7 @@ class Snapshot:
 
 @contextmanager
 def evaluating(*models: nn.Module) -> Iterator[None]:
-    """Within the context, the models evaluate without gradient, and no running statistic moves."""
+    """Within the context, the models are in eval mode and without gradients, so no running statistics change."""
     modes = [(module, module.training) for model in models for module in model.modules()]
     try:
         for model in models:

@@ -1,4 +1,4 @@
-"""FiniteGuard: a teacher that says NaN stops the run and names the images."""
+"""FiniteGuard: stops the run if a teacher's outputs are not finite, and names the images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from luminet_det.distillation.pending_flags import PendingFlags
 
 @dataclass
 class Look:
-    """What a look at the teacher's rows found.
+    """The result of one check of the teacher's rows.
 
     Attributes:
         broken: Which rows are not finite (K,).
@@ -26,25 +26,25 @@ class Look:
     names: Sequence[str]
 
     def guilty(self) -> list[str]:
-        """Names of the images behind the rows that are not finite, of which there is one at least."""
-        # mmdet's RoI extractor sums over levels without RoIs, so one image can spoil the rows of all.
+        """Names of the images that caused the rows that are not finite; there must be at least one such row."""
+        # mmdet's RoI extractor adds 0 times the sum of levels without RoIs, so one image can spoil the rows of all.
         all_finite = self.finite_images.all()
         images = self.image_index[self.broken].unique() if all_finite else (~self.finite_images).nonzero()
         return [self.names[int(i)] for i in images]
 
 
 class FiniteGuard:
-    """Watches the teacher's rows without waiting for the device.
+    """Checks the teacher's rows without waiting for the device.
 
-    On a GPU what was found is read a step or two later; until then the rows that are not finite count as zero, so
-    that the student is not spoilt.
+    On a GPU the result is read a step or two later; until then, rows that are not finite are set to zero to protect
+    the student.
     """
 
     def __init__(self) -> None:
         self._looks = PendingFlags()
 
     def watch(self, rows: Tensor, image_index: Tensor, finite_images: Tensor, image_paths: list[str]) -> Tensor:
-        """Return the rows with those that hold NaN or infinity set to zero, and remember where they stood.
+        """Return the rows with those that contain NaN or infinity set to zero, and remember which those were.
 
         Args:
             rows: The teacher's values (K, ...); on a GPU they are changed in place.
@@ -55,7 +55,7 @@ class FiniteGuard:
         Raises:
             FloatingPointError: On the CPU, at once, if a row is not finite.
         """
-        # A sum is finite if all its parts are, and needs no second tensor of that size.
+        # The sum of a row is finite if its values are, and needs no second tensor of the same size.
         broken = ~rows.sum(tuple(range(1, rows.dim())), dtype=torch.float32).isfinite()
         self._remember(broken, image_index, finite_images, image_paths)
         if rows.device.type == 'cpu':
@@ -63,17 +63,17 @@ class FiniteGuard:
         return rows.masked_fill_(broken.view(-1, *[1] * (rows.dim() - 1)), 0)
 
     def note(self, broken: Tensor, names: Sequence[str]) -> None:
-        """Remember which images (N,) the teacher's answers are not finite on; on the CPU raise as `watch` does."""
+        """Remember on which images (N,) the teacher's answers are not finite; on the CPU, raise as `watch` does."""
         if broken.is_cuda:
-            # A CUDA graph writes its next look where this one lies.
+            # A CUDA graph writes its next result into the same memory.
             broken = broken.clone()
         self._remember(broken, torch.arange(len(broken), device=broken.device), ~broken, names)
 
     def check(self, wait: bool = False) -> None:
-        """Raise FloatingPointError if a row watched before was not finite; names the files.
+        """Raise FloatingPointError, with the names of the files, if a row watched before was not finite.
 
         Args:
-            wait: For all looks, also those that have not arrived.
+            wait: Whether to wait for results that have not arrived yet.
         """
         files = dict.fromkeys(name for look in self._looks.raised(wait) for name in look.guilty())
         if files:

@@ -10,28 +10,28 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-# Subclasses may do more, as timm's norms with an activation, but not with the same `forward`.
+# Compared by `forward`: subclasses that do more, such as timm's norms with an activation, override it.
 CONVOLUTIONS = (nn.Conv2d.forward,)
 NORMS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
-TOLERANCE = 1e-3  # of the largest value; what a wrong fold changes is of its order
+TOLERANCE = 1e-3  # relative to the largest value; a wrong fold changes outputs by about that value
 
 
 def fuse_conv_bn(model: nn.Module, forward: Callable[[], Sequence[Tensor]]) -> int:
-    """Fold every BatchNorm that alone reads a convolution into it: the same outputs but for rounding.
+    """Fold each BatchNorm that is the only reader of a convolution into it; outputs stay the same up to rounding.
 
-    ``W' = W gamma / sqrt(var + eps)`` and ``b' = (b - mean) gamma / sqrt(var + eps) + beta``. What belongs together is
-    seen in a forward pass: the order in which a class defines its layers does not tell. Layers with hooks or
-    parametrizations stay as they are.
+    ``W' = W gamma / sqrt(var + eps)`` and ``b' = (b - mean) gamma / sqrt(var + eps) + beta``. Which layers belong
+    together is observed in a forward pass, as the order in which a class defines its layers does not tell. Layers with
+    hooks or parametrizations stay as they are.
 
     Args:
-        model: In evaluation mode; changed in place, also where it raises.
-        forward: Runs it on an example, and gives all that it will be asked for.
+        model: In eval mode; changed in place, even if an error is raised.
+        forward: Runs the model on an example and returns all outputs that will be needed.
 
     Returns:
-        How many norms are gone.
+        How many norms were folded.
 
     Raises:
-        ValueError: There are none to fold, or the outputs are no longer the same.
+        ValueError: There are no norms to fold, or folding changed the outputs.
     """
     with torch.no_grad(), torch.autocast('cpu', enabled=False):
         pairs, before = _watch(model, forward)
@@ -49,12 +49,12 @@ def fuse_conv_bn(model: nn.Module, forward: Callable[[], Sequence[Tensor]]) -> i
         for old, new in zip(before, forward(), strict=True):
             # Not `>`, which would let NaN pass.
             if not (new - old).abs().max() <= TOLERANCE * old.abs().max():
-                raise ValueError('its outputs are others once its BatchNorms are folded')
+                raise ValueError('folding its BatchNorms changes its outputs')
     return len(pairs)
 
 
 class _ReadRecorder(TorchFunctionMode):
-    """Records what functions that give tensors take; holding on to it, so that no other gets its `id`."""
+    """Records the tensors that functions returning tensors take, and keeps them so that no `id` is used again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,14 +62,14 @@ class _ReadRecorder(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        # Whoever asks for a shape or a device reads nothing.
+        # A function that returns a shape or a device does not read the values.
         if any(isinstance(each, Tensor) for each in tree_leaves(result)):
             self.taken += [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
         return result
 
 
 def _watch(model: nn.Module, forward: Callable[[], Sequence[Tensor]]) -> tuple[dict[str, str], Sequence[Tensor]]:
-    """Names of the convolutions whose output one norm reads and nothing else, with that norm; and the outputs."""
+    """Names of the convolutions whose output is read by one norm only, each with that norm; and the outputs."""
     made: list[tuple[str, Tensor]] = []
     read: list[tuple[str, Tensor]] = []
     hooks = []

@@ -11,24 +11,25 @@ class GradientShare:
 
     At the outputs of the student, with g_i the gradient of term i and g_0 that of the student's own losses, the
     share of term i is ||g_i|| / (||g_0|| + sum_j ||g_j||), each norm over all outputs watched in a step. It costs
-    a few norms and no waiting; since it is known after the backward pass, a step logs the share of the one before.
+    a few norms and does not wait for the device. As the share is known only after the backward pass, each step logs
+    that of the step before.
     """
 
     def __init__(self) -> None:
-        self._squares: dict[str | None, Tensor] = {}  # of each term, and under None of the student's own losses
+        self._squares: dict[str | None, Tensor] = {}  # by term; under None that of the student's own losses
         self._last: dict[str, Tensor] = {}
 
     def watch(self, outputs: Sequence[Tensor], rows: Callable[..., Tensor], names: list[str]) -> dict[str, Tensor]:
-        """Rows of the student's outputs, one view for each term to compute its loss on.
+        """Rows of the student's outputs, with one view of them for each term to compute its loss on.
 
         Args:
             outputs: What the student's own losses and the terms have in common: the logits (K, C + 1) of one call of
                 the box head, or the maps of logits of a dense head.
-            rows: Makes rows of (views of) the outputs; each value of these is one of theirs.
+            rows: Makes rows of (views of) the outputs by selecting and rearranging their values.
             names: The terms that read them.
 
         Returns:
-            By name, the rows, by which this term's gradient is told from the others'.
+            The rows for each term by its name; a term's gradient is measured at its own view.
         """
         if not names or not all(output.requires_grad for output in outputs):
             return dict.fromkeys(names, rows(*outputs))
@@ -44,7 +45,7 @@ class GradientShare:
     def read(self) -> dict[str, Tensor]:
         """The share, 0 to 1, of each term in the backward pass since the last reading; empty if there was none.
 
-        Of a pass that overflowed, which loss scaling skips, it is that of the pass before, or 0.
+        For a pass that overflowed, which loss scaling skips, it is the share of the pass before, or 0.
         """
         squares, self._squares = self._squares, {}
         norms = {name: square.sqrt() for name, square in squares.items()}
@@ -66,7 +67,7 @@ class GradientShare:
     def _watch_own(self, output: Tensor, view: Tensor) -> None:
         of_terms = []
         view.register_hook(of_terms.append)
-        # Autograd calls this with the sum, after the view has had its part.
+        # Autograd calls this with the sum of all gradients, after the view's hook was called with the terms' part.
         output.register_hook(lambda gradient: self._add(None, gradient - of_terms.pop() if of_terms else gradient))
 
     def _add(self, name: str | None, gradient: Tensor) -> None:

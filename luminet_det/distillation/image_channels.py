@@ -4,6 +4,6 @@ from torch import nn
 
 
 def image_channels(model: nn.Module) -> int:
-    """Those that its first convolution takes; 3 where they are a multiple of it, as a stem may stack pixels (Focus)."""
+    """The first convolution's input channels; 3 if they are a multiple of 3, as a stem may stack pixels (Focus)."""
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     return 3 if first is None or first.in_channels % 3 == 0 else first.in_channels

@@ -1,4 +1,4 @@
-"""MuteTerms: a term whose loss reaches nothing that is trained is named once."""
+"""MuteTerms: warns once about a term whose loss has no gradient to any weight that is trained."""
 
 import logging
 
@@ -17,7 +17,7 @@ class MuteTerms:
         self._silent: dict[str, int | None] = {}
 
     def watch(self, name: str, term: Term, loss: Tensor) -> None:
-        """Look at the loss of a step.
+        """Check the loss of a step.
 
         Args:
             name: The term's name in the log.
@@ -33,8 +33,7 @@ class MuteTerms:
             self._silent[name] = None
             print_log(
                 f"loss_{name} has no gradient: what the student gives on the tap '{term.tap}' comes from frozen layers "
-                'alone (frozen_stages, requires_grad), so that the term teaches nothing. Unfreeze them, or drop the '
-                'term.',
+                'only (frozen_stages, requires_grad), so the term teaches nothing. Unfreeze them, or remove the term.',
                 logger='current',
                 level=logging.WARNING,
             )

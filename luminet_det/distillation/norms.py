@@ -1,4 +1,4 @@
-"""Norms that pass a batch by its own statistics and remember nothing of it."""
+"""Have BatchNorms use a batch's own statistics without updating their running ones."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ def batch_norms(module: nn.Module) -> list[_BatchNorm]:
 
 @contextmanager
 def batch_statistics(norms: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Within the context, these norms take mean and variance of the batch, and their running statistics stay.
+    """Within the context, these norms use the mean and variance of the batch; their running statistics do not change.
 
-    Those of the batch of this process: processes that take different ways through a network meet at no norm of it.
+    The batch is that of this process: processes may take different paths through a network, so no norm synchronises.
     """
     remembered = [(norm, norm.training, norm.running_mean, norm.running_var) for norm in norms]
     try:
         for norm, *_ in remembered:
-            # In evaluation a norm that has no running statistics takes the batch's, and synchronises nothing.
+            # In eval mode a norm without running statistics uses those of the batch, and does not synchronise.
             norm.training, norm.running_mean, norm.running_var = False, None, None
         yield
     finally:

@@ -13,20 +13,20 @@ from luminet_det.distillation.terms import Given, Term
 
 
 class Peer(Teacher):
-    """A network that trains beside the student, from scratch or from a checkpoint.
+    """A network that trains together with the student, from scratch or from a checkpoint.
 
     Each network minimises its own losses and, for every term, the mean of that term against the others (Zhang et al.,
     "Deep Mutual Learning", CVPR 2018, arXiv 1706.00384, Eqs. 7 and 8, with `KDLoss(tau=1)`):
-    ``L_i = L_own(i) + 1 / (K - 1) * sum_(j != i) KL(p_j || p_i)``. No gradient flows into the network that is compared
-    with, as in the paper, where each has an optimizer of its own. Here it is one optimizer with a state for each
-    parameter: for SGD and Adam the same, but for a limit on the gradient's norm, which is over all networks. The peers'
-    parameters are called `peers.0.*`, so `paramwise_cfg=dict(custom_keys={'peers.0': dict(lr_mult=0.1)})` gives one
-    another rate.
+    ``L_i = L_own(i) + 1 / (K - 1) * sum_(j != i) KL(p_j || p_i)``. As in the paper, no gradient flows into the other
+    networks. The paper gives each network its own optimizer; here one optimizer has a state for each parameter. For SGD
+    and Adam that is equivalent, except that gradient clipping takes the norm over all networks. The peers' parameters
+    are called `peers.0.*`, `peers.1.*` and so on, so `paramwise_cfg=dict(custom_keys={'peers.0': dict(lr_mult=0.1)})`
+    sets another learning rate for one of them.
 
     Args:
-        config: As a teacher's.
-        checkpoint: Weights to start from; none: the model's own initialisation, drawn from another stream of random
-            numbers than the student's.
+        config: As for `Teacher`.
+        checkpoint: Weights to start from. Without them, the model's own initialisation is used, with random numbers
+            that differ from the student's.
     """
 
     trainable = True
@@ -35,11 +35,11 @@ class Peer(Teacher):
         super().__init__(config, checkpoint)
 
     def build(self, accept: Callable[[nn.Module], None] = lambda model: None, place: int = 0) -> None:
-        """Build the network; the random state is left as it was.
+        """Build the network; the random state is restored.
 
         Args:
-            accept: As a teacher's.
-            place: Its number among the peers, so that no two start alike.
+            accept: As for `Teacher.build`.
+            place: Index among the peers, so that no two start with the same weights.
         """
         if self.built:
             return
@@ -55,11 +55,11 @@ class Peer(Teacher):
         self._model = model
 
     def follow(self, student: nn.Module) -> None:
-        """It moves with the student, whose part it is."""
+        """Does nothing: a peer is a submodule of the student and moves with it."""
 
     def __deepcopy__(self, memo: dict) -> 'Peer':
         other = copy(self)
-        # The memo knows the copy of the student's own `peers`.
+        # With the memo, this is the same copy as in the student's `peers`.
         other._model = deepcopy(self._model, memo)
         return other
 
@@ -84,13 +84,14 @@ def read_teachers(setting) -> list[Teacher]:
 
 
 def require_rows(terms: Sequence[Term], taps: dict) -> None:
-    """Raise ValueError unless these terms compare rows of logits, by losses that learn nothing, as peers do."""
+    """Raise ValueError unless these terms compare rows of logits with losses that learn nothing, as peers need."""
     for term in terms:
         if taps[term.tap].gives != 'logits' or term.learns:
             rows = [name for name, tap in taps.items() if tap.gives == 'logits']
             raise ValueError(
-                f'Peers (trainable=True) teach each other by their logits; the term {type(term.loss).__name__} on tap '
-                f"'{term.tap}' does not. Use dict(tap='{rows[0]}', loss=dict(type='luminet_det.KDLoss', tau=1.0))."
+                f'Peers (trainable=True) compare only logits, by losses without learned layers; the term '
+                f"{type(term.loss).__name__} on tap '{term.tap}' does not. Use dict(tap='{rows[0]}', "
+                "loss=dict(type='luminet_det.KDLoss', tau=1.0))."
             )
 
 
@@ -99,8 +100,9 @@ def mutual(term: Term, rows: Sequence[Given], **given) -> list[Tensor]:
 
     Args:
         term: The term.
-        rows: The logits (K, C) of each network, or a tuple of those of each view; those compared with are detached.
-        **given: What the tap hands over.
+        rows: The logits (K, C) of each network, or a tuple with those of each view. Where a network is compared with
+            the others, theirs are detached.
+        **given: The tap's additional inputs.
 
     Returns:
         For each network, the mean of the term over the other ones.
@@ -110,10 +112,10 @@ def mutual(term: Term, rows: Sequence[Given], **given) -> list[Tensor]:
 
 
 def weighed(found: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Tensor]:
-    """Of what a step found, the peers' entries, with their terms weighed.
+    """The peers' entries of a step, with their terms multiplied by the weights.
 
     Args:
-        found: Entries, those of peers called `peer1_loss_<term>`, `peer1_loss_<own loss>` and the like.
+        found: All entries; those of peers are called `peer1_loss_<term>`, `peer1_loss_<own loss>` and so on.
         weights: The schedule's weight of each term.
     """
     own = {name: value for name, value in found.items() if name.startswith('peer')}

@@ -1,11 +1,11 @@
-"""PendingFlags: what a step finds out on a GPU is read on the host once it has arrived."""
+"""PendingFlags: flags computed on a GPU are read on the host once they have arrived there."""
 
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-# Flags that may be on their way from a GPU before the oldest is waited for.
+# How many flags may be on their way from a GPU before `raised` waits for the oldest.
 PENDING = 16
 
 
@@ -14,8 +14,8 @@ class Flag(NamedTuple):
 
     Attributes:
         value: A bool on the host.
-        copied: What tells that it is there; None if it is.
-        of: What belongs to it.
+        copied: CUDA event that tells when the value has arrived; None if it was on the host from the start.
+        of: The object that belongs to the flag.
     """
 
     value: Tensor
@@ -26,15 +26,15 @@ class Flag(NamedTuple):
 class PendingFlags:
     """Flags of the latest steps, the oldest first.
 
-    To look at a value on a GPU would stall every step, so each is copied to the host beside the work, and read a step
-    or two later; on the CPU it can be read at once.
+    Reading a value on a GPU would stall every step, so each flag is copied to the host asynchronously and read a step
+    or two later. A flag on the CPU can be read at once.
     """
 
     def __init__(self) -> None:
         self._flags: list[Flag] = []
 
     def add(self, value: Tensor, of: Any) -> None:
-        """Have a flag read later: a bool of no dimension, and what belongs to it."""
+        """Add a flag to read later: a 0-dimensional bool, and the object that belongs to it."""
         copied = None
         if value.is_cuda:
             value, copied = value.to('cpu', non_blocking=True), torch.cuda.Event()
@@ -42,10 +42,10 @@ class PendingFlags:
         self._flags.append(Flag(value, copied, of))
 
     def raised(self, wait: bool = False) -> list:
-        """What belongs to the flags that have arrived and are True; each is told once.
+        """The objects of the flags that have arrived and are True; each is returned once.
 
         Args:
-            wait: For all flags, also those that have not arrived.
+            wait: Whether to wait for flags that have not arrived yet.
         """
         found = []
         while self._flags:

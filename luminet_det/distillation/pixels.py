@@ -12,15 +12,15 @@ class PixelMap:
     """Map images from one `data_preprocessor`'s normalisation, channel order and padding to another's.
 
     With student mean and deviation m_s, d_s and the teacher's m_t, d_t, a pixel x becomes
-    (x * d_s + m_s - m_t) / d_t, with its channels flipped where one of the two swaps BGR and RGB and the other
-    does not. Padding gets the teacher's padding value and extends to the teacher's size divisor, so the teacher
-    sees what it would see alone. Where both agree, images pass untouched and uncopied.
+    (x * d_s + m_s - m_t) / d_t, with its channels flipped where only one of the two swaps BGR and RGB. Padding gets
+    the teacher's padding value and extends to the teacher's size divisor, so the teacher sees what its own
+    preprocessor would give it. Where both agree, images pass unchanged and are not copied.
 
     Args:
         student: The student's data preprocessor (`ImgDataPreprocessor` of mmengine or a subclass).
         teacher: The teacher's.
         keeps_size: Whether images stay at least as large as the student's, for maps that are compared position by
-            position. Otherwise they are padded as the teacher alone would pad them, also where that is less.
+            position. Otherwise they are padded as the teacher's own preprocessor would do, even where that is less.
         padded: Whether images have padding; those of a classifier have none.
     """
 
@@ -40,13 +40,13 @@ class PixelMap:
         self.resizes = padded and (divisor % self.divisor != 0 if keeps_size else divisor != self.divisor)
 
     def to(self, device: torch.device) -> 'PixelMap':
-        """Move what images are multiplied with, so that no step has to."""
+        """Move scale and shift to a device ahead of time, so that no step has to."""
         self.scale, self.shift = self.scale.to(device), self.shift.to(device)
         return self
 
     @property
     def identity(self) -> bool:
-        """Whether images pass untouched."""
+        """Whether images pass unchanged."""
         return not (self.flip or self.rescales or self.pads or self.resizes)
 
     def __call__(self, inputs: Tensor, image_shapes: Sequence[tuple[int, int]]) -> Tensor:

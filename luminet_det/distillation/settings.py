@@ -1,10 +1,10 @@
-"""Settings that were mistyped: an unknown key is an error that names the nearest known one."""
+"""Checks for mistyped settings: an unknown key is an error that names the nearest known one."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
-# What papers and other projects call these.
+# Names in papers and other projects, and the names used here.
 SYNONYMS = {
     'temperature': 'tau',
     'T': 'tau',
@@ -14,7 +14,7 @@ SYNONYMS = {
     'pretrained': 'checkpoint',
 }
 CATCHING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-# They mean something else in every paper, so that none is guessed at.
+# Their meaning differs from paper to paper, so nothing is suggested for them.
 GREEK = ('alpha', 'beta', 'gamma', 'delta', 'lambda', 'mu', 'sigma')
 
 
@@ -24,10 +24,10 @@ def check_keys(
     """Raise ValueError if `found` has a key that is not in `known`.
 
     Args:
-        where: The config line that the keys stand in.
+        where: The config line that contains the keys.
         found: The keys.
-        known: Those that there are.
-        symbols: What these are called in a paper or its code, and how they are written here.
+        known: The keys that exist.
+        symbols: Names from a paper or its code, and the keys used for them here.
     """
     known, symbols = sorted(known), symbols or {}
     for key in found:
@@ -37,12 +37,12 @@ def check_keys(
 
 
 def settings_of(made: Callable) -> list[str]:
-    """The names of what a class or a function takes, without those that catch the rest."""
+    """The names of the parameters of a class or a function, without `*args` and `**kwargs`."""
     return [name for name, parameter in inspect.signature(made).parameters.items() if parameter.kind not in CATCHING]
 
 
 def takes_any(made: Callable) -> bool:
-    """Whether it takes keywords of any name."""
+    """Whether a class or a function has `**kwargs`."""
     return any(
         parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in inspect.signature(made).parameters.values()
     )

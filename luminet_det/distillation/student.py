@@ -1,4 +1,4 @@
-"""Student: the mixin that makes a model listen to frozen teachers while it trains."""
+"""Student: the mixin that lets a model learn from teachers while it trains."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from luminet_det.distillation.taps import Tap
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Given, Term
 
-# Away from the teacher's files, its packages or the network a student still predicts; training would ask for them.
+# Without the teacher's files, its packages or a network connection a student can still predict; only training fails.
 AWAY = (OSError, ImportError, KeyError)
 
 
@@ -30,11 +30,11 @@ class Heard(NamedTuple):
     """What a term compares in a step.
 
     Attributes:
-        name: Of the term, in the log.
+        name: Name of the term in the log.
         term: The term.
-        weight: Of its schedule, 0 to 1.
-        calls: (student, teacher, given) for each call of the head, or for each teacher where maps are compared; given
-            is what else the tap hands over. The term is averaged over them.
+        weight: Weight from the term's schedule, 0 to 1.
+        calls: (student, teacher, given) for each call of the head or, where maps are compared, for each teacher;
+            `given` holds the tap's additional inputs to the loss. The loss is averaged over the calls.
     """
 
     name: str
@@ -44,10 +44,11 @@ class Heard(NamedTuple):
 
 
 class Student:
-    """Builds teachers and terms, weighs the losses, logs, and keeps the teachers out of sight.
+    """Builds teachers and terms, weights and logs the losses, and keeps frozen teachers out of the module tree.
 
-    A subclass also inherits a model. It names its `taps`, calls `listen` at the end of its constructor, says in `meet`
-    how it is wired to a teacher and in `example` what a tap gives, and adds `heed` to the losses of a training step.
+    A subclass also inherits from a model. It lists its `taps`, calls `listen` at the end of its constructor, implements
+    `meet` (how it is wired to a teacher) and `example` (example tensors of a tap), and adds what `heed` returns to the
+    losses of a training step.
     """
 
     taps: dict[str, Tap] = {}
@@ -55,11 +56,11 @@ class Student:
     def listen(self, teacher, distill) -> None:
         """Read the `teacher=` and `distill=` settings.
 
-        Only a loss that learns needs more than the settings: the teacher's architecture, without weights, to see what
-        shapes to build its parts for. No file is opened otherwise.
+        Files are opened in two cases only: a loss with learned layers needs the teacher's architecture, without
+        weights, to build these for the right shapes, and peers are built here.
 
         Args:
-            teacher: One teacher setting or a list of them, an ensemble whose outputs are averaged.
+            teacher: One teacher setting, or a list of them for an ensemble.
             distill: One term setting or a list of them.
 
         Raises:
@@ -68,23 +69,23 @@ class Student:
         self.teachers = read_teachers(teacher)
         if self.teachers and distill is None:
             raise ValueError(
-                'The model has a teacher and no distill, so it would train alone: add distill=[dict(tap=..., '
-                'loss=dict(type=...))], or distill=[] if that is meant.'
+                'The model has a teacher but no distill, so it would train without the teacher: add '
+                'distill=[dict(tap=..., loss=dict(type=...))], or distill=[] if that is intended.'
             )
         distill = [distill] if isinstance(distill, dict) else distill or []
         if not isinstance(distill, (list, tuple)):
-            raise ValueError(f'distill={distill!r} is no list of terms; each is dict(tap=..., loss=dict(type=...)).')
+            raise ValueError(f'distill={distill!r} is not a list of terms dict(tap=..., loss=dict(type=...)).')
         self.terms = [Term.from_setting(setting, self.taps) for setting in distill]
         if self.terms and not self.teachers:
             raise ValueError(
                 'distill has terms, but the model has no teacher; add teacher=dict(config=..., checkpoint=...).'
             )
-        # A network that is run stage by stage takes the batch's statistics in its norms.
+        # A loss that runs the networks stage by stage has their norms use batch statistics, so it needs the norms too.
         of_norms = [term for term in self.terms if {'norms', 'networks'} & set(term.needs)]
         if of_norms and any(teacher.fuse_conv_bn for teacher in self.teachers):
             raise ValueError(
-                f"{type(of_norms[0].loss).__name__} needs the teacher's norms, which teacher.fuse_conv_bn=True folds "
-                'into the convolutions before them: drop teacher.fuse_conv_bn.'
+                f"{type(of_norms[0].loss).__name__} needs the teacher's norms, but teacher.fuse_conv_bn=True folds "
+                'them into the convolutions before them: remove teacher.fuse_conv_bn.'
             )
         self.term_names = _unique_names(self.terms)
         self.guard = FiniteGuard()
@@ -103,33 +104,33 @@ class Student:
 
     def meet(self, teacher: Teacher) -> object:
         """Wire the student to a built teacher; the returned link must have `describe() -> list[str]`."""
-        raise TypeError(f'{type(self).__name__} does not say how it is wired to a teacher: it lacks `meet`.')
+        raise TypeError(f'{type(self).__name__} must implement `meet`, which wires it to a teacher.')
 
     def accept(self, teacher: nn.Module) -> None:
         """Raise ValueError if this model cannot teach the student; called before its weights are fetched."""
 
     def example(self, term: Term, teacher: nn.Module) -> tuple[Given, Given]:
-        """What the term's tap gives of one image, of this student and of a teacher's model; both evaluate."""
-        raise TypeError(f'{type(self).__name__} does not say what its taps give: it lacks `example`.')
+        """What the term's tap gives for one image, for this student and for a teacher's model, both in eval mode."""
+        raise TypeError(f'{type(self).__name__} must implement `example`, which says what its taps give.')
 
     def active_terms(self) -> list[tuple[str, Term, float]]:
-        """Name, term and weight of every term that counts in this training step; counts the step.
+        """Name, term and weight of every term that is active in this training step; also counts the step.
 
-        Companions are a checkpoint's from here on, also before a term of theirs begins.
+        In a resumed run this first restores the companions from the checkpoint, even if no term uses them yet.
         """
         for place in BESIDE:
             if hasattr(self, place):
                 getattr(self, place).restore()
-        # The Runner's count survives a resume; outside a Runner our own has to do.
+        # The Runner's count survives a resume; outside a Runner the student's own count is used.
         iteration, epoch = run_info('iter', self._steps), run_info('epoch', 0)
         self._steps += 1
-        if self._steps == 2:  # one alone is a try
+        if self._steps == 2:  # a single step may be just a trial
             warn_without_runner(self.terms)
         weighed = ((name, term, term.weight(iteration, epoch)) for name, term in self._named_terms())
         return [(name, term, weight) for name, term, weight in weighed if weight]
 
     def start(self) -> None:
-        """Build the teachers and wire them, once a run, when its first training step needs them."""
+        """Build and wire the teachers, once per run, when a training step first needs them."""
         run = current_hub().instance_name
         if self._wired_in == run and all(teacher.built for teacher in self.teachers):
             for teacher in self.teachers:
@@ -137,35 +138,35 @@ class Student:
             self.guard.check()
             return
         require_epochs(self.terms)
-        # Another run may have other classes, pixels and batches.
+        # Another run may have different classes, pixel normalisation and batch sizes.
         self.links, self.small_batch = [], SmallBatch()
         for teacher in self.teachers:
             teacher.build(self.accept)
             teacher.follow(self)
             if teacher.trainable:
-                # It learns from the student's own training set.
+                # A peer is trained on the student's training set, so its classes are the same.
                 teacher.classes = common_classes(run_info('dataset_meta', {}))
             self.links.append(self.meet(teacher))
         missing = (self.is_mutual and not hasattr(self, 'peers'), hasattr(self, 'adaptors') and not self._adapted)
         if any(missing):
             raise RuntimeError(
-                'The teacher could not be built when the student was, so that what trains beside it could not be '
-                'built either. Build the student again, now that it can.'
+                'The teacher could not be built when the student was, so the peers or learned layers of the student '
+                'could not be built either. Build the student again, now that the teacher can be built.'
             )
         self._wired_in = run
         print_log(announcement(self.teachers, self.links, self._named_terms()), logger='current')
 
     def heed(self, heard: list[Heard], losses: dict) -> dict:
-        """The distillation losses of a step and what to log beside them.
+        """The distillation losses of a step, and the diagnostics to log with them.
 
         Args:
             heard: What each active term compares.
-            losses: The student's own losses, to compare with.
+            losses: The student's own losses, which are part of the total.
 
         Returns:
-            `loss_<name>` for every term, zero for those that rest; `raw_<name>`, the loss without its weights;
-            `share_<name>`, its part of the total, and `gradient_share_<name>`, its part of the gradient at the
-            student's logits in the step before: mmengine logs them without adding them up.
+            `loss_<name>` for every term, zero for inactive ones; `raw_<name>`, the loss without its weights;
+            `share_<name>`, its share of the total loss; and `gradient_share_<name>`, its share of the gradient at the
+            student's logits in the step before. mmengine logs the last three without adding them to the total.
         """
         values = []
         for name, term, weight, calls in heard:
@@ -175,16 +176,16 @@ class Student:
         return self.weigh(values, losses)
 
     def weigh(self, values: list[tuple[str, Term, float, Tensor]], losses: dict) -> dict:
-        """As `heed`, where the loss of each active term is known: its name, itself, its weight and its loss."""
+        """Like `heed`, for terms whose losses are known already, given as (name, term, weight, loss)."""
         if taken := {f'loss_{name}' for name in self.term_names} & losses.keys():
             raise ValueError(
-                f"A term is logged as {', '.join(taken)}, as one of the student's own losses; rename its class."
+                f"A term is logged as {', '.join(taken)}, like one of the student's own losses; rename its loss class."
             )
         zero = _first_tensor(losses).new_zeros(())
         entries = {f'loss_{name}': zero for name in self.term_names}
         heard = {name for name, *_ in values}
         if get_world_size() > 1:
-            # DDP waits for a gradient of every parameter, also of those of a term that rests.
+            # DDP waits for a gradient of every parameter, including those of inactive terms.
             for name, term in self._named_terms():
                 if name not in heard and term.learns:
                     entries[f'loss_{name}'] = zero + sum(0 * p.sum() for p in term.loss.parameters())
@@ -197,14 +198,14 @@ class Student:
         for name, *_ in values:
             entries[f'share_{name}'] = entries[f'loss_{name}'].detach() / total
         shares = {f'gradient_share_{name}': share for name, share in self.gradients.read().items()}
-        # mmengine goes on showing what is not said again.
+        # mmengine keeps showing the last value of an entry that is no longer logged.
         resting = [name for name in self.term_names if name in self._spoken - heard]
         self._spoken |= heard
         silent = {f'{what}_{name}': zero for name in resting for what in ('raw', 'share', 'gradient_share')}
         return silent | entries | shares
 
     def init_weights(self) -> None:
-        """As every module's, for the student alone: what trains beside it was built with weights of its own."""
+        """Initialise only the student: its companions got their weights when they were built."""
         modules = self._modules
         self._modules = {name: module for name, module in modules.items() if name not in BESIDE}
         try:
@@ -213,7 +214,7 @@ class Student:
             self._modules = modules
 
     def train(self, mode: bool = True):
-        """As every module's; the end of a stretch of training is the time to wait for what the guard has found."""
+        """Like `nn.Module.train`; switching to eval mode also waits for pending results of the guard."""
         if not mode and 'guard' in self.__dict__:
             self.guard.check(wait=True)
         return super().train(mode)
@@ -221,11 +222,11 @@ class Student:
     @property
     def is_mutual(self) -> bool:
         """Whether its teachers are peers that learn from it too."""
-        # A compiler cannot see through `bool` of a list.
+        # torch.compile cannot trace `bool` of a list.
         return len(self.teachers) > 0 and self.teachers[0].trainable
 
     def _join(self) -> None:
-        """Build the peers, as a part of this module."""
+        """Build the peers as submodules of this module."""
         require_rows(self.terms, self.taps)
         try:
             for place, peer in enumerate(self.teachers):
@@ -235,21 +236,21 @@ class Student:
         self.peers = Companions([peer.model for peer in self.teachers], 'peers')
 
     def _adapt(self, terms: list[Term]) -> None:
-        """Have losses build what they learn, for the shapes that their taps give."""
+        """Have the losses build their learned layers, for the shapes that their taps give."""
         self._adapted = not terms
         if not terms:
             return
         if len(self.teachers) > 1:
             raise ValueError(
-                f'{type(terms[0].loss).__name__} may learn to bridge the shapes of one teacher; here are '
-                f'{len(self.teachers)}. Give one teacher, or a loss without parts of its own.'
+                f'{type(terms[0].loss).__name__} may learn layers for the shapes of a single teacher; the model has '
+                f'{len(self.teachers)}. Use one teacher, or a loss without learned layers.'
             )
         try:
             teacher = self.teachers[0].architecture()
         except AWAY:
             return
         self.accept(teacher)
-        # The student's own weights are drawn as they would be without these.
+        # The student's weights must be drawn as they would be without these layers.
         with torch.random.fork_rng(devices=[]):
             for term in terms:
                 with evaluating(self, teacher):
@@ -261,10 +262,10 @@ class Student:
         return list(zip(self.term_names, self.terms, strict=True))
 
     def _apply(self, fn, recurse: bool = True):
-        """Every `.to`, `.cuda`, `.half` and `.double` of a module passes here; teachers and losses come along."""
+        """Called by `.to`, `.cuda`, `.half` and `.double`; moves teachers and losses along with the student."""
         super()._apply(fn, recurse)
         for term in self.__dict__.get('terms', ()):
-            # What learns is a part of this module.
+            # Losses that learn are submodules of this module, in `adaptors`.
             if not term.learns or 'adaptors' not in self._modules:
                 term.loss._apply(fn)
         for teacher in self.__dict__.get('teachers', ()):

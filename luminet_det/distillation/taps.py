@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-# What a tap can give, as messages say it, and a loss that compares it.
+# What a tap can give, in the words of the messages, and an example of a loss that compares it.
 GIVES = {
     'logits': ('class logits (K, C)', "loss=dict(type='luminet_det.LumiNetLoss')"),
     'deltas': ('box deltas (K, 4)', "loss=dict(type='mmdet.L1Loss')"),
@@ -10,7 +10,7 @@ GIVES = {
     'maps': ('feature maps (N, C, H, W)', "loss=dict(type='luminet_det.FitNetLoss')"),
 }
 
-# What a loss may need beyond the two networks' tensors, and who has it.
+# Additional inputs that a loss may need, and which taps have them.
 NEEDS = {
     'target': 'the class of each row (K,), which the taps of logits and those of classifiers give',
     'index': "each image's place in the training set (B,), which classifiers give",
@@ -34,8 +34,8 @@ class Tap:
         gives: What the tensors are: one of `GIVES`.
         options: Keys that a term may add, each with its choices, the default first. The type `int` among them
             stands for any whole number above 0, the type `list` for a list of indices.
-        offers: What else it can hand to a loss, some of `NEEDS`.
-        views: Whether it gives each view of the images apart.
+        offers: Additional inputs that it can pass to a loss, some of `NEEDS`.
+        views: Whether it gives the views of the images separately.
         softmax: Whether its logits are always those of a softmax.
     """
 
@@ -58,10 +58,10 @@ class Tap:
 
 
 def chosen(name: str, option: str, which: str | list[int], levels: tuple) -> tuple:
-    """The levels or stages that a term's option asks for.
+    """The levels or stages that a term's option selects.
 
     Raises:
-        ValueError: An index that there is not, two of one level, or an order that is not that of the network.
+        ValueError: An index is out of range, names a level twice, or is not in the order of the network.
     """
     if isinstance(which, str):
         return levels
@@ -72,8 +72,8 @@ def chosen(name: str, option: str, which: str | list[int], levels: tuple) -> tup
     if len(set(found)) < len(found):
         raise ValueError(f"{option}={list(which)} of tap '{name}' asks for one of them twice; {places}")
     if found != sorted(found):
-        # Losses on several tell them apart by their order.
-        raise ValueError(f"{option}={list(which)} of tap '{name}' are out of order; write {option}={sorted(found)}.")
+        # A loss on several levels tells them apart by their order.
+        raise ValueError(f"{option}={list(which)} of tap '{name}' is out of order; write {option}={sorted(found)}.")
     return tuple(levels[i] for i in found)
 
 

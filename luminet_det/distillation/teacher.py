@@ -21,38 +21,38 @@ SETTINGS = (
     'config', 'checkpoint', 'dtype', 'compile', 'channels_last', 'batch_size', 'classes', 'batch_statistics',
     'fuse_conv_bn',
 )  # fmt: skip
-# Pixels along a side of an image that shows a detector's shapes: four cells of the coarsest level.
+# Side in pixels of the example image that shows a detector's shapes: four cells of the coarsest level.
 EXAMPLE_SIZE = 512
 DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 
 
 class Teacher:
-    """A frozen detector or classifier, built when training starts and kept out of sight.
+    """A frozen detector or classifier, built when training starts and kept out of the student's module tree.
 
-    It is no `nn.Module`, so a student that holds one has no teacher in its `state_dict`, its `parameters`,
-    its DDP buckets or its EMA copy. A deepcopy shares it; a pickle carries only its settings.
+    It is not an `nn.Module`, so it does not appear in the student's `state_dict`, `parameters`, DDP buckets or EMA
+    copy. A deepcopy shares it; a pickle carries only its settings.
 
     Args:
         config: A zoo name (`mmdet::...`, whose published weights come along), a config path or a model dict.
         checkpoint: Path or URL of the weights. Defaults to the zoo's, else to those of the model's `init_cfg` of
-            type `Pretrained`. A config's `load_from` is where its training started, and is not taken.
-        dtype: `'bf16'`, `'fp16'` or `'fp32'`; weights are kept and layers are run in it, while RoIs are pooled
-            in float32. Defaults to the student's dtype.
+            type `Pretrained`. The config's `load_from` is not used: it names the weights that training started from.
+        dtype: `'bf16'`, `'fp16'` or `'fp32'`; weights are stored and layers run in it, while RoIs are pooled in
+            float32. Defaults to the student's dtype.
         compile: True or a dict of `torch.compile` options; compiles backbone and neck, or a classifier's network.
-        channels_last: Keep images and weights in the channels-last layout, the quicker one for convolutions on
-            CPUs and for half precision on GPUs.
-        batch_size: Images it takes at a time; by default 4 for detectors, the whole batch for classifiers and with
-            `batch_statistics`. Its activations come on top of those the student keeps for backward, so taking a batch
-            in parts keeps the peak of memory at the student's own.
+        channels_last: Keep images and weights in the channels-last layout, which is faster for convolutions on CPUs
+            and for half precision on GPUs.
+        batch_size: Number of images in each forward pass of the teacher; by default 4 for detectors, the whole batch
+            for classifiers and with `batch_statistics`. The teacher's activations come on top of those that the student
+            keeps for backward, so running the batch in parts keeps peak memory at the student's own.
         classes: Class names in the order of the teacher's logits, for a checkpoint that does not name them.
-        batch_statistics: Have its norms use the statistics of the batch, as in training; the running ones stay as they
-            are. The published runs of OFD and FCFD had it so.
-        fuse_conv_bn: Fold its BatchNorms into the convolutions before them: a quicker teacher that says the same but
-            for rounding, which is checked. Backbone and neck, or a classifier's network.
+        batch_statistics: Have its norms use the statistics of the batch, as in training, without changing the running
+            ones. The published runs of OFD and FCFD did this.
+        fuse_conv_bn: Fold its BatchNorms into the convolutions before them, in backbone and neck or in a classifier's
+            network. The teacher gets faster and its outputs stay the same up to rounding, which is checked.
 
     Raises:
-        ValueError: A setting is unknown, or the teacher has no weights, names its classes in another order than the
-            file it was trained on, or has no norms that can be folded (the last three raised by `build`).
+        ValueError: A setting is unknown; or the teacher has no weights, has class names in another order than the
+            annotation file it was trained on, or has no norms that can be folded (the last three raised by `build`).
         FileNotFoundError: Config or checkpoint do not exist.
         RuntimeError: The checkpoint does not fit the config (raised by `build`).
     """
@@ -81,15 +81,15 @@ class Teacher:
             raise ValueError(f'teacher.compile={compile!r} must be True, False or a dict of torch.compile options.')
         if batch_statistics and batch_size is not None:
             raise ValueError(
-                f'teacher.batch_size={batch_size} takes a batch in parts, and teacher.batch_statistics=True wants the '
-                'statistics of the whole: drop one of them.'
+                f'teacher.batch_size={batch_size} splits the batch, but teacher.batch_statistics=True needs the '
+                'statistics of the whole batch: remove one of them.'
             )
         if isinstance(classes, str):
-            raise ValueError(f'teacher.classes={classes!r} is one text; write teacher.classes=({classes!r},).')
+            raise ValueError(f'teacher.classes={classes!r} is a single string; write teacher.classes=({classes!r},).')
         if batch_statistics and fuse_conv_bn:
             raise ValueError(
-                'teacher.batch_statistics=True wants norms that look at the batch, and teacher.fuse_conv_bn=True does '
-                'away with them: drop one of the two.'
+                'teacher.batch_statistics=True needs BatchNorms, but teacher.fuse_conv_bn=True folds them into '
+                'convolutions: remove one of the two.'
             )
         self.config = config
         self.checkpoint = checkpoint
@@ -102,7 +102,7 @@ class Teacher:
         self.fuse_conv_bn = fuse_conv_bn
         self.folded = 0
         self._model: nn.Module | None = None
-        self._norms: Sequence[nn.Module] = ()  # that look at the batch
+        self._norms: Sequence[nn.Module] = ()  # those that use batch statistics
 
     @classmethod
     def from_setting(cls, setting: 'str | dict') -> 'Teacher':
@@ -125,7 +125,7 @@ class Teacher:
     trainable = False
 
     def as_tested(self) -> 'Teacher':
-        """Another one, not built, without the settings of training: it answers as its own validation saw it."""
+        """A new teacher, not built yet, without the settings for training: its outputs are those of its validation."""
         return Teacher(self.config, self.checkpoint, classes=self.classes)
 
     @property
@@ -144,15 +144,15 @@ class Teacher:
         """What the config calls this teacher."""
         return self.config if isinstance(self.config, str) else str(self.config.get('type'))
 
-    # A model that is built under mmengine's `compile=True` must not be traced: its modules are half made.
+    # Under mmengine's `compile=True` the building must not be traced: modules are incomplete until it ends.
     @torch.compiler.disable
     def build(self, accept: Callable[[nn.Module], None] = lambda model: None) -> None:
-        """Resolve the config, load the weights strictly and freeze. Building twice does nothing.
+        """Resolve the config, load the weights strictly and freeze the model. A second call does nothing.
 
-        The random state is left as it was: a student sees the same numbers with and without a teacher.
+        The random state is restored, so a student draws the same random numbers with and without a teacher.
 
         Args:
-            accept: Called with the model before its weights are fetched; raises if it cannot teach.
+            accept: Called with the model before its weights are fetched; raises if it cannot teach the student.
         """
         if self.built:
             return
@@ -163,7 +163,7 @@ class Teacher:
             raise ValueError(
                 f'The teacher {self.name!r} has no weights: a random teacher teaches nothing. '
                 "Write teacher=dict(config=..., checkpoint='path/to/weights.pth'). Weights that a library fetches "
-                'itself (pretrained=True, weights=...) do not count: torch.save(model.state_dict(), path) keeps them.'
+                'itself (pretrained=True, weights=...) do not count: save them by torch.save(model.state_dict(), path).'
             )
         with apart(config):
             model = build_model(config)
@@ -185,7 +185,7 @@ class Teacher:
 
     @torch.compiler.disable
     def architecture(self) -> nn.Module:
-        """A model of this kind with random weights, for its shapes; neither kept nor ever a teacher."""
+        """A model of the teacher's architecture with random weights, to see its shapes; it is not kept."""
         config = resolve(self.config)
         with apart(config):
             return build_model(config)
@@ -200,7 +200,7 @@ class Teacher:
             return
         self.model.to(theirs.device)
         for name, child in self.model.named_children():
-            # Rounded to a half type, mean and deviation would no longer be the student's.
+            # Rounded to half precision, the pixel mean and std would no longer equal the student's.
             if name != 'data_preprocessor' or self.dtype is None:
                 child.to(dtype)
 
@@ -208,11 +208,11 @@ class Teacher:
         """Run a part of the model on teacher-normalised images.
 
         Args:
-            forward: Called with the model and the images; gives named tuples of feature maps.
+            forward: Called with the model and the images; returns named tuples of feature maps.
             inputs: (N, 3, H, W).
 
         Returns:
-            What `forward` gives; in float32 where a `dtype` is set.
+            What `forward` returns, in float32 if a `dtype` is set.
 
         Raises:
             RuntimeError: The device cannot compute in `dtype`.
@@ -225,11 +225,11 @@ class Teacher:
         except RuntimeError as error:
             if self.dtype and 'not implemented' in str(error):
                 raise RuntimeError(
-                    f'{inputs.device} cannot run the teacher in teacher.dtype={self.dtype!r}: {error}. Write another '
-                    'dtype, or none for the one of the student.'
+                    f'{inputs.device} cannot run the teacher in teacher.dtype={self.dtype!r}: {error}. Set another '
+                    "dtype, or remove the setting to use the student's dtype."
                 ) from error
             raise
-        # RoIAlign has no bf16 kernel in compiled mmcv, so features leave in float32.
+        # RoIAlign has no bf16 kernel in compiled mmcv, so features are returned in float32.
         return {name: tuple(f.float() for f in levels) for name, levels in maps.items()} if self.dtype else maps
 
     @contextmanager
@@ -249,7 +249,7 @@ class Teacher:
     def _load(self, model: nn.Module) -> dict:
         try:
             checkpoint = checkpoints.load(self.checkpoint, map_location='cpu')
-            # A classifier also reads what other projects write.
+            # A classifier also reads checkpoints of other projects.
             weights = model.own_weights(checkpoint) if hasattr(model, 'own_weights') else checkpoint
             load_strictly(model, weights, source=self.checkpoint)
         except (OSError, RuntimeError, UnpicklingError) as error:
@@ -275,13 +275,13 @@ class Teacher:
             return fuse_conv_bn(model, lambda: _maps(model, image))
         except (RuntimeError, ValueError) as error:
             raise type(error)(
-                f'The teacher {self.name} cannot have its norms folded, tried on an image of {size} pixels: {error}. '
-                'Drop teacher.fuse_conv_bn.'
+                f'The norms of the teacher {self.name} cannot be folded (tried on an image of {size} pixels): {error}. '
+                'Remove teacher.fuse_conv_bn.'
             ) from error
 
 
 def _maps(model: nn.Module, images: Tensor) -> Sequence[Tensor]:
-    """What a detector has before its head, or all that a classifier gives."""
+    """The feature maps of a detector's backbone and neck, or all outputs of a classifier."""
     if not hasattr(model, 'backbone'):
         outputs = model.outputs(images)
         embedding = () if outputs.embedding is None else (outputs.embedding,)

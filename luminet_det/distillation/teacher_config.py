@@ -1,4 +1,4 @@
-"""What a teacher's setting says of it: its config, and what that says of weights and classes."""
+"""A teacher's config, found from its setting, and the weights and class names that the config gives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +17,11 @@ WEIGHTS = ('.pth', '.pt', '.ckpt', '.safetensors', '.bin')
 
 
 def resolve(setting: str | dict) -> Config | ConfigDict:
-    """The config that a zoo name, a path or a model dict stands for, with `model_path`, the zoo's weights, if any.
+    """The config for a zoo name, a path or a model dict; `model_path` in it are the zoo's weights, if it has any.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It has no model, or is a checkpoint.
+        ValueError: The config has no model, or the file is a checkpoint.
     """
     if not isinstance(setting, str):
         if 'type' not in setting and 'model' in setting:
@@ -29,32 +29,32 @@ def resolve(setting: str | dict) -> Config | ConfigDict:
         return ConfigDict(model=ConfigDict(setting))
     if setting.endswith(WEIGHTS):
         raise ValueError(
-            f'The teacher {setting} is a checkpoint, and its config is needed as well. Write '
+            f'The teacher {setting} is a checkpoint, but its config is needed as well. Write '
             f"teacher=dict(config='<its config>.py', checkpoint={setting!r})."
         )
     path = find(setting, by_config=True)
     package, separator, _ = setting.partition('::')
     if separator:
         name = path.as_posix().rpartition('/.mim/configs/')[2]
-        # A zoo without an index, or one whose index has no weights for this config, names none.
+        # A zoo may have no index, or its index no weights for this config.
         with suppress(AssertionError, FileNotFoundError):
             return hub.get_config(f'{package}::{name}', pretrained=True)
     config = Config.fromfile(path)
     if 'model' not in config:
-        raise ValueError(f'The config {setting} has no `model`; give that of a whole detector or classifier.')
+        raise ValueError(f'The config {setting} has no `model`; use the config of a whole detector or classifier.')
     return config
 
 
 @contextmanager
 def apart(config: Config | ConfigDict) -> Iterator[None]:
-    """The context in which a model is built: in its config's scope, and the random state stays as it was."""
+    """The context for building a model: in the scope of its config, and with the random state restored afterwards."""
     scope = DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmdet')
     with torch.random.fork_rng(devices=[]), scope:
         yield
 
 
 def build_model(config: Config | ConfigDict) -> nn.Module:
-    """The model of a config, with the preprocessor that stands beside it there, and random weights."""
+    """The model of a config with random weights, and with the config's top-level `data_preprocessor` if it has none."""
     model = deepcopy(config.model)
     if 'data_preprocessor' in config:
         model.setdefault('data_preprocessor', config.data_preprocessor)
@@ -62,7 +62,7 @@ def build_model(config: Config | ConfigDict) -> nn.Module:
 
 
 def weights_of(config: Config | ConfigDict) -> str | None:
-    """Where its weights are: the zoo's, else those that its model starts from."""
+    """Path or URL of the config's weights: the zoo's, else those that its model is initialised from."""
     initial = config.model.get('init_cfg') or ()
     settings = initial if isinstance(initial, (list, tuple)) else [initial]
     pretrained = (each.get('checkpoint') for each in settings if each.get('type') == 'Pretrained')

@@ -1,4 +1,4 @@
-"""Term: one line of a config's `distill` list: a tap, a loss, an optional schedule."""
+"""Term: one entry of a config's `distill` list: a tap, a loss and an optional schedule."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ from luminet_det.distillation.settings import check_keys
 from luminet_det.distillation.taps import GIVES, NEEDS, Tap
 
 Given = Tensor | tuple[Tensor, ...]
-# Losses of mmdet and torch that would take a teacher's answer for something else without a word.
+# Losses of mmdet and torch that would silently take a teacher's outputs for labels or boxes.
 TARGETS = {
     **dict.fromkeys(
         (
@@ -32,10 +32,10 @@ class Length(NamedTuple):
 
     @classmethod
     def of(cls, name: str, setting: int | str) -> 'Length':
-        """`500` and `'500 iters'` are iterations, `'5 epochs'` epochs; ValueError names the setting otherwise."""
+        """`500` and `'500 iters'` are iterations, `'5 epochs'` epochs; any other setting raises ValueError."""
         match = re.fullmatch(r'(\d+)(?:\s*(iters|epochs))?', str(setting).strip())
         if match is None:
-            raise ValueError(f"{name}={setting!r} is no length; write iterations ({name}=500) or '5 epochs'.")
+            raise ValueError(f"{name}={setting!r} is not a length; write iterations ({name}=500) or '5 epochs'.")
         return cls(int(match[1]), match[2] or 'iters')
 
     def __str__(self) -> str:
@@ -52,17 +52,17 @@ class Term:
             epochs the weight is constant within an epoch, as in LumiNet's code: min(epoch / warmup, 1), the
             first epoch being 1.
         stop: When the term ends, in the same units. Afterwards the teacher is not run for it.
-        **options: What the tap offers, e.g. `rois='foreground'`.
+        **options: Options of the tap, e.g. `rois='foreground'`.
 
     Attributes:
-        needs: What the loss takes beyond the two networks' tensors, names of `taps.NEEDS`.
-        takes_levels: Whether it takes all levels of a feature tap at once, not one after the other.
-        takes_views: Whether it takes all views of the images at once.
-        bridges: Whether it takes maps or embeddings of different shapes.
-        learns: Whether it has parts of its own that training changes.
+        needs: Additional inputs of the loss, by their names in `taps.NEEDS`.
+        takes_levels: Whether the loss takes all levels of a feature tap at once, rather than one by one.
+        takes_views: Whether the loss takes all views of the images at once.
+        bridges: Whether the loss accepts maps or embeddings of different shapes.
+        learns: Whether the loss has parameters or buffers that training changes.
 
     Raises:
-        ValueError: A schedule that is neither iterations nor epochs, or whose ramp is longer than the term.
+        ValueError: The schedule is neither in iterations nor in epochs, or its ramp is longer than the term.
     """
 
     def __init__(self, tap: str, loss: dict, warmup: int | str = 0, stop: int | str | None = None, **options) -> None:
@@ -73,7 +73,7 @@ class Term:
         if self.stop and self.warmup.unit == self.stop.unit and self.warmup.count > self.stop.count > 0:
             raise ValueError(
                 f"warmup={warmup!r} of the term on tap '{tap}' is longer than the term, which ends at stop={stop!r}, "
-                'so that it would never have its full weight. Make warmup shorter or stop later.'
+                'so it would never reach its full weight. Make warmup shorter or stop later.'
             )
         self.options = options
         self.needs: tuple[str, ...] = tuple(getattr(self.loss, 'needs', ()))
@@ -92,11 +92,11 @@ class Term:
             taps: The student's taps by name.
 
         Raises:
-            ValueError: An unknown key, tap or choice, where the message lists the known ones; or a loss that
-                compares something else than the tap gives, or needs what it does not have.
+            ValueError: A key, tap or choice is unknown (the message lists the known ones), or the loss compares
+                something other than what the tap gives, or needs an input that the tap does not offer.
         """
         if not isinstance(setting, dict):
-            raise ValueError(f'distill holds {setting!r}; each term is dict(tap=..., loss=dict(type=...)).')
+            raise ValueError(f'distill contains {setting!r}; each term is dict(tap=..., loss=dict(type=...)).')
         if named := [key for key, value in setting.items() if isinstance(value, dict) and 'tap' in value]:
             raise ValueError(
                 f'distill is a list of terms without names: write [dict(tap=...)], not {named[0]}=dict(...).'
@@ -107,10 +107,10 @@ class Term:
         name = setting['tap']
         if not isinstance(name, str):
             raise ValueError(
-                f'tap={name!r} is not the name of one tap; write a term for each, known: {", ".join(taps)}.'
+                f'tap={name!r} is not the name of one tap; write one term for each tap. Known taps: {", ".join(taps)}.'
             )
         if name not in taps:
-            raise ValueError(f'distill has no tap {name!r}; known taps: {", ".join(taps)}.')
+            raise ValueError(f'The model has no tap {name!r}; known taps: {", ".join(taps)}.')
         tap = taps[name]
         check_keys(f"The distill term of tap '{name}'", setting, ('tap', 'loss', 'warmup', 'stop', *tap.options))
         options = {option: setting.get(option, choices[0]) for option, choices in tap.options.items()}
@@ -121,13 +121,13 @@ class Term:
         return term
 
     def require(self, name: str, taps: dict[str, Tap]) -> None:
-        """Raise ValueError unless the tap of this name has all that the loss takes."""
+        """Raise ValueError unless the tap of this name gives everything that the loss takes."""
         tap = taps[name]
         loss = type(self.loss).__name__
         compares = getattr(self.loss, 'compares', 'logits' if 'target' in self.needs else tap.gives)
         if not hasattr(self.loss, 'compares') and (wants := TARGETS.get(loss)):
             raise ValueError(
-                f"{loss} takes {wants} for its target, and the tap '{name}' gives what the teacher says: "
+                f"{loss} takes {wants} as its target, but the tap '{name}' gives it the teacher's output: "
                 f'{GIVES[tap.gives][0]}. Use a loss for these, e.g. {GIVES[tap.gives][1]}.'
             )
         if compares != tap.gives:
@@ -139,8 +139,8 @@ class Term:
             )
         if tap.softmax and getattr(self.loss, 'use_sigmoid', False):
             raise ValueError(
-                f"{loss} with use_sigmoid=True takes each class for a yes or no of its own; those of the tap '{name}' "
-                'exclude each other. Remove use_sigmoid=True.'
+                f'{loss} with use_sigmoid=True treats each class as an independent yes-or-no decision, but the classes '
+                f"of the tap '{name}' exclude each other. Remove use_sigmoid=True."
             )
         for option, wanted in getattr(self.loss, 'needs_options', {}).items():
             if self.options.get(option, wanted) != wanted:
@@ -148,15 +148,15 @@ class Term:
         if unknown := [need for need in self.needs if need not in NEEDS]:
             raise ValueError(f'{loss}.needs names {unknown[0]!r}; a loss can need {", ".join(NEEDS)}.')
         if missing := [need for need in self.needs if need not in tap.offers]:
-            sibling = f' Its kind elsewhere is {self.loss.elsewhere}.' if hasattr(self.loss, 'elsewhere') else ''
+            sibling = f' The related loss is {self.loss.elsewhere}.' if hasattr(self.loss, 'elsewhere') else ''
             raise ValueError(
-                f"{loss} needs {NEEDS[missing[0]]}; the tap '{name}' of this model does not. Use a loss for this tap, "
-                f'e.g. {GIVES[tap.gives][1]}.{sibling}'
+                f"{loss} needs {NEEDS[missing[0]]}; the tap '{name}' of this model does not. Use another loss on this "
+                f'tap, e.g. {GIVES[tap.gives][1]}.{sibling}'
             )
         if self.takes_views and not tap.views:
             raise ValueError(
-                f"{loss} compares several views of each image; the tap '{name}' has one. Write views=1 in the loss "
-                'for the part of it that needs no second view.'
+                f"{loss} compares several views of each image; the tap '{name}' gives one. Write views=1 in the loss "
+                'to use only the part of it that needs a single view.'
             )
 
     @property
@@ -167,7 +167,7 @@ class Term:
 
     @property
     def by_epoch(self) -> bool:
-        """Whether its schedule, or one that its loss has of its own, counts epochs."""
+        """Whether its schedule, or a schedule inside its loss, counts epochs."""
         own = getattr(self.loss, 'by_epoch', False)
         return own or self.warmup.unit == 'epochs' or bool(self.stop and self.stop.unit == 'epochs')
 
@@ -193,14 +193,14 @@ class Term:
 
         Args:
             student: Rows, or a tuple: the levels of a feature tap, over which the loss is summed unless it takes all
-                of them, or the views of a loss that takes these.
-            teacher: As the student.
-            **given: What the tap hands over, by the names of `taps.NEEDS`; the loss gets what it needs.
+                levels at once, or the views if the loss takes views.
+            teacher: Like `student`.
+            **given: The tap's additional inputs, by their names in `taps.NEEDS`; the loss gets those that it needs.
         """
         needs = {need: given[need] for need in self.needs}
         if isinstance(student, tuple) and not (self.takes_levels or self.takes_views):
             return sum(self._value(*level, needs) for level in zip(student, teacher, strict=True))
-        # A collective in the loss needs every process, also one that has no rows; so do gradients of its own parts.
+        # A collective in the loss needs every process, even one without rows; so do gradients of learned layers.
         if len(student) == 0 and not self.learns and not getattr(self.loss, 'sync', False):
             return student.sum() * 0
         return self._value(student, teacher, needs)
@@ -209,8 +209,8 @@ class Term:
         value = self.loss(student, teacher, **needs)
         if value.dim():
             raise ValueError(
-                f"{type(self.loss).__name__} on tap '{self.tap}' gives {tuple(value.shape)} values, not one; write "
-                "reduction='mean' in the loss."
+                f"{type(self.loss).__name__} on tap '{self.tap}' gives {tuple(value.shape)} values, not a scalar; "
+                "write reduction='mean' in the loss."
             )
         return value
 
@@ -218,6 +218,6 @@ class Term:
         options = ''.join(f' {key}={value}' for key, value in self.options.items())
         schedule = f' warmup={self.warmup}' if self.warmup.count else ''
         schedule += f' stop={self.stop}' if self.stop else ''
-        # Not the module's own text, which lists its layers line by line.
+        # Not `repr(self.loss)`, which lists its layers line by line.
         loss = f'{type(self.loss).__name__}({self.loss.extra_repr()})'
         return f'{self.tap}{options} {loss}{schedule}'

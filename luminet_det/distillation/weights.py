@@ -1,4 +1,4 @@
-"""Weights that must fit: strict loading with an error that says what to change."""
+"""Strict loading of weights, with an error that says what to change."""
 
 import logging
 import re
@@ -14,11 +14,11 @@ class Misfit(RuntimeError):
     """Weights that do not fit a model.
 
     Attributes:
-        foreign: Whether none of them is known to the model.
-        outputs_alone: Whether all that differs are the numbers of outputs of some layers, as for other classes.
+        foreign: Whether the model knows none of their keys.
+        outputs_alone: Whether only the numbers of outputs of some layers differ, as with other classes.
     """
 
-    # mmengine's registries raise errors once more, by type and text alone.
+    # mmengine's registries raise errors again with only their type and text, so the other arguments have defaults.
     def __init__(self, text: str, foreign: bool = False, outputs_alone: bool = False) -> None:
         super().__init__(text)
         self.foreign, self.outputs_alone = foreign, outputs_alone
@@ -27,22 +27,22 @@ class Misfit(RuntimeError):
 def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
     """Load every weight of `model` from an mm checkpoint or a bare state dict.
 
-    Of files by older versions two things are left out: the mean and deviation of pixels, which those of the first
-    mmdet 3 hold (a warning tells if they are others than the model's), and the second copy of each weight that mmdet 2
-    kept for its moving average.
+    Two things in files from older versions are ignored: the pixel mean and std that the first versions of mmdet 3
+    saved (with a warning if they differ from the model's), and the second copy of each weight that mmdet 2 saved for
+    its moving average.
 
     Args:
         model: The model to fill.
-        checkpoint: `{'state_dict': ...}` or the state dict itself; a `module.` prefix is dropped.
+        checkpoint: `{'state_dict': ...}` or the state dict itself; a `module.` prefix is removed.
         source: Path or URL, for the message.
 
     Raises:
-        Misfit: A key is missing or unexpected or has another shape. The message counts them, names the
-            first ones and gives the likely cause.
+        Misfit: A key is missing or unexpected, or its weight has another shape. The message counts these keys, names
+            the first ones and gives the likely cause.
     """
     state = checkpoint.get('state_dict', checkpoint)
     stripped = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state.items())
-    # The versions stored beside the weights let modules convert older layouts on loading.
+    # The versions stored with the weights let modules convert older layouts on loading.
     stripped._metadata = getattr(state, '_metadata', OrderedDict())
     own = model.state_dict()
     _leave_out(stripped, own, dict(model.named_buffers()), source)
@@ -70,14 +70,14 @@ def load_strictly(model: nn.Module, checkpoint: dict, source: str) -> None:
 
 
 def _leave_out(state: dict, own: dict, buffers: dict, source: str) -> None:
-    """Take out what today's models do not save: buffers that are not weights, and mmdet 2's copies for its EMA."""
+    """Remove what today's models do not save: buffers that are not weights, and mmdet 2's copies for its EMA."""
     copies = {f'ema_{key.replace(".", "_")}' for key in own}
     for key in [key for key in state if key in copies or (key in buffers and key not in own)]:
         theirs, ours = state.pop(key).flatten().tolist(), buffers.get(key)
         if key in PIXELS and theirs != (ours := ours.flatten().tolist()):
             print_log(
-                f'{source} was trained with {key}={theirs}, and its config says {ours}: correct the config if that is '
-                'not meant.',
+                f'{source} was trained with {key}={theirs}, but its config says {ours}: correct the config if that is '
+                'not intended.',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -103,7 +103,7 @@ def _likely_cause(own: dict, missing: list[str], unexpected: list[str], misshape
     if misshapen and not (missing or unexpected):
         return (
             f'layers of another width, from {next(iter(misshapen))} on; give the config the checkpoint was trained '
-            'with, which mmengine leaves beside it in the work dir.'
+            'with, which mmengine saves next to it in the work dir.'
         )
     if any('mask_head' in k for k in unexpected):
         return 'the checkpoint is of Mask R-CNN, the config of Faster R-CNN.'
@@ -125,12 +125,12 @@ def _foreign(keys: list[str]) -> str:
     """The cause where no key is known to the model."""
     container = next((k for k in keys if '.' not in k and k in ('model', 'model_ema', 'ema', 'net', 'weights')), None)
     if container:
-        return f"another framework's file, which keeps its weights under the key '{container}'; save those alone."
+        return f"another framework's file, which keeps its weights under the key '{container}'; save only those."
     prefix = Counter(k.split('.')[0] for k in keys).most_common(1)[0][0] if keys else ''
     if prefix in ('student', 'teacher', 'architecture', 'detector', 'model'):
         return (
-            f"the weights lie under the prefix '{prefix}.', as wrappers of other projects save them; export the plain "
+            f"the weights have the prefix '{prefix}.', as wrappers of other projects save them; export the plain "
             f"student first, for instance by {{key.removeprefix('{prefix}.'): value for key, value in weights.items() "
             f"if key.startswith('{prefix}.')}}."
         )
-    return 'this is no checkpoint of a model of this kind.'
+    return 'this is not a checkpoint of a model of this kind.'

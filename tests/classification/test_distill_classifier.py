@@ -176,7 +176,7 @@ def test_another_number_of_classes_stops_the_run(tmp_path):
     teacher = small.save_teacher(tmp_path / 't.pth', small.setting(width=12, num_classes=5))
     with pytest.raises(ValueError, match='The teacher has 5 classes, the student 4') as caught:
         small.losses(small.build(small.distilling(teacher)))
-    assert 'Use a teacher of these 4 classes (config and checkpoint of model.teacher)' in str(caught.value)
+    assert 'Use a teacher with these 4 classes (config and checkpoint of model.teacher)' in str(caught.value)
 
 
 def test_the_students_classes_are_listed_where_the_teachers_have_no_names(tmp_path):

@@ -242,10 +242,10 @@ CRD = term('embedding', 'CRDLoss', num_samples=64, num_negatives=16)
         (term('logits', 'KDLoss', T=4), r"no setting 'T'\. Did you mean 'tau'"),
         (
             dict(term('logits', 'KDLoss'), tap=['logits', 'features']),
-            r'is not the name of one tap; write a term for each',
+            r'is not the name of one tap; write one term for each',
         ),
         (dict(kd=term('logits', 'KDLoss'), tap='', loss=dict(type='')), r'a list of terms without names.*not kd=dict'),
-        (dict(tap='logits', loss=dict(type='mmdet.FocalLoss')), r'takes labels for its target, and the tap .logits.'),
+        (dict(tap='logits', loss=dict(type='mmdet.FocalLoss')), r'takes labels as its target, but the tap .logits.'),
         (term('neck', 'FitNetLoss'), r"no tap 'neck'; known taps: logits, features, embedding"),
         (term('embedding', 'LumiNetLoss'), r'compares class logits .* gives embeddings .*Use a loss for these, e\.g\.'),
         (term('logits', 'RKDLoss'), r"compares embeddings .* gives class logits .*e\.g\. loss=dict\(type='luminet_det"),

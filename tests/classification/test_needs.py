@@ -138,7 +138,7 @@ def test_views_come_together_to_a_loss_that_compares_them(teacher):
             term('features', 'Maps', stages=[1, -1]),
             r'asks for one of them twice; there are 2: 0 to 1',
         ),
-        (term('features', 'Maps', stages=[1, 0]), r'are out of order; write stages=\[0, 1\]'),
+        (term('features', 'Maps', stages=[1, 0]), r'is out of order; write stages=\[0, 1\]'),
         (term('features', 'Maps', stages=[9]), "stages=.9. of tap 'features' asks for 9, but there are 2"),
         (term('features', 'Maps', stages=[]), "stages=.. of tap 'features' is unknown"),
         (term('features', 'Maps', pooled=1), "pooled=1 of tap 'features' is unknown; choose one of False, True"),

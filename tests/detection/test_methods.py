@@ -350,7 +350,7 @@ OF_CLASSIFIERS = r'which the tap .features. of classifiers gives'
         ('single_stage', term('neck', 'FCFDDetLoss'), "box heads.*which the tap 'neck' of two-stage detectors gives"),
         ('two_stage', term('backbone', 'FCFDDetLoss'), "box heads.*which the tap 'neck' of two-stage detectors gives"),
         ('two_stage', term('backbone', 'FGFILoss'), "anchors .*which the tap 'neck' of detectors gives"),
-        ('two_stage', term('roi_cls', 'MLLDLoss'), 'several views .* has one. Write views=1'),
+        ('two_stage', term('roi_cls', 'MLLDLoss'), 'several views .* gives one. Write views=1'),
         ('single_stage', term('dense_cls', 'DKDLoss'), 'no such form; use KDLoss or LumiNetLoss with use_sigmoid=True'),
         ('single_stage', term('dense_cls', 'KDLoss'), r"write loss=dict\(type='luminet_det.KDLoss', use_sigmoid=True"),
         ('two_stage', term('neck', 'FCFDDetLoss', dict(levels=[0, 1])), r"Write levels='all' in the term, on the tap"),

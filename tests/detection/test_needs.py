@@ -93,7 +93,7 @@ def test_backbones_of_other_widths_are_handed_to_a_loss_that_bridges_them(tmp_pa
         (term('backbone', 'Maps', 'priors'), "the tap 'neck' of detectors gives; the tap 'backbone'"),
         (term('roi_cls', 'Rows', 'boxes'), 'ground-truth boxes'),
         (term('neck', 'Maps', 'labels'), "needs names 'labels'; a loss can need target, index"),
-        (term('roi_cls', 'Views'), 'several views of each image.*has one. Write views=1'),
+        (term('roi_cls', 'Views'), 'several views of each image.*gives one. Write views=1'),
     ],
 )
 def test_what_a_tap_does_not_have_is_refused_before_anything_is_built(pair, setting, message):

@@ -322,7 +322,7 @@ def test_a_term_named_like_one_of_the_students_losses_is_refused(teacher):
         pass
 
     detector = pairs.build(pairs.distilling(STUDENT, teacher, dict(tap='roi_cls', loss=dict(type=ClsLoss))))
-    with pytest.raises(ValueError, match='logged as loss_cls.*rename its class'):
+    with pytest.raises(ValueError, match='logged as loss_cls.*rename its loss class'):
         pairs.step(detector)
 
 
@@ -428,15 +428,15 @@ def test_a_renamed_seam_fails_loudly(teacher):
             dict(distill=dict(tap='roi_cls', loss=dict(pairs.LUMINET, temprature=2))),
             "LumiNetLoss has no setting 'temprature'. Did you mean 'tau'",
         ),
-        (dict(distill=True), 'distill=True is no list of terms'),
-        (dict(distill='luminet_det.KDLoss'), "distill='luminet_det.KDLoss' is no list of terms"),
+        (dict(distill=True), 'distill=True is not a list of terms'),
+        (dict(distill='luminet_det.KDLoss'), "distill='luminet_det.KDLoss' is not a list of terms"),
         (dict(distill=dict(kd=dict(tap='roi_cls', loss=pairs.LUMINET))), 'a list of terms without names.*not kd=dict'),
         (
             dict(distill=dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True))),
             'takes a softmax .*use_sigmoid=False',
         ),
-        (dict(distill=dict(tap='roi_reg', loss=dict(type='mmdet.GIoULoss'))), 'GIoULoss takes boxes for its target'),
-        (dict(distill=dict(tap='roi_cls', loss=dict(type=dict))), 'it is no torch.nn.Module'),
+        (dict(distill=dict(tap='roi_reg', loss=dict(type='mmdet.GIoULoss'))), 'GIoULoss takes boxes as its target'),
+        (dict(distill=dict(tap='roi_cls', loss=dict(type=dict))), 'it is not a torch.nn.Module'),
         (dict(distill=dict(tap='neck', levels=[7], loss=pairs.LUMINET)), 'compares class logits'),
         (dict(distill=dict(tap='neck', levels=['p2'], loss=dict(type='luminet_det.PKDLoss'))), 'a list of indices'),
     ],

@@ -44,7 +44,7 @@ def test_in_a_run_a_teacher_without_names_is_refused_however_many_it_has():
 @pytest.mark.parametrize('whose', ['teacher', 'student'])
 def test_names_that_do_not_fit_the_head_are_refused(whose):
     names = dict(teacher=['a', 'b'], student=['a', 'b']) | {whose: ['a', 'b', 'c']}
-    with pytest.raises(ValueError, match=f'The {whose} names 3 classes, its head has 2: a, b, c'):
+    with pytest.raises(ValueError, match=f'The {whose} names 3 classes, but its head has 2: a, b, c'):
         ClassMap(names['teacher'], names['student'], 2, 2)
 
 

@@ -150,7 +150,9 @@ def test_the_announcement_counts_its_parameters(detector):
 
 
 def test_an_ensemble_cannot_be_bridged(wide_teacher):
-    with pytest.raises(ValueError, match='LearnerLoss may learn to bridge the shapes of one teacher; here are 2'):
+    with pytest.raises(
+        ValueError, match='LearnerLoss may learn layers for the shapes of a single teacher; the model has 2'
+    ):
         pairs.build(pairs.distilling(tiny.faster_rcnn(), [wide_teacher, wide_teacher], NECK))
 
 
@@ -210,9 +212,7 @@ def test_the_adaptors_of_a_checkpoint_of_other_terms_are_refused(detector, chang
     hub = MessageHub.get_instance('resumed')
     hub.update_info('loop_stage', 'train')
     hub.update_info('luminet_det.adaptors', change(copy.deepcopy(Snapshot(detector.adaptors))))
-    with pytest.raises(
-        RuntimeError, match='adaptors in the checkpoint to resume are not those of `teacher` and `distill`'
-    ):
+    with pytest.raises(RuntimeError, match='adaptors in the checkpoint to resume do not match `teacher` and `distill`'):
         pairs.step(detector)
 
 
@@ -231,7 +231,7 @@ def test_a_run_with_other_learned_terms_does_not_resume_a_checkpoint(before, aft
     assert first.code == 0, first.text
     resumed = short_run(tmp_path, classifier_teacher, after, '--resume', epochs=2)
     assert resumed.code == 1
-    assert 'adaptors in the checkpoint to resume are not those of `teacher` and `distill`' in resumed.text
+    assert 'adaptors in the checkpoint to resume do not match `teacher` and `distill`' in resumed.text
     assert 'load_from=<checkpoint>' in resumed.text
 
 
@@ -246,7 +246,10 @@ def test_a_checkpoint_holds_what_a_resting_term_would_learn_and_resumes(classifi
 
 @pytest.mark.parametrize(
     ('terms', 'told', 'calls'),
-    [([FEATURES], 'The adaptors come with the weights of load_from', 6), ([FEATURES] * 2, 'adaptors begin anew', 3)],
+    [
+        ([FEATURES], 'The adaptors are loaded from load_from', 6),
+        ([FEATURES] * 2, 'The adaptors of load_from are not loaded', 3),
+    ],
 )
 def test_learned_parts_come_along_with_load_from_where_they_fit(classifier_teacher, tmp_path, terms, told, calls):
     assert short_run(tmp_path / 'first', classifier_teacher, [FEATURES], epochs=1).code == 0

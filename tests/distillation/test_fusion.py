@@ -136,14 +136,14 @@ class Keeping(nn.Module):
 
 def test_what_was_read_unseen_is_found_out_by_its_values():
     network = trained(Keeping())
-    with pytest.raises(ValueError, match='its outputs are others once its BatchNorms are folded'):
+    with pytest.raises(ValueError, match='folding its BatchNorms changes its outputs'):
         fuse_conv_bn(network, lambda: hidden(network))
 
 
 def test_outputs_that_are_no_numbers_are_not_the_same():
     network = trained(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))
     network[1].running_var.fill_(-1)
-    with pytest.raises(ValueError, match='its outputs are others'):
+    with pytest.raises(ValueError, match='changes its outputs'):
         fuse_conv_bn(network, lambda: [network(IMAGES)])
 
 
@@ -215,16 +215,16 @@ def test_a_teacher_without_such_norms_is_refused_each_time_with_the_line_to_drop
     torch.save(dict(state_dict=MODELS.build(config).state_dict()), tmp_path / 'teacher.pth')
     teacher = Teacher(config, str(tmp_path / 'teacher.pth'), fuse_conv_bn=True)
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"only reader of a convolution's output. Drop teacher.fuse_conv_bn"):
+        with pytest.raises(ValueError, match=r"only reader of a convolution's output. Remove teacher.fuse_conv_bn"):
             teacher.build()
         assert not teacher.built
 
 
 def test_norms_that_something_looks_at_are_not_folded(tmp_path):
     setting = small.save_teacher(tmp_path / 'teacher.pth')
-    with pytest.raises(ValueError, match='batch_statistics=True wants norms.*drop one of the two'):
+    with pytest.raises(ValueError, match='batch_statistics=True needs BatchNorms.*remove one of the two'):
         small.build(small.distilling(dict(setting, fuse_conv_bn=True, batch_statistics=True)))
     for loss, relu in (('OFDLoss', 'before'), ('FCFDLoss', 'after')):
         term = dict(tap='features', relu=relu, loss=dict(type=f'luminet_det.{loss}'))
-        with pytest.raises(ValueError, match=f"{loss} needs the teacher's norms, which teacher.fuse_conv_bn=True"):
+        with pytest.raises(ValueError, match=f"{loss} needs the teacher's norms, but teacher.fuse_conv_bn=True"):
             small.build(small.distilling(dict(setting, fuse_conv_bn=True), distill=[term]))

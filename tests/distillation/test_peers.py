@@ -221,7 +221,7 @@ def test_the_state_dict_is_the_plain_students(build):
         (
             peer(),
             dict(tap='embedding', loss=dict(type='mmdet.MSELoss')),
-            "by their logits; the term MSELoss on tap 'emb",
+            "by losses without learned layers; the term MSELoss on tap 'emb",
         ),
         (dict(peer(), dtype='bf16'), ON_LOGITS, "A teacher with trainable=True has no setting 'dtype'"),
         (dict(trainable=True), ON_LOGITS, "lacks the key 'config'"),

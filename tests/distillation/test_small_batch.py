@@ -37,7 +37,7 @@ def test_too_few_rows_are_warned_of_once_naming_what_to_set(warnings):
     ((level, text),) = warnings
     assert level == logging.WARNING
     assert text.startswith(
-        'loss_luminet: LumiNetLoss standardises each class over the rows of a step, and there are 16'
+        'loss_luminet: LumiNetLoss standardises each class over the rows of a step, but there are only 16'
     )
     assert 'train_dataloader.batch_size' in text
     assert "num of the RoI head's sampler" in text
@@ -59,8 +59,8 @@ def test_a_step_with_few_rows_among_others_is_no_matter(warnings):
 def test_one_of_many_processes_is_told_to_sync(warnings, monkeypatch):
     processes(monkeypatch, 8)
     watch(term(), [16])
-    assert 'there are 16 of them on each of 8 processes' in warnings[0][1]
-    assert "sync=True in the term's loss (about 128 rows, those of all processes)" in warnings[0][1]
+    assert 'there are only 16 on each of 8 processes' in warnings[0][1]
+    assert "sync=True in the term's loss (about 128 rows, from all processes)" in warnings[0][1]
 
 
 def test_with_sync_the_rows_of_all_processes_count(warnings, monkeypatch):
@@ -68,7 +68,7 @@ def test_with_sync_the_rows_of_all_processes_count(warnings, monkeypatch):
     watch(term(sync=True), [16])
     assert not warnings
     watch(term(sync=True), [2])
-    assert 'there are 16 of them (mean' in warnings[0][1]
+    assert 'there are only 16 (mean' in warnings[0][1]
     assert 'sync=True' not in warnings[0][1]
 
 
@@ -79,7 +79,7 @@ def test_rows_left_out_by_the_term_are_named(warnings):
 
 def test_each_call_of_a_cascades_heads_has_statistics_of_its_own(warnings):
     watch(term(), [40, 40, 40])
-    assert 'there are 40 of them' in warnings[0][1]
+    assert 'there are only 40 (mean' in warnings[0][1]
 
 
 def test_a_loss_that_takes_each_row_by_itself_is_no_matter(warnings):

@@ -285,7 +285,7 @@ def test_a_distillation_wrappers_checkpoint_is_recognised(tmp_path, teacher):
 def test_another_frameworks_file_is_recognised(tmp_path, teacher):
     torch.save(dict(model=torch.load(teacher['checkpoint'])['state_dict'], epoch=1), tmp_path / 'tv.pth')
     with pytest.raises(
-        RuntimeError, match="under the key 'model'; save those alone.*Change `checkpoint` of the model's `teacher`"
+        RuntimeError, match="under the key 'model'; save only those.*Change `checkpoint` of the model's `teacher`"
     ):
         Teacher(teacher['config'], str(tmp_path / 'tv.pth')).build()
 
@@ -329,12 +329,10 @@ def test_a_dtype_that_the_device_cannot_do_is_named_with_the_setting(teacher):
     def unable(model, inputs):
         raise RuntimeError('"slow_conv2d_cpu" not implemented for \'Half\'')
 
-    with pytest.raises(
-        RuntimeError, match=r"cpu cannot run the teacher in teacher.dtype='fp16': .*Half.* Write another"
-    ):
+    with pytest.raises(RuntimeError, match=r"cpu cannot run the teacher in teacher.dtype='fp16': .*Half.* Set another"):
         half.run(unable, torch.zeros(1, 3, 8, 8))
 
 
 def test_statistics_of_the_batch_are_not_taken_in_parts():
-    with pytest.raises(ValueError, match=r'teacher\.batch_size=2 takes a batch in parts.* drop one of them'):
+    with pytest.raises(ValueError, match=r'teacher\.batch_size=2 splits the batch.* remove one of them'):
         Teacher('x.py', batch_size=2, batch_statistics=True)

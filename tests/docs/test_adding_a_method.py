@@ -158,7 +158,7 @@ MISTAKES = {
     'compares tensors of the same shape': ('classifier', [term('features', 'CentreLoss')]),
     'has no adaptor': ('classifier', [dict(term('features', 'AngleLoss'), stages=[-1])]),
     'the same number in both': ('classifier', [term('features', 'AngleLoss')]),
-    'may learn to bridge the shapes of one teacher': ('classifier', [term('features', 'AngleLoss')]),
+    'may learn layers for the shapes of a single teacher': ('classifier', [term('features', 'AngleLoss')]),
     'A term is logged as': ('detector', [term('roi_cls', 'ClsLoss')]),
 }
 
@@ -174,7 +174,7 @@ def test_the_errors_say_what_the_page_says(start, package, classifier, teacher, 
         monkeypatch.setattr(centre, 'needs', ())
     if 'adaptor' in start or 'same number' in start:
         classifier = small.save_teacher(tmp_path / 'vgg.pth', WIDE)
-    if 'one teacher' in start:
+    if 'single teacher' in start:
         classifier = [classifier] * 2
     monkeypatch.setitem(MODELS.module_dict, 'ClsLoss', type('ClsLoss', (MODELS.get('ReverseKLLoss'),), {}))
     with pytest.raises((ValueError, RuntimeError)) as error:

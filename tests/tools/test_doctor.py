@@ -168,7 +168,7 @@ def test_what_training_starts_from_is_opened(tmp_path, config, trained):
     assert said(tmp_path / 'cut.pth')[0] == 'FAIL'
     torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'other.pth')
     level, text = said(tmp_path / 'other.pth')
-    assert (level, 'no checkpoint of a model of this kind' in text) == ('FAIL', True)
+    assert (level, 'not a checkpoint of a model of this kind' in text) == ('FAIL', True)
     # As DistributedDataParallel names them, which mmengine reads.
     whole = torch.load(trained[0] / 'work_dirs' / 'tiny' / 'iter_4.pth')['state_dict']
     torch.save({f'module.{key}': value for key, value in whole.items()}, tmp_path / 'whole.pth')

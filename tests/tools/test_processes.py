@@ -62,8 +62,8 @@ def test_the_teacher_and_the_terms_are_announced_once(two):
 
 def test_too_few_rows_are_warned_of_once(two):
     _, _, (first, second) = two
-    assert first.text.count('there are 32 of them on each of 2 processes') == 1
-    assert 'sync=True' in first.text.partition('there are 32 of them')[2].partition('\n')[0]
+    assert first.text.count('there are only 32 on each of 2 processes') == 1
+    assert 'sync=True' in first.text.partition('there are only 32')[2].partition('\n')[0]
     assert 'standardises each class' not in second.text
 
 
