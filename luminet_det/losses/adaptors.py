@@ -1,4 +1,4 @@
-"""Adaptors: the learned layers of the losses that fit each of the student's maps to the teacher's."""
+"""AdaptorLoss: the base class of losses that learn layers to fit the student's maps to the teacher's."""
 
 from torch import Tensor, nn
 
@@ -7,9 +7,9 @@ from .maps import Levels, LevelsLoss
 
 
 class AdaptorLoss(LevelsLoss):
-    """A `LevelsLoss` that compares the teacher's maps with what one learned adaptor a level makes of the student's.
+    """A `LevelsLoss` that compares the teacher's maps with the outputs of learned adaptors, one for each student map.
 
-    The adaptors follow autocast, `divergence` is computed in float32. A subclass implements `adaptor` and `divergence`.
+    The adaptors follow autocast; `divergence` is computed in float32. A subclass implements `adaptor` and `divergence`.
 
     Attributes:
         fits: One sentence that says which sizes `adaptor` can bridge.
@@ -23,11 +23,11 @@ class AdaptorLoss(LevelsLoss):
         self.adaptors = None
 
     def adapt(self, student: Levels, teacher: Levels) -> None:
-        """Build the adaptors, once, before the optimizer.
+        """Build the adaptors, once, before the optimizer is built.
 
         Args:
             student: Examples of what `forward` gets: one (N, C_i, H_i, W_i) for each level.
-            teacher: As many.
+            teacher: As many maps.
 
         Raises:
             ValueError: If the lists differ in length, or no adaptor can bridge a level.
@@ -52,14 +52,14 @@ class AdaptorLoss(LevelsLoss):
 
         Args:
             student: One (N, C_i, H_i, W_i) for each level.
-            teacher: As many, with channels and sizes of their own; detached here.
-            **needs: Handed on to `divergence`.
+            teacher: As many maps, whose channels and sizes may differ; detached here.
+            **needs: Passed on to `divergence`.
 
         Returns:
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
+            RuntimeError: If `adapt` was not called before.
             ValueError: If the lists differ in length, or are not maps of the same images.
         """
         if self.adaptors is None:
@@ -73,17 +73,17 @@ class AdaptorLoss(LevelsLoss):
 
 
 def common(*maps: Tensor) -> list[Tensor]:
-    """The positions (..., H, W) that all have, from the top left: rounding and padding add at the other ends.
+    """The positions (..., H, W) that all maps have, from the top left: rounding and padding add to the other ends.
 
     Raises:
-        ValueError: If a side differs by more than these add, so that positions are of different places of the image.
+        ValueError: If the sizes differ by more than that, so that positions are different places of the image.
     """
     sizes = [tuple(level.shape[-2:]) for level in maps]
     if not of_one_stride(*sizes):
         raise ValueError(
-            f'Maps of {" and ".join(map(str, dict.fromkeys(sizes)))} are no maps of one stride, and were to be '
-            'compared position by position. The stride of one of the networks goes with the size of the images, and '
-            'these are not of the size that its adaptors were built for: set model.image_size of the classifier to '
+            f'Maps of {" and ".join(map(str, dict.fromkeys(sizes)))} do not have the same stride, so they cannot be '
+            'compared position by position. The stride of one of the networks depends on the size of the images, and '
+            'these are not of the size that the adaptors were built for: set model.image_size of the classifier to '
             'their height in pixels, or choose other maps in the term: stages=[...] of a classifier, levels=[...] of a '
             'detector.'
         )
@@ -92,16 +92,16 @@ def common(*maps: Tensor) -> list[Tensor]:
 
 
 def of_one_stride(*sizes: tuple[int, int]) -> bool:
-    """Whether maps of these heights and widths differ by padding and rounding alone."""
-    # Padding adds to a side what it needs, and rounding a cell; another stride multiplies both sides.
+    """Whether maps of these heights and widths differ only by padding and rounding."""
+    # Padding may add much to one side, rounding adds a cell; another stride multiplies both sides.
     sides = [(min(side), max(side)) for side in zip(*sizes, strict=True)]
     return any(large <= max(1.5 * small, small + 1) for small, large in sides)
 
 
 class Norm(nn.BatchNorm2d):
-    """BatchNorm that in training leaves its bias alone of a channel's one value, which is its own mean.
+    """BatchNorm that in training outputs its bias for a channel with a single value, which is its own mean.
 
-    Not what the running statistics make of it: each process has its own, of which only the first's are saved.
+    It does not use the running statistics instead: each process has its own, and only the first one's are saved.
     """
 
     def forward(self, maps: Tensor) -> Tensor:

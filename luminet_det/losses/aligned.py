@@ -1,4 +1,4 @@
-"""Feature maps of one stride but of different widths: a 1x1 convolution brings the student's to the teacher's."""
+"""AlignedLoss: the base class of losses on maps of one stride, with a 1x1 convolution where their channels differ."""
 
 from torch import Tensor, nn
 
@@ -8,9 +8,8 @@ from .adaptors import AdaptorLoss, of_one_stride
 class AlignedLoss(AdaptorLoss):
     """An `AdaptorLoss` that compares position by position and channel by channel.
 
-    Where the channels differ in number, a 1x1 convolution is learned for the level. With equal numbers at every level
-    nothing is learned for it. A subclass compares the positions that both maps have: a network may pad its images
-    further.
+    Where the numbers of channels differ, a 1x1 convolution is learned for the level; otherwise no adaptor is needed. A
+    subclass compares the positions that both maps have, as one network may pad its images more than the other.
     """
 
     fits = "A student's map has to have the teacher's stride."

@@ -1,4 +1,4 @@
-"""AT: where the student looks should be where the teacher looks."""
+"""AT: the student should look where the teacher looks."""
 
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, mse_loss, normalize
@@ -17,9 +17,9 @@ class ATLoss(LevelsLoss):
 
     Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017, arXiv 1612.03928. The paper has
     half the distance of the two directions, its authors' code the mean of the squared differences; the published
-    weight 1000 belongs to the code, which is followed. CIFAR-100 takes all stages but the stem, `stages=[1, 2, 3]`. Of
-    two networks with unlike numbers of stages the code compares the first ones and leaves the rest out; here `stages`
-    has to say so.
+    weight 1000 belongs to the code, which is followed. CIFAR-100 uses all stages but the stem, `stages=[1, 2, 3]`. If
+    the networks have different numbers of stages, the code compares the first ones and ignores the rest; here the term
+    has to choose them by `stages`.
 
     Args:
         loss_weight: Factor on the returned value. The means are small, 1e-4 to 1e-3.

@@ -6,10 +6,10 @@ from torch.nn.functional import batch_norm
 
 
 class BatchStatistics(nn.Module):
-    """BatchNorm by the statistics of this process's batch alone.
+    """BatchNorm that always uses the statistics of this process's batch.
 
-    Processes cross different bridges, so they must not meet at a norm: this is none that a conversion to SyncBatchNorm
-    would find. The one value of a channel that has no other is its own mean, and 0 is left of it.
+    Processes cross different bridges, so a norm must not wait for other processes: a conversion to SyncBatchNorm does
+    not find this class. If a channel has a single value, that is its own mean, and normalising leaves 0 of it.
 
     Args:
         channels: C.
@@ -27,16 +27,17 @@ class BatchStatistics(nn.Module):
 
 
 def bias_alone(norm: nn.Module, maps: Tensor) -> Tensor:
-    """What a norm leaves of one value a channel, which is its own mean: its bias, attached to all that a norm is."""
+    """A norm's output for a single value per channel, its own mean: the bias, with 0 as gradient of maps and weight."""
     return 0 * maps * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
 
 
 def bridge(source: Tensor, target: Tensor) -> nn.Sequential:
     """A 3x3 convolution without bias and a norm, from maps like `source` to maps like `target`.
 
-    Where the target's sides are half as long the convolution has stride 2; where they are twice as long it is a
-    transposed one, 4x4 of stride 2. The norm always takes the statistics of the batch: nothing is bridged outside
-    training. Convolutions start from Kaiming's normal distribution (fan out), transposed ones as PyTorch's own.
+    Where the target's sides are half as long, the convolution has stride 2; where they are twice as long, it is a 4x4
+    transposed convolution of stride 2. The norm always uses the statistics of the batch, as bridges are used only in
+    training. Convolutions are initialised from Kaiming's normal distribution (fan out), transposed ones by PyTorch's
+    default.
 
     Args:
         source: An example (N, C, H, W).

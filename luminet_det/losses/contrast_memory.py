@@ -11,14 +11,14 @@ from torch.nn.functional import normalize, pad
 class ContrastMemory(nn.Module):
     """The memories of CRD, and the constants of its scores.
 
-    Both go with the run: they are buffers, and a state of other settings is refused.
+    Both are saved with the run: they are buffers, and loading a state with other settings is an error.
 
     Attributes:
-        embeddings: (num_samples, 2, dim). The teacher's comes first, since the student, which comes first everywhere,
+        embeddings: (num_samples, 2, dim). The teacher's comes first, because the student, which comes first everywhere,
             is compared with it.
         constants: The logarithms of Z for the student's scores and for the teacher's, nan before the first batch;
             then num_negatives, tau and momentum.
-        largest_batch: How many rows of a process there is room for; 0 before the first batch.
+        largest_batch: The largest number of rows that a process may have; 0 before the first batch.
         met: Whether the processes have agreed on all this since the run began.
 
     Args:
@@ -26,7 +26,7 @@ class ContrastMemory(nn.Module):
         dim: Size of an embedding.
         num_negatives: How many negatives a row has.
         tau: Temperature of the scores.
-        momentum: How much of itself a memory keeps at each update.
+        momentum: Weight of the old memory at each update.
         options: device and dtype.
     """
 
@@ -43,16 +43,16 @@ class ContrastMemory(nn.Module):
         self.register_load_state_dict_post_hook(_begin_again)
 
     def get_extra_state(self) -> Tensor:
-        """The size of the largest batch, which is no number of the method's."""
+        """The size of the largest batch, which is not part of the method."""
         return self.constants.new_tensor(self.largest_batch)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take that of a checkpoint."""
+        """Take the size from a checkpoint."""
         self.largest_batch = int(state)
 
     @property
     def log_z(self) -> Tensor:
-        """Of the student's scores and of the teacher's (2,)."""
+        """The logarithms of Z for the student's scores and for the teacher's (2,)."""
         return self.constants[:2]
 
     def keys(self, index: Tensor) -> Tensor:
@@ -60,9 +60,9 @@ class ContrastMemory(nn.Module):
         return self.embeddings.index_select(0, index).transpose(0, 1)
 
     def meet(self, rows: int) -> None:
-        """Agree, at a run's first batch, with the other processes on the memories and on the room for rows of a batch.
+        """At a run's first batch, agree with the other processes on the memories and on the size of the largest batch.
 
-        A resumed run may begin with an epoch's last and smallest: it has room for those before it too.
+        A resumed run may start with an epoch's last and smallest batch, so the size before the resume counts as well.
         """
         largest = torch.tensor(max(rows, self.largest_batch), device=self.embeddings.device)
         if _several():
@@ -73,7 +73,7 @@ class ContrastMemory(nn.Module):
         self.met = self.largest_batch > 0
 
     def settle(self, positives: Tensor, negatives: Tensor, times: Tensor) -> None:
-        """Set both Z from the first batch's scores of all processes, unless a checkpoint has brought them.
+        """Set both Z from the first batch's scores of all processes, unless a checkpoint has provided them.
 
         Args:
             positives: (2, B).
@@ -90,27 +90,27 @@ class ContrastMemory(nn.Module):
 
     @torch.no_grad()
     def update(self, anchors: Tensor, index: Tensor) -> None:
-        """Move the memories of the images of all processes towards what the networks say of them now.
+        """Move the memories of the images of all processes towards their current embeddings.
 
         Args:
             anchors: The embeddings by student and teacher (2, B, dim).
             index: Place of each image in the training set (B,).
 
         Raises:
-            ValueError: If there are several processes, and this batch is larger than all first ones.
+            ValueError: If there are several processes, and this batch is larger than their first batches.
         """
         values = anchors.flip(0).transpose(0, 1)
         if _several():
             room = self.largest_batch - len(index)
             if room < 0:
                 raise ValueError(
-                    f'CRDLoss in several processes: a batch of {len(index)} images after first ones of at most '
-                    f'{self.largest_batch}. Let the first be the largest.'
+                    f'CRDLoss in several processes: a batch of {len(index)} images after first batches of at most '
+                    f'{self.largest_batch}. The first batch has to be the largest.'
                 )
             index, values = pad(index, (0, room), value=-1), pad(values, (0, 0, 0, 0, 0, room))
             index, values = _gathered(index), _gathered(values)
-        # Of an image that several rows hold the first row counts, in whatever order they are written. Rows without an
-        # image point at the first place, and write what is written there anyhow, or what is there already.
+        # For an image in several rows the first row counts, in whatever order they are written. Rows without an image
+        # point at the first place, and write what is written there anyway, or what is there already.
         images, place = len(self.embeddings), index.clamp(min=0)
         rows = torch.arange(len(index), device=index.device).masked_fill(index < 0, len(index))
         first = rows.new_full((images,), len(index)).scatter_reduce_(0, place, rows, 'amin')
@@ -120,13 +120,13 @@ class ContrastMemory(nn.Module):
 
 
 def _begin_again(memory: ContrastMemory, _: object) -> None:
-    """After a state was loaded: refuse one of other settings; the next batch meets the other processes anew."""
+    """After loading a state: refuse one with other settings; the next batch agrees with the other processes again."""
     memory.met = False
     saved = memory.constants[2:].tolist()
     if not all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(saved, memory.settings.values(), strict=True)):
         theirs = ', '.join(f'{name}={value:g}' for name, value in zip(memory.settings, saved, strict=True))
         ours = ', '.join(f'{name}={value:g}' for name, value in memory.settings.items())
-        raise ValueError(f'These memories of CRDLoss go with {theirs}; the loss has {ours}. Set the former to go on.')
+        raise ValueError(f'These memories of CRDLoss belong to {theirs}; the loss has {ours}. Set it to the former.')
 
 
 def _several() -> bool:
@@ -134,7 +134,7 @@ def _several() -> bool:
 
 
 def _gathered(rows: Tensor) -> Tensor:
-    """The rows of all processes, which have as many each."""
+    """The rows of all processes, each of which has the same number."""
     if not _several():
         return rows
     rows = rows.contiguous()

@@ -18,15 +18,15 @@ class CRDLoss(EmbeddingLoss):
     """Contrastive representation distillation.
 
     Each network's embedding g (B, D) goes through a learned linear layer: ``v = n(W g + b)`` (B, dim), n the division
-    by the Euclidean norm. For each image of the training set a memory keeps a running v of either network. With image
-    i of the batch, K negatives k of other classes and N images in all, m the other network's memory::
+    by the Euclidean norm. For each image of the training set a memory keeps a running v of each network. With image i
+    of the batch, K negatives k of other classes, N images in all and m the other network's memory::
 
         o_ij   = exp(v_i . m_j / tau) / Z,                c = K / N
         anchor = -1 / B * sum_i [ log(o_ii / (o_ii + c + 1e-7)) + sum_k log(c / (o_ik + c + 1e-7)) ]
         loss   = loss_weight * (anchor of the student + anchor of the teacher)
 
-    After that the memories move: ``m_i <- n(momentum * m_i + (1 - momentum) * v_i)``. In eval mode they stay. Z, one
-    for each anchor, is N times the mean of the first batch's ``exp(v . m / tau)`` and is constant from then on.
+    After that the memories are updated: ``m_i <- n(momentum * m_i + (1 - momentum) * v_i)``. In eval mode they are not.
+    Z, one for each anchor, is N times the mean of the first batch's ``exp(v . m / tau)`` and is constant from then on.
 
     Source: Tian et al., "Contrastive Representation Distillation", ICLR 2020, arXiv 1910.10699. The paper's
     probability has neither Z nor 1e-7; the authors' code, from which the published numbers come, has both and is
@@ -34,17 +34,17 @@ class CRDLoss(EmbeddingLoss):
     distribution for each row (see `Negatives`). n has no epsilon; a zero vector stays zero. Published for
     CIFAR-100: the defaults, on the pooled features. ImageNet needs `num_samples=1281167`.
 
-    Several processes: each returns the mean over its own rows and draws its own negatives. Each step they exchange
-    indices and embeddings and make the same updates, so that the memories stay equal everywhere; an image that several
-    rows hold is updated by the first of them. Z comes from the first rows of all processes. No later batch of a
-    process may be larger than the largest of all processes' first ones; smaller, or empty, it may be.
+    Several processes: each returns the mean over its own rows and draws its own negatives. In each step they exchange
+    indices and embeddings and make the same updates, so the memories stay equal everywhere; an image that is in several
+    rows is updated by the first of them. Z comes from the first batches of all processes. Later batches of a process
+    may be smaller than the largest of these, or empty, but not larger.
 
     Args:
-        num_samples: N, the number of training images. Memories take 8 * dim bytes of each.
+        num_samples: N, the number of training images. The memories take 8 * dim bytes for each.
         dim: Size of v.
         num_negatives: K. A class with fewer images of other classes draws them with replacement.
         tau: Temperature of the scores. Lower makes the nearest negatives count more.
-        momentum: How much of itself a memory keeps at each update, from 0 to below 1.
+        momentum: Weight of the old memory at each update, at least 0 and below 1.
         loss_weight: Factor on the returned value.
 
     Raises:
@@ -104,13 +104,13 @@ class CRDLoss(EmbeddingLoss):
             student: (B, D_s).
             teacher: (B, D_t); detached here.
             index: Place of each image in the training set (B,), int64.
-            training_labels: Class of every image of the training set (num_samples,), int64, beside the embeddings.
+            training_labels: Class of every image of the training set (num_samples,), int64, on the embeddings' device.
 
         Returns:
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
+            RuntimeError: If `adapt` was not called before.
             ValueError: If the shapes do not fit, or `index` or `training_labels` is missing.
         """
         if self.embed is None:
@@ -131,7 +131,7 @@ class CRDLoss(EmbeddingLoss):
         first = not self.memory.met
         if first:
             self.memory.meet(len(index))
-        # The task hands over the same tensor each step.
+        # The task passes the same tensor in each step.
         if self._negatives is None or self._negatives.labels is not labels:
             self._negatives = Negatives(labels, self.num_negatives)
         candidates, times = self._negatives.draw(index)
@@ -157,15 +157,15 @@ class CRDLoss(EmbeddingLoss):
         if index is None or index.shape != student.shape[:1]:
             raise ValueError(
                 f'CRDLoss needs index, the place of each of the {len(student)} images in the training set; got '
-                f'{None if index is None else tuple(index.shape)}. luminet_det.LabelledImages gives it; a dataset of '
-                'your own adds it to each sample: dict(inputs=..., labels=..., index=i)'
+                f'{None if index is None else tuple(index.shape)}. luminet_det.LabelledImages gives it; a custom '
+                'dataset has to add it to each sample: dict(inputs=..., labels=..., index=i)'
             )
         if labels is None or labels.shape != (self.num_samples,):
             raise ValueError(
                 f'CRDLoss needs training_labels, the class of each of its num_samples={self.num_samples} training '
                 f'images; got {None if labels is None else tuple(labels.shape)}'
                 + (
-                    f'. Set num_samples={len(labels)} in the loss, as by --cfg-options '
+                    f'. Set num_samples={len(labels)} in the loss, for example by --cfg-options '
                     f'model.distill.0.loss.num_samples={len(labels)} for the first term'
                     if labels is not None and labels.dim() == 1
                     else ''

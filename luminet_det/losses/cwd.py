@@ -16,11 +16,11 @@ class CWDLoss(AlignedLoss):
 
     ``loss_weight * tau**2 / (N * C) * sum over n, c of KL(p_teacher || p_student)``, summed over the levels.
 
-    An offset of a channel does not count.
+    A constant added to a channel does not matter.
 
     Source: Shu et al., "Channel-wise Knowledge Distillation for Dense Prediction", ICCV 2021, arXiv 2011.13256.
-    Published for detectors: tau 1, weight 10, all levels of the FPN. The publication's sum is that of one image; the
-    mean over the images is taken here, as in the released detector code, whose weight this is.
+    Published for detectors: tau 1, weight 10, all levels of the FPN. The paper's formula is for one image; this is the
+    mean over images, as in the released detector code, from which the weight comes.
 
     Args:
         tau: Temperature, above 0; higher looks at larger regions of a channel.

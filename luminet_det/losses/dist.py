@@ -1,4 +1,4 @@
-"""DIST: probabilities correlate instead of being equal."""
+"""DIST: the student's probabilities should correlate with the teacher's instead of being equal to them."""
 
 import torch
 from torch import Tensor
@@ -19,11 +19,11 @@ class DISTLoss(RowLoss):
 
     Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS 2022, arXiv 2205.10536;
     `inter_weight` is its beta, `intra_weight` its gamma, and the factor `tau**2` and the weight 2 are those of the
-    authors' code. Published: `tau=1` on ImageNet, 4 on CIFAR-100, beside 1 of cross-entropy.
+    authors' code. Published: `tau=1` on ImageNet, 4 on CIFAR-100, with 1 times the cross-entropy.
 
-    A row or column that is constant but for rounding has r = 0: it counts as 1, without a gradient. Of one row that is
-    every column. The 1e-8 also keeps columns of a class that hardly any row has from counting; where it does, a student
-    equal to its teacher is left with a value above 0. Several processes: each correlates the columns of its own rows.
+    A row or column that is constant up to rounding has r = 0: it adds a loss of 1, without a gradient. With one row
+    that is true of every column. The 1e-8 also damps columns of classes that hardly any row has; where it does, even a
+    student equal to its teacher has a loss above 0. Several processes: each correlates the columns of its own rows.
 
     Args:
         tau: Temperature; logits are divided by it before the softmax. Higher is softer.

@@ -1,4 +1,4 @@
-"""DKD: KD taken apart into the target class and the other classes."""
+"""DKD: KD split into one part for the target class and one for the other classes."""
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ class DKDLoss(RowLoss):
 
     Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022; `target_weight` is its alpha,
     `non_target_weight` its beta, and the defaults are those of the authors' detection code. That code takes
-    the logarithm of a computed 1 - p_y, which is -inf once the student is sure; here b is the softmax of
-    z_y / tau and the logsumexp of the other logits, and never leaves the logarithm.
+    the logarithm of a computed 1 - p_y, which is -inf once the student is certain; here b is the softmax of
+    z_y / tau and the logsumexp of the other logits, computed as logarithms throughout.
 
     Args:
         tau: Temperature; logits are divided by it before the softmax. Higher is softer.

@@ -1,4 +1,4 @@
-"""Embeddings: what every loss on the pooled vectors of two networks has in common."""
+"""EmbeddingLoss: the base class of losses on the pooled features of two networks."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""FCFD: the student's features must mean to the networks what the teacher's do."""
+"""FCFD: the networks must read the student's features as they read the teacher's."""
 
 from itertools import product
 
@@ -12,7 +12,7 @@ from .maps import Levels, LevelsLoss
 from .rows import full_precision
 from .settings import not_negative, require_a_part
 
-# Slope below zero of what leaves a bridge into a network whose stages end in a ReLU.
+# Negative slope of the leaky ReLU after a bridge into a network whose stages end in a ReLU.
 SLOPE = 0.1
 
 
@@ -32,7 +32,7 @@ class FCFDLoss(LevelsLoss):
         loss    = loss_weight * (mixed_weight * mixed + feature_weight * min((e + 1) / feature_warmup, 1) * feature)
 
     t are the teacher's logits, m those of a mixed path, F_i the teacher's maps at the end of stage i, and U_i the maps
-    in its space that come from the student: its own, bridged, and those of mixed paths that are in the teacher there.
+    in its space that come from the student: the bridged ones, and those of mixed paths that run in the teacher there.
     GAP is the mean over positions. The published objective adds cross-entropy and the student's own KL: a
     `KDLoss(tau=tau)` on the tap `logits`.
 
@@ -41,32 +41,32 @@ class FCFDLoss(LevelsLoss):
     feature_weight 5, but 0.02 for resnet20 <- resnet56. ImageNet: tau 1; feature_weight 0.02 for ResNet-18 <-
     ResNet-34, 5 for MobileNetV1 <- ResNet-50.
 
-    As in the authors' code, the norms of stages on a mixed path take the statistics of the batch, share their weights
-    with the network, and move no running statistic. That code leaves the teacher in training mode too, so that the
-    norms of F and t take the batch's statistics; here they evaluate, unless the teacher's setting
-    `batch_statistics=True` asks for those. Convolutions of bridges that change the size have a bias there, which the
-    norm takes away again; they have none here. A bridge to the student that no path has crossed gets a gradient of
-    zero, as several processes need; there it gets none, and so no weight decay in that step.
+    As in the authors' code, the norms of stages on a mixed path use the statistics of the batch, share their weights
+    with the network, and do not update running statistics. That code leaves the teacher in training mode too, so the
+    norms of F and t use the batch's statistics; here they use their running ones, unless the teacher has the setting
+    `batch_statistics=True`. In that code, bridge convolutions that change the size have a bias, which the norm cancels;
+    here they have none. A bridge to the student that no path has crossed gets a gradient of zero here, as several
+    processes need; in that code it gets none, and so no weight decay in that step.
 
-    The bridges have 959,744 parameters for resnet8x4 <- resnet32x4. They follow autocast, the losses are computed in
-    float32. Each process draws its own paths and takes its own statistics.
+    The bridges have 959,744 parameters for resnet8x4 <- resnet32x4. They follow autocast; the losses are computed in
+    float32. Each process draws its own paths and uses its own statistics.
 
     Args:
         tau: Temperature of the mixed paths' logits. Higher is softer.
         mixed_weight: Factor on the mixed paths' divergence.
         feature_weight: Factor on the distance of the maps.
-        feature_warmup: Epochs of linear ramp of that distance; 0 is none.
-        num_paths: Mixed paths in a step, 1 to 2 (S - 2).
+        feature_warmup: Epochs of the linear ramp of that distance; 0 for no ramp.
+        num_paths: Number of mixed paths in a step, 1 to 2 (S - 2).
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `tau` or `num_paths` is not above 0, another setting negative, or both parts have the weight 0.
+        ValueError: If `tau` or `num_paths` is not above 0, another setting is negative, or both parts have weight 0.
     """
 
     bridges = True
     needs = ('networks', 'epoch')
     elsewhere = "luminet_det.FCFDDetLoss on the tap 'neck' of two-stage detectors"
-    # It takes the maps at which the networks can be cut, and runs them from there.
+    # The loss takes the maps at which the networks can be cut, and runs the networks from there.
     needs_options = dict(relu='after', stages='all', pooled=False)
 
     def __init__(
@@ -85,7 +85,7 @@ class FCFDLoss(LevelsLoss):
         self.feature_weight = not_negative('feature_weight', feature_weight)
         require_a_part(self, 'mixed_weight', 'feature_weight')
         self.feature_warmup = not_negative('feature_warmup', feature_warmup)
-        # A run without epochs has to be refused.
+        # A run that does not count epochs has to be refused.
         self.by_epoch = bool(feature_weight and feature_warmup)
         if type(num_paths) is not int or num_paths < 1:
             raise ValueError(f'num_paths must be a whole number, 1 or above, got num_paths={num_paths!r}')
@@ -97,7 +97,7 @@ class FCFDLoss(LevelsLoss):
 
         Args:
             student: An example of the maps (B, C_i, H_i, W_i) at the end of each stage.
-            teacher: As many.
+            teacher: As many maps.
 
         Raises:
             ValueError: If the lists differ in length or are too short for `num_paths`, or sizes cannot be bridged.
@@ -107,8 +107,8 @@ class FCFDLoss(LevelsLoss):
         if self.num_paths > paths:
             raise ValueError(
                 f'FCFDLoss finds {max(paths, 0)} mixed paths through networks of {len(student)} stages, two for each '
-                f'stage between the first and the last, and is to take num_paths={self.num_paths} of them. Write '
-                'fewer, or take networks of more stages.'
+                f'stage between the first and the last, but num_paths={self.num_paths}. Set a smaller num_paths, or '
+                'use networks with more stages.'
             )
         pairs = list(zip(student, teacher, strict=True))[1:]
         try:
@@ -116,8 +116,8 @@ class FCFDLoss(LevelsLoss):
             self.to_student = nn.ModuleList(bridge(other, own) for own, other in pairs[:-1])
         except ValueError as error:
             raise ValueError(
-                f"FCFDLoss, at the ends of the stages, from the student's to the teacher's or back: {error}. Choose "
-                'networks whose maps shrink alike, or another loss.'
+                f"FCFDLoss cannot bridge the student's and the teacher's maps at the ends of all stages: {error}. "
+                'Choose networks whose maps shrink alike, or another loss.'
             ) from error
 
     # Which path is run differs from step to step, and norms change their mode on the way.
@@ -127,7 +127,7 @@ class FCFDLoss(LevelsLoss):
 
         Args:
             student: Its maps (B, C_i, H_i, W_i) at the end of each stage, the stem's first.
-            teacher: As many; detached here.
+            teacher: As many maps; detached here.
             networks: `student` and `teacher`, each with `after_relu`, whether its stages end in a ReLU;
                 `finish(maps, stages)`, the maps and logits of the rest of the network; and `classify(maps)`, the
                 logits of the last maps. See `luminet_det.classification.segments`.
@@ -137,7 +137,7 @@ class FCFDLoss(LevelsLoss):
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
+            RuntimeError: If `adapt` was not called before.
             ValueError: If these are not as many maps as `adapt` has seen.
         """
         if self.to_teacher is None:
@@ -150,7 +150,7 @@ class FCFDLoss(LevelsLoss):
             return sum(maps.sum() for maps in student) * 0
         teacher = tuple(maps.detach() for maps in teacher)
         pairs = zip(self.to_teacher, student[1:], strict=True)
-        # By stage from 1 on, the maps in the teacher's space that come from the student.
+        # For each stage from 1 on, the maps in the teacher's space that come from the student.
         of_student = [[_crossed(bridge, maps, networks.teacher)] for bridge, maps in pairs]
         logits, idle = [], set(self.to_student)
         for is_teachers, i in self.draw():
@@ -175,7 +175,7 @@ class FCFDLoss(LevelsLoss):
             return self.loss_weight * (self.mixed_weight * mixed + self.feature_weight * ramp * feature)
 
     def draw(self) -> list[tuple[bool, int]]:
-        """The mixed paths of a step: whether it starts in the teacher, and the last stage before it crosses."""
+        """The mixed paths of a step, each as whether it starts in the teacher, and the last stage before it crosses."""
         paths = list(product((True, False), range(1, len(self.to_teacher))))
         drawn = torch.randperm(len(paths), device='cpu')[: self.num_paths]
         return [paths[i] for i in drawn.tolist()]

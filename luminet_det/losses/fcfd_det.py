@@ -1,4 +1,4 @@
-"""FCFD of two-stage detectors: box heads must read the bridged maps as they read the teacher's."""
+"""FCFD for two-stage detectors: box heads must read the bridged maps as they read the teacher's."""
 
 import torch
 from torch import Tensor, nn
@@ -15,26 +15,26 @@ class FCFDDetLoss(LevelsLoss):
     """Function-consistent feature distillation, for two-stage detectors.
 
     For each level of the neck a bridge (3x3 convolution and norm) carries the student's maps S_i into the teacher's
-    space, and another one the teacher's T_i into the student's. On the RoIs that the student has sampled there are
-    class logits (K, C + 1) and box deltas (K, 4 C) of the teacher's head on T (the target, without gradient), the
-    student's head on S, the teacher's head on the bridged S, and the student's head on the bridged T. With the sums
-    over the latter three ways w::
+    space, and another one the teacher's T_i into the student's. On the RoIs that the student has sampled, class logits
+    (K, C + 1) and box deltas (K, 4 C) come from the teacher's head on T (the target, without gradient), the student's
+    head on S, the teacher's head on the bridged S, and the student's head on the bridged T. With the sums over the
+    latter three ways w::
 
         cls  = tau**2 / K * sum over w, k of KL(softmax(target_k / tau) || softmax(logits_wk / tau))
         box  = sum over w of mean((deltas_w - target)**2)
         maps = sum over levels of mean((bridge(S_i) - T_i)**2)
         loss = loss_weight * (cls_weight * cls + box_weight * box + feature_weight * maps)
 
-    `box` takes in all RoIs and the deltas of all classes. With several calls of the head, as in a cascade, cls and box
+    `box` covers all RoIs and the deltas of all classes. With several calls of the head, as in a cascade, cls and box
     are the means over these. The teacher's head is frozen; the gradient passes through it to the bridged maps.
 
     Source: Liu et al., "Function-Consistent Feature Distillation", ICLR 2023, arXiv 2304.11832; published for Faster
     R-CNN with an FPN, all five levels, all settings 1. The authors' code runs the student's head on S a second time;
-    here its outputs of the step are taken. No head looks at the coarsest level: the bridge that brings the teacher's
-    there gets a gradient of zero, as several processes need, in that code none.
+    here its outputs in the student's own loss are used. No box head uses the coarsest level, so the bridge from the
+    teacher to the student there gets a gradient of zero, as several processes need; in that code it gets none.
 
-    The bridges have 5,903,360 parameters for five levels of 256 channels. They follow autocast, the losses are computed
-    in float32. Each process takes its own statistics.
+    The bridges have 5,903,360 parameters for five levels of 256 channels. They follow autocast; the losses are computed
+    in float32. Each process uses its own statistics.
 
     Args:
         tau: Temperature of the logits. Higher is softer.
@@ -44,7 +44,7 @@ class FCFDDetLoss(LevelsLoss):
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `tau` is not positive, a weight negative, or all three parts have the weight 0.
+        ValueError: If `tau` is not positive, a weight is negative, or all three parts have the weight 0.
     """
 
     bridges = True
@@ -73,36 +73,36 @@ class FCFDDetLoss(LevelsLoss):
 
         Args:
             student: An example (N, C_i, H_i, W_i) of each level of the neck.
-            teacher: As many.
+            teacher: As many maps.
 
         Raises:
-            ValueError: If the lists differ in length, or two maps of a level in size.
+            ValueError: If the lists differ in length, or the two maps of a level differ in size.
         """
         self.require_levels(student, teacher)
         sizes = [[tuple(level.shape[2:]) for level in levels] for levels in (student, teacher)]
         if sizes[0] != sizes[1]:
             raise ValueError(
                 f'FCFDDetLoss compares levels of one stride; got sizes {sizes[0]} of the student and {sizes[1]} of the '
-                "teacher. Take the tap 'neck', of detectors with the same strides."
+                "teacher. Use the tap 'neck' of detectors with the same strides."
             )
         self.to_teacher = nn.ModuleList(map(bridge, student, teacher))
         self.to_student = nn.ModuleList(map(bridge, teacher, student))
 
     def forward(self, student: Levels, teacher: Levels, *, heads) -> Tensor:
-        """Compare maps, and what the heads make of them.
+        """Compare maps, and the outputs of the heads on them.
 
         Args:
             student: The neck's maps (N, C_i, H_i, W_i), level by level.
-            teacher: As many; detached here.
-            heads: One for each call of the student's box head, with `own`, what it said, and `target`, what the
-                teacher's says, both with `cls_score` (K, C + 1) and `bbox_pred` (K, 4 C); and `student(maps)` and
-                `teacher(maps)`, what the two heads say on other maps. See `luminet_det.detection.heads`.
+            teacher: As many maps; detached here.
+            heads: One for each call of the student's box head, with `own`, its outputs, and `target`, those of the
+                teacher's head, both with `cls_score` (K, C + 1) and `bbox_pred` (K, 4 C); and with `student(maps)` and
+                `teacher(maps)`, the outputs of the two heads on other maps. See `luminet_det.detection.heads`.
 
         Returns:
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
+            RuntimeError: If `adapt` was not called before.
             ValueError: If these are not as many maps as `adapt` has seen.
         """
         if self.to_teacher is None:

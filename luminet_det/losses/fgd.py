@@ -1,4 +1,4 @@
-"""FGD: objects, their surroundings and their relation to the whole image, each with a weight of its own."""
+"""FGD: objects, their surroundings and their relation to the whole image, each with its own weight."""
 
 from collections.abc import Sequence
 
@@ -26,25 +26,25 @@ class FGDLoss(AlignedLoss):
 
     - foreground_weight * sum(M_fg * S_teacher * A_teacher * D): M_fg (N, 1, H, W) is 1 / area in the cells of a box
       of the ground truth, the largest where boxes overlap, so that small objects count as much as large ones;
-    - background_weight * sum(M_bg * S_teacher * A_teacher * D): M_bg is 1 / their number in the other cells;
+    - background_weight * sum(M_bg * S_teacher * A_teacher * D): in the other cells, M_bg is 1 / their number;
     - attention_weight * (sum |A_student - A_teacher| + sum |S_student - S_teacher|);
     - relation_weight * sum((G_s(F_student) - G_t(F_teacher))**2), with a global context block for each network,
-      learned beside the student: F plus what a bottleneck makes of its attention-pooled vector. 132,866 parameters
-      a level of 256 channels. Both begin as the identity, so that equal networks begin with a loss of 0.
+      learned with the student: F plus the output of a bottleneck for its attention-pooled vector. 132,866 parameters
+      for a level of 256 channels. Both start as the identity, so equal networks start with a loss of 0.
 
-    A box covers the cells from floor(x1, y1) to ceil(x2, y2), the last included. Its pixels become cells by the size
-    of the level over that of the network's input with its padding. The released code divides by the size without the
-    padding, which stretches the boxes of images that have some; the cells are meant to be those of the object.
+    A box covers the cells from floor(x1, y1) to ceil(x2, y2), the last included. Pixels are converted to cells by the
+    size of the level over that of the network's input, padding included. The released code divides by the size without
+    padding, which stretches the boxes of padded images; here the cells are those of the object.
 
     Source: Yang et al., "Focal and Global Knowledge Distillation for Detectors", CVPR 2022, arXiv 2111.11837.
-    Published for two stages: the defaults, on the FPN's first four levels; for one stage, on all:
-    foreground_weight=1e-3, background_weight=5e-4, attention_weight=5e-4 (1e-3 is the code's default),
+    Published for two-stage detectors: the defaults, on the FPN's first four levels; for one-stage detectors, on all
+    levels: foreground_weight=1e-3, background_weight=5e-4, attention_weight=5e-4 (1e-3 is the code's default),
     relation_weight=5e-6.
 
     Args:
         foreground_weight: Weight of the objects; the paper's alpha.
         background_weight: Weight of the rest; beta.
-        attention_weight: Weight of the attention's difference, through which the student's own attention learns; gamma.
+        attention_weight: Weight of the difference in attention, from which the student's attention learns; gamma.
         relation_weight: Weight of the relation of positions to the whole image; lambda.
         loss_weight: Factor on the returned value, that is on all four.
 
@@ -90,7 +90,7 @@ class FGDLoss(AlignedLoss):
 
         Args:
             student: One (N, C_i, H_i, W_i) for each level.
-            teacher: As many; detached here.
+            teacher: As many maps; detached here.
             boxes: The ground truth of each image, (G, 4): x1, y1, x2, y2 in pixels of the network's input.
             image_size: Height and width of that input, padding included.
 
@@ -98,14 +98,14 @@ class FGDLoss(AlignedLoss):
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
-            ValueError: If the lists differ in length, or there are not boxes for each image.
+            RuntimeError: If `adapt` was not called before.
+            ValueError: If the lists differ in length, or some images have no entry in `boxes`.
         """
         return super().forward(student, teacher, boxes=boxes, image_size=image_size)
 
     def divergence(self, student: Levels, teacher: Levels, boxes: list[Tensor], image_size: tuple[int, int]) -> Tensor:
         if len(boxes) != len(student[0]):
-            raise ValueError(f'FGDLoss needs the boxes of each image: {len(student[0])} images, {len(boxes)} of boxes.')
+            raise ValueError(f'FGDLoss needs the boxes of all {len(student[0])} images; got those of {len(boxes)}.')
         boxes = _padded(boxes, student[0].device)
         total = 0
         for own, other, *contexts in zip(student, teacher, *self.contexts, strict=True):
@@ -121,7 +121,7 @@ class FGDLoss(AlignedLoss):
 
         positions, channels = _attention(teacher)
         difference = student - teacher
-        # One pass over the squares for both parts: first the channels are summed, by their attention.
+        # One pass over the squares for both parts: first the channels are summed, weighted by their attention.
         by_position = channels[:, None] @ difference.square().flatten(2)
         focal = (by_position.squeeze(1) * positions * mask.flatten(1)).sum()
 
@@ -166,14 +166,14 @@ def _attention(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _padded(boxes: list[Tensor], device: torch.device) -> Tensor:
-    """Boxes as (N, G, 4), G at least 1: nan, which covers no cell, where an image has fewer than the most."""
+    """Boxes as (N, G, 4), with G at least 1, padded by nan, which covers no cell."""
     none = torch.full((1, 4), torch.nan, device=device)
     return pad_sequence([none, *(of_image.detach().float() for of_image in boxes)], True, torch.nan)[1:]
 
 
 def _foreground(boxes: Tensor, image_size: tuple[int, int], size: Sequence[int]) -> Tensor:
     """M_fg (N, H, W) of boxes (N, G, 4) in pixels, on a level of this height and width."""
-    # Multiplied first: edges that lie on an edge of a cell stay there.
+    # Multiplied first, so that box edges that lie on the edge of a cell stay there.
     scaled = [boxes[..., d::2] * cells / pixels for d, cells, pixels in zip((1, 0), size, image_size, strict=True)]
     (top, bottom), (left, right) = ((edges[..., 0].floor(), edges[..., 1].ceil()) for edges in scaled)
     values = 1 / ((bottom - top + 1) * (right - left + 1))
@@ -187,6 +187,6 @@ def _foreground(boxes: Tensor, image_size: tuple[int, int], size: Sequence[int])
 
 
 def _between(first: Tensor, last: Tensor, cells: int) -> Tensor:
-    """Which of the cells, (N, G, cells), are from `first` to `last` (N, G)."""
+    """Which of the cells lie from `first` to `last` (N, G): (N, G, cells)."""
     cells = torch.arange(cells, device=first.device)
     return (cells >= first[..., None]) & (cells <= last[..., None])

@@ -1,4 +1,4 @@
-"""FGFI: the teacher's maps are imitated near objects only."""
+"""FGFI: the student imitates the teacher's maps near objects only."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -22,24 +22,23 @@ class FGFILoss(AdaptorLoss):
 
         loss = loss_weight / (2 * N_p) * sum_{levels,n,h,w} I * sum_c (r(F_student) - F_teacher)**2
 
-    The sum over channels is no mean: with 256 of them 0.01 is worth 1.28 of a mean square. Without boxes the loss is 0.
-    Each process counts its own positions.
+    This is the sum over channels, not the mean: with 256 channels, a weight of 0.01 equals one of 1.28 on the mean
+    square. Without boxes the loss is 0. Each process counts its own positions.
 
-    So the weight goes with the width and the magnitudes of the teacher's maps, and does not carry over to another
-    teacher. With `standardize` it goes with neither: each channel of F_teacher is standardised over images and
-    positions first, as PKD has it, and the mean over channels stands in the place of their sum. That is ours, not
-    published.
+    So the weight depends on the width and the magnitudes of the teacher's maps, and does not carry over to another
+    teacher. With `standardize` it depends on neither: each channel of F_teacher is first standardised over images and
+    positions, as in PKD, and the mean over channels replaces the sum. That is our addition, not published.
 
     Source: Wang et al., "Distilling Object Detectors with Fine-grained Feature Imitation", CVPR 2019, arXiv 1906.03609,
-    which has one level. In a pyramid one maximum for all levels is the closer reading: of the coarse levels alone a
-    small box would get a tiny maximum and many positions. As in the authors' code, r starts from weights of standard
-    deviation 1e-4, and all anchors count, also those across the border. That code begins after 400 iterations; a
-    `warmup` of the term comes near.
+    which has one level. For a pyramid, one maximum over all levels is the closer reading: on the coarse levels by
+    themselves, a small box would get a tiny maximum and many positions. As in the authors' code, r starts from weights
+    of standard deviation 1e-4, and all anchors count, including those across the border. That code starts the loss
+    after 400 iterations; a `warmup` of the term comes close to that.
 
     Args:
         threshold: Share of a box's largest IoU above which an anchor is near it, at least 0 and below 1.
-        relu: Whether r ends in a ReLU, as published, where maps come out of one themselves. The levels of a feature
-            pyramid have both signs.
+        relu: Whether r ends in a ReLU, as published for maps that come out of a ReLU. The levels of a feature pyramid
+            have both signs.
         standardize: Whether the teacher's maps are standardised, as above; not together with `relu`.
         loss_weight: Factor on the returned value.
 
@@ -60,7 +59,8 @@ class FGFILoss(AdaptorLoss):
         self.relu, self.standardize = flag('relu', relu), flag('standardize', standardize)
         if self.relu and self.standardize:
             raise ValueError(
-                'relu=True has no negative values, which half of the maps of standardize=True are: drop one of the two'
+                'relu=True gives no negative values, but about half of the values of standardize=True are negative: '
+                'remove one of the two'
             )
 
     def adaptor(self, student: Tensor, teacher: Tensor) -> nn.Module | None:
@@ -76,17 +76,17 @@ class FGFILoss(AdaptorLoss):
 
         Args:
             student: One (N, C_i, H_i, W_i) for each level.
-            teacher: As many of the same sizes, with channels of their own; detached here.
+            teacher: As many maps of the same sizes, whose channels may differ; detached here.
             boxes: The ground truth of each image (G, 4), x1, y1, x2, y2 in pixels of the networks' input.
-            priors: The anchors of each level (H_i, W_i, A, 4), in the same pixels, all of them.
+            priors: All anchors of each level (H_i, W_i, A, 4), in the same pixels.
 
         Returns:
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
-            ValueError: If the lists differ in length, the anchors are not those of the student's maps, or there are
-                not boxes for each image.
+            RuntimeError: If `adapt` was not called before.
+            ValueError: If the lists differ in length, the anchors are not those of the student's maps, or some images
+                have no entry in `boxes`.
         """
         return super().forward(student, teacher, boxes=boxes, priors=priors)
 
@@ -101,7 +101,7 @@ class FGFILoss(AdaptorLoss):
             )
         if self.standardize:
             teacher = [standardized_channels(level) for level in teacher]
-        # Another network may round a size otherwise.
+        # The other network may round sizes differently.
         levels = [common(*level) for level in zip(student, teacher, self._masks(boxes, priors), strict=True)]
         masks = [mask for *_, mask in levels]
         square = sum(_square(*level) / (level[1].shape[1] if self.standardize else 1) for level in levels)
@@ -123,6 +123,6 @@ class FGFILoss(AdaptorLoss):
 
 
 def _square(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    # A position that does not count is its own target: neither value nor gradient, and one tensor kept for backward.
+    # A position that does not count is its own target: no loss, no gradient, and only one tensor kept for backward.
     target = torch.where(mask.unsqueeze(1), teacher, student.detach())
     return mse_loss(student, target, reduction='sum')

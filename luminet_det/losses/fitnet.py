@@ -1,4 +1,4 @@
-"""FitNet: the student's feature maps, through a learned regressor, against the teacher's."""
+"""FitNet: a learned regressor turns the student's feature maps into maps that should equal the teacher's."""
 
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
@@ -14,21 +14,21 @@ class FitNetLoss(AdaptorLoss):
 
         loss = loss_weight * sum_levels mean_{n,c,h,w} (r(F_student) - F_teacher)**2
 
-    The convolution of r follows the sizes: 1x1 where they are equal, 3x3 with stride 2 where the student's map is twice
-    as large, a transposed 4x4 with stride 2 where it is half as large, and else one without padding whose kernel takes
-    off what the student's has too much. Sizes are those of the examples given to `adapt`. Where another batch leaves a
-    row or column more in one network, as rounding does with images of any size, the positions that both have count.
+    The convolution of r depends on the sizes: 1x1 if they are equal, 3x3 with stride 2 if the student's map is twice as
+    large, a transposed 4x4 with stride 2 if it is half as large, and otherwise one without padding whose kernel shrinks
+    the student's map to the teacher's size. The sizes are those of the examples given to `adapt`. If rounding gives one
+    network a row or column more in another batch, the positions that both have are compared.
 
-    Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, arXiv 1412.6550. There the hint is a stage of
-    its own, before a training with KD. The CIFAR-100 tables, which are followed, add it to the cross-entropy from
-    the first to the last epoch, on the second stage alone (`stages=[2]`, after its ReLU) with weight 100, and take
-    the mean where the paper takes half the sum. For detectors, on the levels of the neck: `regressor='conv'`,
-    `loss_weight=1.0`; maps of both signs are out of a ReLU's reach.
+    Source: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, arXiv 1412.6550. There the hint is trained in
+    a stage of its own, before the training with KD. This loss follows the CIFAR-100 tables, which add it to the
+    cross-entropy from the first to the last epoch, only on the second stage (`stages=[2]`, after its ReLU), with weight
+    100, and take the mean where the paper takes half the sum. For detectors, use the levels of the neck with
+    `regressor='conv'` and `loss_weight=1.0`: these maps have both signs, and a ReLU has no negative outputs.
 
     Args:
         loss_weight: Factor on the returned value.
-        regressor: `'conv_norm_relu'`: the convolution, BatchNorm and ReLU, as in the CIFAR-100 tables. `'conv'`: the
-            convolution alone.
+        regressor: `'conv_norm_relu'`: the convolution, BatchNorm and ReLU, as in the CIFAR-100 tables. `'conv'`: only
+            the convolution.
 
     Raises:
         ValueError: If `loss_weight` is negative, or `regressor` is neither of the two.

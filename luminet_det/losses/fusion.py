@@ -1,4 +1,4 @@
-"""Fusion: ReviewKD's block that blends a level with what the deeper levels have gathered."""
+"""AttentionFusion: ReviewKD's block that blends a level of the student with the residual of the deeper levels."""
 
 from torch import Size, Tensor, nn
 from torch.nn.functional import conv2d, interpolate
@@ -9,13 +9,13 @@ from .adaptors import Norm
 class AttentionFusion(nn.Module):
     """Attention-based fusion of one level of the student with the residual of the deeper ones.
 
-    The level goes through a 1x1 convolution to `middle` channels; two maps of attention, the sigmoid of a 1x1
-    convolution over both, blend it with the residual. The blend, at the teacher's size, is the next level's residual,
-    and a 3x3 convolution makes of it what is compared with the teacher. Resizing takes the nearest pixel.
+    The level goes through a 1x1 convolution to `middle` channels. It is blended with the residual by two attention
+    maps, the sigmoid of a 1x1 convolution over both. The blend, resized to the teacher's size, is the residual of the
+    next level, and a 3x3 convolution turns it into what is compared with the teacher. Resizing takes the nearest pixel.
 
     Args:
-        channels: Of the student's level.
-        middle: Of the residual.
+        channels: Channels of the student's level.
+        middle: Channels of the residual.
         wanted: Channels of the teacher's level.
         deepest: Whether there is no residual to blend with.
     """
@@ -33,7 +33,7 @@ class AttentionFusion(nn.Module):
 
         Args:
             level: The student's (N, C, H, W).
-            residual: Of the deeper levels (N, middle, ., .); None for the deepest.
+            residual: Residual of the deeper levels (N, middle, ., .); None for the deepest level.
             size: Height and width of the teacher's level.
 
         Returns:
@@ -46,7 +46,7 @@ class AttentionFusion(nn.Module):
         return self.expand(residual), residual
 
     def _blend(self, level: Tensor, residual: Tensor) -> Tensor:
-        # The convolution over both, without a copy of both: one half on each, the residual's before it is enlarged.
+        # The convolution over both without concatenating them: half of it on each, on the residual before resizing.
         own, other = self.attention.weight.split(level.shape[1], dim=1)
         scores = conv2d(level, own, self.attention.bias) + _resized(conv2d(residual, other), level.shape[2:])
         attention = scores.sigmoid()

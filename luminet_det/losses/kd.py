@@ -13,15 +13,15 @@ class KDLoss(ClassRowLoss):
     ``loss_weight * tau**2 / K * sum_k KL(softmax(teacher_k / tau) || softmax(student_k / tau))``
 
     The factor `tau**2` keeps the gradient's size when `tau` changes. CIFAR-100 tables use `tau=4` and
-    `loss_weight=0.9` beside 0.1 of cross-entropy. With `use_sigmoid=True` the KL is the sum over classes of the
-    binary one.
+    `loss_weight=0.9` with 0.1 times the cross-entropy. With `use_sigmoid=True` the KL is the sum of the binary KLs of
+    all classes.
 
     Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, arXiv 1503.02531.
 
     Args:
         tau: Temperature; logits are divided by it before they become probabilities. Higher is softer.
         loss_weight: Factor on the returned value.
-        use_sigmoid: Whether each class is a yes-or-no of its own, as in dense heads.
+        use_sigmoid: Whether each class is an independent yes-or-no decision, as in dense heads.
         standardize: Whether each row of logits is standardised over its classes first, as `LSKDLoss` does.
 
     Raises:
@@ -36,8 +36,8 @@ class KDLoss(ClassRowLoss):
         self.standardize = flag('standardize', standardize)
         if use_sigmoid and standardize:
             raise ValueError(
-                'KDLoss standardises a row over classes that exclude each other; with use_sigmoid=True each class is '
-                'asked by itself and a row is no distribution. Remove standardize=True, or use LumiNetLoss with '
+                'KDLoss standardises a row over classes that exclude each other; with use_sigmoid=True the classes are '
+                'independent and a row is not a distribution. Remove standardize=True, or use LumiNetLoss with '
                 'use_sigmoid=True, which standardises each class over the rows.'
             )
 

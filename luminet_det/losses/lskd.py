@@ -16,30 +16,30 @@ def standardized_rows(logits: Tensor) -> Tensor:
         logits: Raw logits (K, C). Half precision is computed and returned in float32.
 
     Returns:
-        The standardised logits (K, C). A row whose logits are all equal but for rounding is zeros and has no gradient,
-        which would be 1e7 times that of its standardised logits; so is any row of one class.
+        The standardised logits (K, C). A row whose logits are all equal up to rounding, or of one class only, is zeros
+        and has no gradient, which would be 1e7 times that of its standardised logits.
     """
     logits = full_precision(logits)
     less = centred(logits, dim=1)
-    # Not torch.std: it warns of no rows, and gives nan for one class.
+    # Not torch.std, which warns if there are no rows and gives nan for one class.
     deviation = vector_norm(less, dim=1, keepdim=True) / max(logits.shape[1] - 1, 1) ** 0.5
     return less / (deviation + 1e-7)
 
 
 class LSKDLoss(RowLoss):
-    """Logit standardization: KD between logits that lost the scale and offset of their rows.
+    """Logit standardization: KD between logits from which the scale and offset of each row are removed.
 
     With h = (z - mean_c(z)) / (std_c(z) + 1e-7), of each row over its classes and for each network::
 
         loss_weight * tau**2 / K * sum_k KL(softmax(h_teacher_k / tau) || softmax(h_student_k / tau))
 
     Source: Sun et al., "Logit Standardization in Knowledge Distillation", CVPR 2024, arXiv 2403.01427. CIFAR-100
-    tables use the defaults beside 0.1 of cross-entropy; some pairs `tau=3, loss_weight=9` (VGG-13 teachers) or
-    `tau=4, loss_weight=12` (ResNet-110 to ResNet-20). As a wrapper of another loss it is `standardize=True` of KDLoss,
-    DKDLoss and MLLDLoss.
+    tables use the defaults with 0.1 times the cross-entropy; some pairs `tau=3, loss_weight=9` (VGG-13 teachers) or
+    `tau=4, loss_weight=12` (ResNet-110 to ResNet-20). KDLoss, DKDLoss and MLLDLoss apply the same standardisation with
+    `standardize=True`.
 
-    A row's scale and offset do not matter here: the cross-entropy has to fix them. LumiNet standardises the other way,
-    each class over the rows.
+    The loss does not see a row's scale and offset: the cross-entropy has to determine them. LumiNet standardises along
+    the other axis, each class over the rows.
 
     Args:
         tau: Temperature; standardised logits are divided by it before they become probabilities. Higher is softer.

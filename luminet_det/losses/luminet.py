@@ -37,14 +37,14 @@ class LumiNetLoss(ClassRowLoss):
 
     Source: Hossain et al., "LumiNet: The Bright Side of Perceptual Knowledge Distillation", arXiv 2310.03669.
     The paper sums over the rows and names no weight; the authors' code takes the mean over the rows, has no
-    factor `tau**2` and multiplies by alpha**2. The code is followed, and `loss_weight` is that alpha**2.
-    Scale and offset of a class do not matter here: another loss on the raw logits has to fix them.
+    factor `tau**2` and multiplies by alpha**2. This loss follows the code, and `loss_weight` is that alpha**2.
+    It does not see the scale and offset of a class: another loss on the raw logits has to determine them.
 
-    Dense heads (`use_sigmoid=True`) ask each class by itself: a row has no distribution over classes that a
-    softmax could compare, and no background column. There each class is standardised over the rows just the same,
+    Dense heads (`use_sigmoid=True`) decide each class independently: a row is not a distribution over classes that a
+    softmax could compare, and has no background column. There each class is standardised over the rows in the same way,
     and a row's divergence is the sum over its classes of the binary KL between sigmoid(h_teacher / tau) and
-    sigmoid(h_student / tau). Standardised, a class that is absent from nearly all rows still says which are more
-    like it; its raw probabilities are all near 0, where a binary KL has no gradient left.
+    sigmoid(h_student / tau). After standardising, a class that is absent from nearly all rows still shows which rows
+    are more like it; its raw probabilities are all near 0, where a binary KL has almost no gradient.
 
     Several processes: by default each standardises its own rows. With `sync=True` mean, variance and K are
     those of all rows together, and N processes under DistributedDataParallel (DDP) equal one with all rows:
@@ -59,13 +59,13 @@ class LumiNetLoss(ClassRowLoss):
         tau: Temperature; perceptions are divided by it before they become probabilities. Published: 4 or 8
             (CIFAR-100), 0.7 (ImageNet). Default: 2, with `use_sigmoid` 1.
         loss_weight: Factor on the returned value. Published: 33**2 to 75**2 (CIFAR-100), 2**2 (ImageNet). Default:
-            16, with `use_sigmoid` 1. These defaults are what was found best on RoIs (docs/roi_study.md) and on dense
-            heads (configs/digits/README.md).
-        eps: Added to each class's variance. Larger damps classes whose logits hardly vary. Default: 1e-5, as the
-            authors' code has it; with `use_sigmoid` 1. A dense head begins with all logits near one prior, and
-            divided by that small a deviation their gradient drowns the focal loss (benchmarks/results/dense_grid.md).
+            16, with `use_sigmoid` 1. These defaults were found best on RoIs (docs/roi_study.md) and on dense heads
+            (configs/digits/README.md).
+        eps: Added to each class's variance. A larger eps damps classes whose logits hardly vary. Default: 1e-5, as in
+            the authors' code; with `use_sigmoid` 1. A dense head starts with all logits near one prior value; divided
+            by such a small deviation, their gradient drowns that of the focal loss (benchmarks/results/dense_grid.md).
         sync: Take the statistics over all processes. Without a process group it changes nothing.
-        use_sigmoid: Whether each class is a yes-or-no of its own, as in dense heads.
+        use_sigmoid: Whether each class is an independent yes-or-no decision, as in dense heads.
 
     Raises:
         ValueError: If `tau` or `eps` is not positive, or `loss_weight` is negative.
@@ -103,8 +103,8 @@ class _PerceptionKL(torch.autograd.Function):
     KL with respect to h_student, for softmax and sigmoid alike. Let r = 1 / sqrt(var + eps) / tau and means be over
     the rows: the gradient with respect to the student's logits is ``r * (g - mean(g) - tau**2 * h * mean(g * h))``.
 
-    All of it is known in the forward pass, so this gradient is the one (K, C) tensor kept for backward, where
-    autograd would keep five. With thousands of classes that is what the loss costs.
+    All of it is known in the forward pass, so this gradient is the only (K, C) tensor kept for backward, where
+    autograd would keep five. With thousands of classes these tensors are the main cost of the loss.
     """
 
     @staticmethod
@@ -130,7 +130,7 @@ def _softened(networks: tuple[Tensor, ...], tau: float, eps: float, sync: bool) 
     """h of each network, the first one's r, and the number of rows (at least 1)."""
     classes = networks[0].shape[1]
     totals = [logits.sum(0) for logits in networks]
-    # The networks share each collective.
+    # One collective serves both networks.
     totals = _reduced(torch.cat([*totals, totals[0].new_full((1,), len(networks[0]))]), sync)
     rows = totals[-1].clamp(min=1)
     means = (totals[:-1] / rows).split(classes)

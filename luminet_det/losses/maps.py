@@ -1,4 +1,4 @@
-"""Feature maps: what every loss on the maps of two networks has in common."""
+"""MapLoss and LevelsLoss: the base classes of losses on the feature maps of two networks."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ Levels = tuple[Tensor, ...]
 class MapLoss(nn.Module):
     """A divergence between the feature maps of student and teacher, times `loss_weight`.
 
-    Computed in float32 (float64 stays float64), inside autocast as well, unless a subclass has layers of its own that
-    should follow autocast. The teacher gets no gradient. A subclass implements `divergence`.
+    Computed in float32 (float64 stays float64), even inside autocast; only the learned layers of a subclass follow
+    autocast. The teacher gets no gradient. A subclass implements `divergence`.
 
     Attributes:
-        bridges: Whether channels and sizes of the two may differ.
+        bridges: Whether channels and sizes of the two maps may differ.
 
     Args:
         loss_weight: Factor on the returned value.
@@ -45,8 +45,8 @@ class MapLoss(nn.Module):
             A scalar.
 
         Raises:
-            ValueError: If student and teacher are not two (N, C, H, W) tensors of one shape; where the loss `bridges`
-                shapes, not two maps of the same images.
+            ValueError: If student and teacher are not two (N, C, H, W) tensors of one shape or, where the loss
+                `bridges` shapes, not two maps of the same images.
         """
         self.require_maps(student, teacher)
         with torch.autocast(student.device.type, enabled=False):
@@ -71,7 +71,7 @@ class MapLoss(nn.Module):
 
 
 class LevelsLoss(MapLoss):
-    """A `MapLoss` on all levels, or stages, at once: `forward` takes tuples of maps, as many of each network."""
+    """A `MapLoss` on all levels, or stages, at once: `forward` takes two tuples of maps of the same length."""
 
     takes_levels = True
 
@@ -80,8 +80,8 @@ class LevelsLoss(MapLoss):
 
         Args:
             student: One (N, C_i, H_i, W_i) for each level.
-            teacher: As many; detached here.
-            **needs: Handed on to `divergence`.
+            teacher: As many maps; detached here.
+            **needs: Passed on to `divergence`.
 
         Returns:
             A scalar.
@@ -100,7 +100,7 @@ class LevelsLoss(MapLoss):
         raise NotImplementedError
 
     def require_levels(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> None:
-        """Raise ValueError unless these are as many maps of each network, level by level comparable."""
+        """Raise ValueError unless both networks have equally many maps, and those of each level are comparable."""
         if len(student) != len(teacher) or not student:
             raise ValueError(
                 f'{type(self).__name__} compares as many feature maps of the student as of the teacher; got '
@@ -112,12 +112,12 @@ class LevelsLoss(MapLoss):
 
 
 def standardized_channels(maps: Tensor) -> Tensor:
-    """Each channel less its mean over images and positions, by its deviation plus 1e-6: (N, C, H, W) as before.
+    """Standardise each channel over images and positions: minus its mean, divided by its deviation plus 1e-6.
 
-    A channel whose deviation is at most 128 eps of its mean is constant but for rounding, and has neither value nor
-    gradient: both would be rounding divided by next to nothing. The eps is that of the precision computed in, float32
-    or float64, also for maps that came in half: values that half precision rounds to one are equal here too, and those
-    that it keeps apart differ by so much more that their gradients need no mask.
+    A channel whose deviation is at most 128 eps times its mean is constant up to rounding. It becomes zeros without
+    gradient, as both would be rounding errors divided by almost nothing. The eps is that of the precision computed in,
+    float32 or float64, even for maps that came in half precision: values that half precision rounds to the same number
+    are equal here too, and those that it keeps apart differ by so much more that their gradients need no mask.
 
     Args:
         maps: (N, C, H, W) in full precision.
@@ -127,6 +127,6 @@ def standardized_channels(maps: Tensor) -> Tensor:
     # Not `std`, whose gradient is infinite for a channel that is constant.
     values = maps.shape[0] * maps.shape[2] * maps.shape[3]
     variance = centred.square().sum((0, 2, 3), keepdim=True) / max(values - 1, 1)
-    # The mean of equal values is off by several eps. To divide by infinity leaves no gradient, and no copy of the maps.
+    # The mean of equal values is off by several eps. Dividing by infinity removes the gradient without a copy of maps.
     constant = variance <= (128 * torch.finfo(maps.dtype).eps * mean).square()
     return centred / (variance.masked_fill(constant, torch.inf).sqrt() + 1e-6)

@@ -1,4 +1,4 @@
-"""MCLD (our reconstruction): student logits pick out their teacher's among the others of the batch."""
+"""MCLD (our reconstruction): student logits must identify the teacher's logits that belong to them in the batch."""
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class MCLDLoss(RowLoss):
 
     Source: Wang and Zhou, "Multi-perspective Contrastive Logit Distillation", arXiv 2411.10693, names the three losses,
     the target mask and a warm-up. Its formulas, hyper-parameters and code were not available to us: the formulas and
-    defaults here are ours, and their results are none of that paper's.
+    defaults here are ours, and their results are not those of the paper.
 
     The warm-up of the category-wise part is written as two terms of a config's `distill`::
 
@@ -31,11 +31,11 @@ class MCLDLoss(RowLoss):
         dict(tap='logits', loss=dict(type='luminet_det.MCLDLoss', instance_weight=0, sample_weight=0),
              warmup='20 epochs'),
 
-    A row or column of zeros has no direction, and a cosine of 0 with all others. So has, with `center_categories`, a
-    column of equal logits, which gets no gradient.
+    A row or column of zeros has no direction, and a cosine of 0 with all others. With `center_categories` that includes
+    a column of equal logits, which gets no gradient.
 
-    The scale of a logit row does not matter here: the cross-entropy has to fix it. A student equal to its teacher is
-    left with a value above 0, as in every contrast. More rows are more negatives; each process contrasts its own.
+    The loss does not see the scale of a logit row: the cross-entropy has to determine it. As in every contrastive loss,
+    even a student equal to its teacher has a loss above 0. More rows are more negatives; each process uses its own.
 
     Args:
         tau: Temperature of the contrast; cosines are divided by it. Lower is sharper.
@@ -43,7 +43,7 @@ class MCLDLoss(RowLoss):
         sample_weight: Factor on the sample-wise part, which needs `target`.
         category_weight: Factor on the category-wise part.
         center_categories: Whether each class's mean over the rows is subtracted before the category-wise part, so that
-            classes differ in where they fire and not in how much. Sensible with few rows.
+            classes differ in where they fire, not in how strongly. Sensible with few rows.
         loss_weight: Factor on the returned value.
 
     Raises:
@@ -103,5 +103,5 @@ class MCLDLoss(RowLoss):
 
 
 def _contrast(similarity: Tensor) -> Tensor:
-    """The mean over rows of -log softmax at the diagonal, where a row meets its own teacher."""
+    """The mean over rows of -log softmax at the diagonal, where a row is compared with its own teacher's."""
     return cross_entropy(similarity, torch.arange(len(similarity), device=similarity.device))

@@ -1,4 +1,4 @@
-"""MGD: the student's map, partly erased, must suffice to generate the teacher's."""
+"""MGD: the student's map, partly erased, must be enough to generate the teacher's."""
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +18,21 @@ class MGDLoss(AlignedLoss):
     ``loss_weight / N * sum over n, c, h, w of (G(m * F_student) - F_teacher)**2``, summed over the levels
 
     with maps (N, C, H, W), a random m of zeros and ones, (N, 1, H, W) for `mask='positions'` and (N, C, 1, 1) for
-    `'channels'`, and for each level a generator G that is learned beside the student: 3x3 convolution to C channels,
+    `'channels'`, and for each level a generator G that is learned with the student: 3x3 convolution to C channels,
     ReLU, 3x3 convolution; 1,180,160 parameters for C = 256. The mask is drawn anew in each step, from torch's global
-    generator; what it keeps is not scaled up. Nothing says that equal maps give 0: G has to fill the gaps.
+    generator; what it keeps is not scaled up. Equal maps do not give 0 by themselves: G has to fill the gaps.
 
     Source: Yang et al., "Masked Generative Distillation", ECCV 2022, arXiv 2205.01529. Published on the FPN's first
     four levels of Faster and Mask R-CNN: mask of positions, 0.45 of them, weight 5e-7; on all levels of one-stage
     detectors: 0.65, 2e-5; on the last stage of ImageNet classifiers: mask of channels, 0.15, 7e-5.
 
     Args:
-        mask: What is erased as a whole: `'positions'` (detectors) or `'channels'` (classifiers).
-        masked: Probability that one is erased, 0 or above and below 1.
+        mask: What is erased: whole `'positions'` (detectors) or whole `'channels'` (classifiers).
+        masked: Probability that a position or channel is erased, at least 0 and below 1.
         loss_weight: Factor on the returned value. Small, as the loss is a sum over channels and positions.
 
     Raises:
-        ValueError: If `mask` is another, `masked` no such probability, or `loss_weight` negative.
+        ValueError: If `mask` is unknown, `masked` is out of range, or `loss_weight` is negative.
     """
 
     symbols = {'alpha_mgd': 'loss_weight', 'lambda_mgd': 'masked'}

@@ -8,7 +8,7 @@ from .lskd import standardized_rows
 from .rows import RowLoss
 from .settings import flag
 
-# Of the authors' five temperatures these come after `tau`. Their code's strong part ends before the last two.
+# The authors' five temperatures are `tau` and these. The strong part of their code leaves out the last two.
 MORE_TAUS = (3.0, 5.0, 2.0, 6.0)
 STRONG_TAUS = 3
 
@@ -22,33 +22,34 @@ class MLLDLoss(RowLoss):
         BC_T = |p_teacher p_teacher^T - p_student p_student^T|**2 / K      (squared Frobenius norm)
         CC_T = |p_teacher^T p_teacher - p_student^T p_student|**2 / C
 
-    `form='code'`, the default, is what the authors' released code computes and the published numbers rest on. m is the
-    part of the rows whose highest teacher probability (T = 1) is at most the median, n the part of the classes whose
-    sum of teacher probabilities is: both 1/2 of an even number without ties, the masks having no other effect there::
+    `form='code'`, the default, is what the authors' released code computes; the published numbers come from it. m is
+    the part of the rows whose highest teacher probability (T = 1) is at most the median, n the part of the classes
+    whose sum of teacher probabilities is at most the median. Both are 1/2 for an even number without ties; in that code
+    the masks have no other effect::
 
         weak = sum over T of (m * KD_T + m * BC_T + n * CC_T)                 of the weak view
         strong = KD_tau + KD_3 + KD_5 of the strong view + KD_2 + KD_6 of the weak view
         loss = loss_weight * (weak + strong)
 
-    `form='paper'` is our reading of the method as it is meant, and has no published number of its own: `loss_weight`
-    times the sum of KD, BC and CC over all five T of the weak view and of the strong one, each on its own logits. The
-    masks act on rows (KD, BC) and on classes (CC) before the mean over all of them, and keep those at or above the
-    median, of the teacher's weak view for both views: the code's "at most" would keep the least confident.
+    `form='paper'` is our reading of what the paper intends, without published numbers: `loss_weight` times the sum of
+    KD, BC and CC over all five T of the weak view and of the strong view, each on its own logits. The masks act on rows
+    (KD, BC) and on classes (CC) before the mean over all of them. For both views they keep what is at or above the
+    median in the teacher's weak view: the code's "at most" would keep the least confident.
 
-    Source: Jin et al., "Multi-Level Logit Distillation", CVPR 2023. Published: `tau=4, loss_weight=0.9` beside 0.1 of
-    each view's cross-entropy, that is 0.2 of their mean (CIFAR-100); `tau=1, loss_weight=0.5` beside 0.5 of each
+    Source: Jin et al., "Multi-Level Logit Distillation", CVPR 2023. Published: `tau=4, loss_weight=0.9` with 0.1 times
+    each view's cross-entropy, that is 0.2 times their mean (CIFAR-100); `tau=1, loss_weight=0.5` with 0.5 times each
     (ImageNet). The published schedules are up to four times as long as other methods'.
 
-    BC grows with the rows and CC with their square; the weights are meant for 64 to 512 images. On RoIs take
+    BC grows with the number of rows and CC with its square; the weights are meant for 64 to 512 images. On RoIs use
     `views=1` and a smaller `loss_weight`. Several processes: each compares its own rows.
 
     Args:
         tau: The first of the five temperatures. Higher is softer.
         loss_weight: Factor on the returned value.
         form: 'code' or 'paper'.
-        views: 2, or 1 for the weak part alone, of each view that there is by itself: for RoIs, or one augmentation.
-        standardize: Whether the KD terms see logits standardised over the classes of a row, as `LSKDLoss` does. BC and
-            CC see the raw ones, as in its authors' code.
+        views: 2, or 1 for only the weak part, on a single view at a time: for RoIs, or if there is one augmentation.
+        standardize: Whether the KD terms use logits standardised over the classes of a row, as `LSKDLoss` does. BC and
+            CC use the raw ones, as in the code of LSKD's authors.
 
     Raises:
         ValueError: If `tau` is not positive, `loss_weight` is negative, or `form` or `views` is unknown.
@@ -80,16 +81,16 @@ class MLLDLoss(RowLoss):
         """Compare two networks on the views of the same images.
 
         Args:
-            student: Raw logits (K, C) of the weak and of the strong view; with `views=1` of one, with or without a
-                tuple around it.
-            teacher: As the student's; detached here.
-            target: Not read.
+            student: Raw logits (K, C) of the weak and of the strong view; with `views=1` those of one view, as a tensor
+                or in a tuple.
+            teacher: Like `student`; detached here.
+            target: Not used.
 
         Returns:
             A scalar.
 
         Raises:
-            ValueError: If these are not as many views, or not all (K, C) tensors of one shape.
+            ValueError: If the number of views differs from `views`, or they are not all (K, C) tensors of one shape.
         """
         student, teacher = ((each,) if isinstance(each, Tensor) else tuple(each) for each in (student, teacher))
         if not len(student) == len(teacher) == self.views:
@@ -98,7 +99,7 @@ class MLLDLoss(RowLoss):
                 f'MLLDLoss compares {wanted}; got {len(student)} of the student and {len(teacher)} of the teacher. '
                 'Give the training set one list of transforms for each view, '
                 'train_dataloader.dataset.transforms=[[weak ...], [strong ...]] as in '
-                'configs/cifar100/strong_augmentation, or set views=1 for the weak part alone.'
+                'configs/cifar100/strong_augmentation, or set views=1 to use only the weak part.'
             )
         if self.views == 1:
             return super().forward(student[0], teacher[0])
@@ -133,7 +134,7 @@ class MLLDLoss(RowLoss):
         return value if self.views == 1 else value + kd[:STRONG_TAUS, 1].sum() + kd[STRONG_TAUS:, 0].sum()
 
     def _log_probabilities(self, logits: Tensor, taus: tuple[float, ...]) -> Tensor:
-        """Of logits (V * K, C) at each temperature: (T, V, K, C)."""
+        """Log-probabilities (T, V, K, C) of logits (V * K, C) at each temperature."""
         softened = torch.stack([logits / tau for tau in taus])
         return softened.log_softmax(-1).unflatten(1, (self.views, -1))
 
@@ -158,8 +159,8 @@ def _squares(product: Tensor) -> Tensor:
 def _relations(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     """BC (...) and CC (...) of probabilities (..., K, C), without the larger of the two matrices.
 
-    With D = T - S, P = T + S and X = D P^T the other one is |T^T T - S^T S|**2 = (<D D^T, P P^T> + <X, X^T>) / 2. Of
-    4096 RoIs the matrix of BC would be 64 MiB for each temperature.
+    With D = T - S, P = T + S and X = D P^T the other one is |T^T T - S^T S|**2 = (<D D^T, P P^T> + <X, X^T>) / 2. For
+    4096 RoIs the matrix of BC would take 64 MiB for each temperature.
     """
     rows, classes = student.shape[-2:]
     if rows > classes:
@@ -171,5 +172,5 @@ def _relations(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _upper_median(values: Tensor) -> Tensor:
-    """Of an even number the upper one of the two middle values, where `torch.median` gives the lower."""
+    """The median; of an even number of values the upper middle one, where `torch.median` gives the lower."""
     return -(-values).median()

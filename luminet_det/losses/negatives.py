@@ -5,17 +5,17 @@ from torch import Tensor
 
 
 class Negatives:
-    """Draws, for each image, `count` images uniformly out of those of other classes.
+    """Draws, for each image, `count` images uniformly from those of other classes.
 
     One random permutation of the training set serves the whole batch: a row's negatives are the first `count` images
-    in it that are of another class. That is an exact draw without replacement for each row, and all rows together
-    need few more than `count` different images. Rows are therefore not independent of each other: those of one class
+    in it that are of another class. For each row that is an exact draw without replacement, and all rows together need
+    only few more than `count` different images. But rows are not independent of each other: those of the same class
     share all negatives, those of two classes nearly all.
 
     A row whose class leaves fewer than `count` others draws with replacement, independently of the other rows.
 
-    The draws come from torch's global generator, and none waits for the device: sizes depend on the labels alone, and
-    those are looked at once, here.
+    The draws come from torch's global generator, and none waits for the device: tensor sizes depend only on the labels,
+    which are read once, in the constructor.
 
     Args:
         labels: The class of every image of the training set (N,), int64.
@@ -31,11 +31,11 @@ class Negatives:
         largest = int(self.sizes.max())
         if largest == len(labels):
             raise ValueError(
-                'CRDLoss compares each image with those of other classes, and training_labels has only one: set '
-                'train_dataloader.dataset.data_root to the folder of all classes, or take that term out of distill'
+                'CRDLoss compares each image with those of other classes, but training_labels has only one class: set '
+                'train_dataloader.dataset.data_root to the folder of all classes, or remove the term from distill'
             )
         self.replaces = len(labels) - largest < count
-        # However the permutation falls, among so many images each class finds its `count` others.
+        # Whatever the permutation, among this many images there are `count` of other classes for each class.
         self.candidates = len(labels) if self.replaces else count + largest
 
     def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,14 +46,14 @@ class Negatives:
 
         Returns:
             Places of the M candidates in the training set (M,), and how many times each is a negative of each row
-            (B, M): the rows sum to `count`, and are bool where no row can draw an image twice.
+            (B, M): the rows sum to `count`, and are bool if no row can draw an image twice.
         """
         order = torch.randperm(len(self.labels), device=self.labels.device)
         candidates = order[: self.candidates]
         target = self.labels.index_select(0, index).unsqueeze(1)
         chosen = self.labels.index_select(0, candidates) != target
         head, tail = chosen[:, : self.count], chosen[:, self.count :]
-        # What the first `count` candidates lack, the row's own class, is made up for by the first others that follow.
+        # Each image of the row's own class among the first `count` candidates is replaced by the next of another class.
         tail &= tail.cumsum(1, dtype=torch.int32) <= self.count - head.sum(1, keepdim=True)
         if not self.replaces:
             return candidates, chosen

@@ -12,8 +12,8 @@ class PKDLoss(MapLoss):
     Each channel is standardised over images and positions, in both networks: with n = N * H * W values,
     ``f = (F - mean(F)) / (std(F) + 1e-6)``, std with n - 1, and the loss is ``loss_weight / 2 * mean((f_s - f_t)**2)``.
     That is ``loss_weight * (n - 1) / n * (1 - correlation)``, averaged over the channels: magnitudes, which differ
-    between detectors of different kinds, do not count. A channel that is constant but for rounding has f = 0 and no
-    gradient, which would be of up to 1e6. A term sums it over the levels.
+    between detectors of different kinds, do not matter. A channel that is constant up to rounding has f = 0 and no
+    gradient, which could otherwise be as large as 1e6. A term sums the loss over the levels.
 
     Source: Cao et al., "PKD: General Distillation Framework for Object Detectors via Pearson Correlation
     Coefficient", NeurIPS 2022, arXiv 2207.02039. Published for Faster R-CNN: weight 6 on the first four levels.

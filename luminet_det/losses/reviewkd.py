@@ -1,4 +1,4 @@
-"""ReviewKD: each level of the teacher is taught to this and all deeper levels of the student."""
+"""ReviewKD: each level of the teacher supervises the same level and all deeper levels of the student."""
 
 from numbers import Integral
 
@@ -14,7 +14,7 @@ class ReviewKDLoss(LevelsLoss):
     """Knowledge review.
 
     From the deepest level to the shallowest, with x_i the student's level (N, C_i, H_i, W_i), t_i the teacher's and r
-    what the deeper levels have gathered (no blend at the deepest)::
+    the residual of the deeper levels (the deepest level is not blended)::
 
         x    = BN(conv1x1(x_i))                                  (N, mid_channels, H_i, W_i)
         a, b = sigmoid(conv1x1([x, r]))                          (N, 1, H_i, W_i) each
@@ -22,13 +22,13 @@ class ReviewKDLoss(LevelsLoss):
         y_i  = BN(conv3x3(r))                                    (N, C of t_i, H and W of t_i)
         loss = loss_weight * sum_i hierarchical_context(y_i, t_i)
 
-    Sizes are those of the maps at hand, and may change from batch to batch. The learned layers follow autocast; the
-    comparison is in float32. Each process takes the BatchNorms' statistics of its own images; where a channel has but
-    one value, the norm gives its bias alone.
+    Sizes are read from the maps, and may change from batch to batch. The learned layers follow autocast; the comparison
+    is in float32. The BatchNorms use the statistics of each process's own images; where a channel has only one value,
+    the norm outputs just its bias.
 
     Source: Chen et al., "Distilling Knowledge via Knowledge Review", CVPR 2021, arXiv 2104.09044, and the authors' code
-    for what the paper leaves open: `mid_channels`, the initialisation and the weights of the pooled sizes. That code
-    lists a classifier's sizes for each pair, where here, as in its detectors, they are those at hand. Published: for
+    for what the paper leaves open: `mid_channels`, the initialisation and the weights of the pooled sizes. For
+    classifiers that code lists the sizes of each pair; here, as for its detectors, the maps give them. Published: for
     CIFAR-100 the stages and the pooled features, weight 5 for most pairs (0.6 to 30), ramped up over 20 epochs; for
     ImageNet weight 1 (ResNet-34 to 18) or 8 (ResNet-50 to MobileNet); for Faster R-CNN the five levels of the neck,
     weight 1.2 (R101 to R18), 1 (R101 to R50) or 2 (R50 to MobileNetV2). There is no one best weight; 1 is the default.
@@ -39,7 +39,7 @@ class ReviewKDLoss(LevelsLoss):
         loss_weight: Factor on the returned value.
 
     Raises:
-        ValueError: If `loss_weight` is negative, or `mid_channels` is no positive integer.
+        ValueError: If `loss_weight` is negative, or `mid_channels` is not a positive integer.
     """
 
     bridges = True
@@ -52,11 +52,11 @@ class ReviewKDLoss(LevelsLoss):
         self.fusions = self.widths = None
 
     def adapt(self, student: Levels, teacher: Levels) -> None:
-        """Build a fusion for each level, once, before the optimizer.
+        """Build a fusion for each level, once, before the optimizer is built.
 
         Args:
             student: Examples of what `forward` gets: one (N, C_i, H_i, W_i) for each level, the shallowest first.
-            teacher: As many.
+            teacher: As many maps.
 
         Raises:
             ValueError: If the lists differ in length, or are not maps of the same images.
@@ -74,13 +74,13 @@ class ReviewKDLoss(LevelsLoss):
 
         Args:
             student: One (N, C_i, H_i, W_i) for each level, the shallowest first.
-            teacher: As many, with channels and sizes of their own; detached here.
+            teacher: As many maps, whose channels and sizes may differ; detached here.
 
         Returns:
             A scalar.
 
         Raises:
-            RuntimeError: Before `adapt`.
+            RuntimeError: If `adapt` was not called before.
             ValueError: If these are not maps of the levels that `adapt` has seen.
         """
         if self.fusions is None:
@@ -92,7 +92,7 @@ class ReviewKDLoss(LevelsLoss):
         if _widths(student, teacher) != self.widths:
             raise ValueError(
                 f'ReviewKDLoss was adapted to levels of {self.widths} channels (student, teacher); got '
-                f'{_widths(student, teacher)}. Choose the same stages=[...] or levels=[...] throughout, or build anew.'
+                f'{_widths(student, teacher)}. Use the same stages=[...] or levels=[...] throughout, or build it again.'
             )
         return super().forward(self._reviewed(student, teacher), teacher)
 
@@ -115,9 +115,9 @@ def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared differences of two maps (N, C, H, W) and of their averages over ever larger parts.
 
     ``(d(full) + d(4x4) / 2 + d(2x2) / 4 + d(1x1) / 8) / (1 + 1/2 + 1/4 + 1/8)``, d the mean squared difference of the
-    maps pooled to that size. Of sizes not below H only the full one counts, and the others' weights move up.
+    maps pooled to that size. Pooled sizes that are not below H are left out, and the smaller ones take their weights.
     """
-    # Pooling is linear: that of the difference is the difference of the pooled.
+    # Pooling is linear, so the pooled difference is the difference of the pooled maps.
     difference = student - teacher
     value, weight, weights = _mean_square(difference), 1.0, 1.0
     for size in (4, 2, 1):

@@ -10,7 +10,7 @@ from .settings import flag, not_negative, require_a_part
 
 
 class RKDLoss(EmbeddingLoss):
-    """Relational distillation: how the images of a batch lie to each other, not where.
+    """Relational distillation: how the images of a batch lie relative to each other, not where they lie.
 
     With embeddings e (B, D), D_ij = |e_j - e_i|, u_ij = (e_j - e_i) / D_ij and h the smooth L1 (Huber) loss::
 
@@ -18,17 +18,18 @@ class RKDLoss(EmbeddingLoss):
         angle    = 1 / B**3 * sum_ijk h(u_ij . u_ik), student against teacher
         loss     = loss_weight * (distance_weight * distance + angle_weight * angle)
 
-    Equal embeddings have distance 0, no direction and no gradient. D may differ between the networks. Kept are tensors
-    of B**3 and of B**2 * D numbers: megabytes for 64 images, gigabytes for 512. Every process takes its own images.
+    Equal embeddings have distance 0, no direction and no gradient. D may differ between the networks. Tensors of B**3
+    and of B**2 * D numbers are kept for backward: megabytes for 64 images, gigabytes for 512. Several processes: each
+    compares its own images.
 
     Source: Park et al., "Relational Knowledge Distillation", CVPR 2019, arXiv 1904.05068. Published for CIFAR-100: 25
-    and 50, on the pooled features as they are. MMRazor scales each embedding to length 1 first (`normalize=True`):
-    another loss, under the same name.
+    and 50, on the pooled features as they are. MMRazor scales each embedding to length 1 first (`normalize=True`): a
+    different loss under the same name.
 
     Args:
         distance_weight: Factor on the distances.
         angle_weight: Factor on the angles.
-        normalize: Whether to divide each embedding by its L2 norm first. One that is zero stays zero.
+        normalize: Whether to divide each embedding by its L2 norm first. A zero embedding stays zero.
         loss_weight: Factor on the returned value.
 
     Raises:
@@ -88,16 +89,16 @@ class RKDLoss(EmbeddingLoss):
 
 
 def _relations(embeddings: Tensor, angles: bool) -> tuple[Tensor, Tensor | None]:
-    """The distances (B, B) in units of their mean, and, if wanted, the cosines (B, B, B) at each between the lines to
-    each two."""
-    # Not from products of embeddings: the distance of near ones would be the rounding of their large squares.
+    """The distances (B, B) in units of their mean, and if wanted the cosines (B, B, B) of the angle at each embedding
+    between the lines to two others."""
+    # Not from products of embeddings: for close ones, the distance would be the rounding error of large squares.
     lines = embeddings.unsqueeze(0) - embeddings.unsqueeze(1)
     products = lines @ lines.transpose(1, 2) if angles else None
     squares = products.diagonal(dim1=1, dim2=2) if angles else lines.square().sum(2)
     # The published code keeps squares at 1e-12 or above, which cuts the gradient below.
     none = squares < 1e-12
     lengths = squares.masked_fill(none, 1).sqrt()
-    # No direction is a factor of 0; the quotient by a small eps would have a huge gradient.
+    # Without a direction the factor is 0; dividing by a small eps would give a huge gradient.
     inverse = lengths.reciprocal().masked_fill(none, 0)
     lengths = lengths.masked_fill(none, 0)
     mean = lengths.sum() / max(len(lengths) * (len(lengths) - 1), 1)

@@ -1,4 +1,4 @@
-"""Rows of logits: what every loss that compares a student with a teacher row by row has in common."""
+"""RowLoss: the base class of losses that compare the logits of student and teacher row by row."""
 
 from typing import ClassVar
 
@@ -13,8 +13,8 @@ from .settings import flag, not_negative, positive
 class RowLoss(nn.Module):
     """A divergence between the rows of student and teacher logits, times `loss_weight`.
 
-    Computed in float32 (float64 stays float64), inside autocast as well. The teacher gets no gradient. With
-    no rows it is a zero that is still attached to the student. A subclass implements `divergence`.
+    Computed in float32 (float64 stays float64), even inside autocast. The teacher gets no gradient. Without rows
+    the loss is 0 and still has a gradient (of zeros) to the student. A subclass implements `divergence`.
 
     Args:
         tau: Temperature; logits are divided by it before they become probabilities. Higher is softer.
@@ -25,7 +25,7 @@ class RowLoss(nn.Module):
     """
 
     compares = 'logits'
-    # What its paper or the paper's code calls a setting, and how it is written here; for the message alone.
+    # Names of settings in the paper or its code, and the names used here; only for error messages.
     symbols: ClassVar[dict[str, str]] = {}
 
     def __init__(self, tau: float, loss_weight: float) -> None:
@@ -65,14 +65,14 @@ class RowLoss(nn.Module):
 
 
 class ClassRowLoss(RowLoss):
-    """A `RowLoss` for which a row is either one distribution over classes or one yes-or-no for each class.
+    """A `RowLoss` for which a row is either one distribution over classes or one yes-or-no decision for each class.
 
     Args:
         tau: Temperature.
         loss_weight: Factor on the returned value.
         use_sigmoid: As in mmdet's classification losses. False: the classes of a row exclude each other, its
-            probabilities are the softmax. True: each class is asked by itself, as dense heads do; its
-            probability is the sigmoid, and a row's divergence is the sum of its classes' binary ones.
+            probabilities are the softmax. True: each class is decided independently, as in dense heads; its
+            probability is the sigmoid, and a row's divergence is the sum of the binary divergences of its classes.
 
     Raises:
         ValueError: If `tau` is not positive, `loss_weight` is negative, or `use_sigmoid` is neither True nor False.
@@ -106,10 +106,10 @@ def sigmoid_kl(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def centred(values: Tensor, dim: int) -> Tensor:
-    """Values less their mean along a dimension; 0, without a gradient, where they are equal but for rounding.
+    """Values minus their mean along a dimension; 0, without a gradient, where they are equal up to rounding.
 
-    A loss that divides by their deviation, which is rounding there, would have a gradient of up to 1e8, and one step of
-    a student that begins with equal logits, as from a last layer of zeros, would be its end.
+    There the deviation is a rounding error, and a loss that divides by it would have a gradient of up to 1e8. A single
+    such step would ruin a student that starts with equal logits, as from a last layer of zeros.
 
     Args:
         values: In full precision.
@@ -125,7 +125,7 @@ def centred(values: Tensor, dim: int) -> Tensor:
 def unit(vectors: Tensor) -> Tensor:
     """Vectors (..., D) divided by their norms; a zero vector, which has no direction, stays zero.
 
-    Its gradient is that of a division by 1. By a small number in the place of its norm it would be huge.
+    The gradient of a zero vector is that of a division by 1. Dividing by a small number instead would make it huge.
     """
     norm = vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / norm.masked_fill(norm == 0, 1)

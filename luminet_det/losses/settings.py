@@ -1,4 +1,4 @@
-"""Settings of losses: what is no number or switch that can be meant is refused by its name."""
+"""Checks of loss settings: an invalid number or switch is an error that names the setting."""
 
 import math
 from numbers import Real

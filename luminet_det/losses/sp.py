@@ -14,9 +14,8 @@ class SPLoss(MapLoss):
         G    = Q @ Q.T, each row divided by its L2 norm
         loss = loss_weight / B**2 * ||G_teacher - G_student||_F**2
 
-    C, H and W may differ. Several processes: each compares the images of its own batch, of which B is the number. One
-    image resembles itself alone: the loss is 0, unless a map of it is zero everywhere. The row of G of such a map is
-    zero too, and the gradient into it finite.
+    C, H and W may differ. Several processes: each compares the B images of its own batch. With one image the loss is 0,
+    unless one of its two maps is zero everywhere. The row of G for such a map is zero too, and its gradient is finite.
 
     Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, arXiv 1907.09682. The weight 3000
     on the last stage, `stages=[-1]`, is that of RepDistiller's CIFAR-100 tables.
@@ -42,5 +41,5 @@ def _similarities(maps: Tensor) -> Tensor:
     rows = maps.flatten(1)
     similarities = rows @ rows.T
     norms = vector_norm(similarities, dim=1, keepdim=True)
-    # Not a small number in place of zero, which a gradient would be divided by.
+    # Not a small number in place of zero: the gradient would be divided by it.
     return similarities / norms.masked_fill(norms == 0, 1)

@@ -67,7 +67,7 @@ def test_levels_of_another_stride_are_refused_with_the_setting_to_change(loss):
 def test_maps_whose_strides_have_parted_since_are_refused_with_the_setting_to_change(loss):
     needs = dict(boxes=[torch.zeros(0, 4)], image_size=(8, 8)) if isinstance(loss, FGDLoss) else {}
     loss.adapt((maps(1, 4, 4, 4),), (maps(1, 4, 4, 4),))
-    with pytest.raises(ValueError, match=r'\(4, 4\) and \(8, 8\).*one stride.*model\.image_size.*stages=\[...\]'):
+    with pytest.raises(ValueError, match=r'\(4, 4\) and \(8, 8\).*the same stride.*model\.image_size.*stages=\[...\]'):
         loss((maps(1, 4, 4, 4),), (maps(1, 4, 8, 8),), **needs)
 
 

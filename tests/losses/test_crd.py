@@ -280,7 +280,7 @@ def test_a_state_from_before_the_first_batch_still_gets_its_z_from_it():
 
 def test_a_state_of_other_settings_is_refused():
     state = adapted(tau=0.1).state_dict()
-    with pytest.raises(ValueError, match='go with num_negatives=8, tau=0.1, momentum=0.5; the loss has .*tau=0.07'):
+    with pytest.raises(ValueError, match='belong to num_negatives=8, tau=0.1, momentum=0.5; the loss has .*tau=0.07'):
         adapted().load_state_dict(state)
 
 
@@ -438,4 +438,4 @@ def test_a_process_whose_first_batch_is_empty_gets_its_z_and_memories_from_the_o
 
 
 def test_a_batch_larger_than_all_first_ones_is_refused_in_several_processes(two):
-    assert all('a batch of 4 images after first ones of at most 3. Let the first be the largest' in r[-1] for r in two)
+    assert all('a batch of 4 images after first batches of at most 3. The first batch has' in r[-1] for r in two)

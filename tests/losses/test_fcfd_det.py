@@ -247,7 +247,7 @@ def test_without_bridges_it_says_what_to_call(detectors):
 def test_levels_that_do_not_pair_are_refused(detectors):
     with pytest.raises(ValueError, match='as many feature maps.*got 2 and 1'):
         FCFDDetLoss().adapt(detectors.maps, detectors.teacher_maps[:1])
-    with pytest.raises(ValueError, match=r"levels of one stride; got sizes .*Take the tap 'neck'"):
+    with pytest.raises(ValueError, match=r"levels of one stride; got sizes .*Use the tap 'neck'"):
         FCFDDetLoss().adapt(detectors.maps, detectors.teacher_maps[::-1])
     with pytest.raises(ValueError, match='adapted to 2 levels; got 1'):
         detectors.adapted()(detectors.maps[:1], detectors.teacher_maps[:1], heads=[detectors.heads()])

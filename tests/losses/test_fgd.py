@@ -262,7 +262,7 @@ def test_the_loss_weight_scales_all_parts():
 
 
 def test_boxes_of_another_number_of_images_are_refused():
-    with pytest.raises(ValueError, match='FGDLoss needs the boxes of each image: 2 images, 1 of boxes'):
+    with pytest.raises(ValueError, match='FGDLoss needs the boxes of all 2 images; got those of 1'):
         compare(maps(2, 6, 8, 12), maps(2, 6, 8, 12), BOXES[:1])
 
 

@@ -228,7 +228,7 @@ def test_a_threshold_out_of_range_is_refused(threshold):
 
 
 def test_a_relu_on_standardised_maps_is_refused():
-    with pytest.raises(ValueError, match='relu=True has no negative values'):
+    with pytest.raises(ValueError, match='relu=True gives no negative values'):
         FGFILoss(relu=True, standardize=True)
 
 

@@ -50,7 +50,7 @@ def test_standardised_its_gradient_is_that_of_finite_differences(student, teache
 
 
 def test_rows_that_are_no_distribution_are_not_standardised():
-    with pytest.raises(ValueError, match='use_sigmoid=True each class is asked by itself.*Remove standardize=True'):
+    with pytest.raises(ValueError, match='use_sigmoid=True the classes are independent.*Remove standardize=True'):
         KDLoss(use_sigmoid=True, standardize=True)
 
 

@@ -108,5 +108,5 @@ def test_no_rows_draw_nothing():
 
 
 def test_labels_of_a_single_class_are_refused():
-    with pytest.raises(ValueError, match='other classes, and training_labels has only one'):
+    with pytest.raises(ValueError, match='other classes, but training_labels has only one'):
         Negatives(torch.zeros(5, dtype=torch.int64), 2)
