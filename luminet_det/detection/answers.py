@@ -1,4 +1,4 @@
-"""What a teacher says of a batch."""
+"""The outputs of a teacher for a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from torch import Tensor
 
 @dataclass
 class HeadAnswer:
-    """What a teacher's head says to one call of the student's, in the student's order and encoding.
+    """A teacher's outputs for one call of the student's head, in the student's class order and box encoding.
 
     Attributes:
-        cls_score: Logits: (K, C + 1) on K RoIs, (N, R, C) at the R priors of each image of a dense head; where asked
-            for.
-        foreground_deltas: (F, 4) box deltas of the assigned class on the F foreground RoIs, where asked for.
+        cls_score: Logits: (K, C + 1) on K RoIs, (N, R, C) at the R priors of each image of a dense head; None if not
+            requested.
+        foreground_deltas: (F, 4) box deltas of the assigned class on the F foreground RoIs; None if not requested.
     """
 
     cls_score: Tensor | None = None
@@ -27,7 +27,7 @@ class HeadAnswer:
 
     @classmethod
     def mean(cls, answers: Sequence['HeadAnswer']) -> 'HeadAnswer':
-        """The average of an ensemble's answers to the same question."""
+        """The average of an ensemble's answers to the same call."""
         return answers[0] if len(answers) == 1 else cls._joined(answers, lambda each: sum(each) / len(each))
 
     @classmethod
@@ -37,7 +37,7 @@ class HeadAnswer:
 
 
 def _cat(parts: Sequence[Tensor]) -> Tensor:
-    """Along the first axis; the classes of a dense head stay together in memory, see `dense_taps.flattened`."""
+    """Concatenate along the first axis, keeping the memory layout of a dense head (see `dense_taps.flattened`)."""
     if parts[0].dim() != 3:
         return torch.cat(parts)
     return torch.cat([part.movedim(-1, 0) for part in parts], dim=1).movedim(0, -1)
@@ -45,12 +45,12 @@ def _cat(parts: Sequence[Tensor]) -> Tensor:
 
 @dataclass
 class Answer:
-    """What one teacher says of a batch.
+    """The outputs of one teacher for a batch.
 
     Attributes:
-        finite_images: (N,), whether its coarsest features of each image are finite.
-        calls: Its head's answer to each call of the student's; empty where no term asks the head.
-        maps: Of each feature tap asked for, its levels (N, C_i, H_i, W_i).
+        finite_images: (N,), whether the coarsest features of each image are finite.
+        calls: The outputs of its head for each call of the student's head; empty if no term needs the head.
+        maps: For each requested feature tap, the levels (N, C_i, H_i, W_i).
     """
 
     finite_images: Tensor

@@ -8,7 +8,7 @@ class DeltaMap:
     """Maps deltas between two heads whose coders have other means and deviations.
 
     A coder stores d = (raw - mean) / std, so the student would have stored
-    (d_teacher * std_teacher + mean_teacher - mean_student) / std_student. Cascade stages differ so.
+    (d_teacher * std_teacher + mean_teacher - mean_student) / std_student. The stages of a cascade differ in this way.
 
     Args:
         teacher: The teacher's box head.

@@ -1,4 +1,4 @@
-"""DenseTeacher: a single-stage teacher that answers at the student's priors."""
+"""DenseTeacher: a single-stage teacher that gives logits at the student's priors."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ from luminet_det.distillation.teacher import Teacher
 
 
 class DenseTeacher(DetectorTeacher):
-    """Runs a teacher's backbone, neck and dense head; no targets, no loss.
+    """Runs a teacher's backbone, neck and dense head, without targets and losses.
 
     Args:
         teacher: A built teacher.
@@ -37,7 +37,7 @@ class DenseTeacher(DetectorTeacher):
 
     @property
     def head(self) -> nn.Module:
-        """The teacher's dense head, held by the teacher alone."""
+        """The teacher's dense head; only the teacher holds it."""
         return self.teacher.model.bbox_head
 
     def answer_head(
@@ -50,7 +50,7 @@ class DenseTeacher(DetectorTeacher):
 
 
 def require_same_priors(teacher: nn.Module, student: nn.Module) -> None:
-    """Raise ValueError unless both heads lay the same anchors or points on the same strides, and count alike.
+    """Raise ValueError unless both heads have the same anchors or points, strides and kind of class logits.
 
     Args:
         teacher: The teacher's dense head.
@@ -65,7 +65,7 @@ def require_same_priors(teacher: nn.Module, student: nn.Module) -> None:
     raise ValueError(
         f"The tap 'dense_cls' compares the logits of the same priors, but the heads differ:\n"
         f'  student: {type(student).__name__}, {facts[0]}\n  teacher: {type(teacher).__name__}, {facts[1]}\n'
-        'Give both bbox_heads the same prior_generator and kind of loss_cls, or use the tap neck, which asks no head.'
+        'Give both bbox_heads the same prior_generator and kind of loss_cls, or use the tap neck, which needs no head.'
     )
 
 
@@ -75,7 +75,7 @@ def _facts(head: nn.Module) -> str:
     counts = list(dict.fromkeys(generator.num_base_priors))
     counts = ', '.join(map(str, counts if len(counts) == 1 else generator.num_base_priors))
     kind = 'sigmoid' if head.use_sigmoid_cls else 'softmax with background'
-    return f'{len(generator.strides)} levels of stride {strides}, {counts} priors a position, {kind}'
+    return f'{len(generator.strides)} levels of stride {strides}, {counts} priors per position, {kind}'
 
 
 def _priors(head: nn.Module) -> list[Tensor]:

@@ -15,14 +15,14 @@ from luminet_det.distillation.running import run_info
 from luminet_det.distillation.teacher import Teacher
 from luminet_det.distillation.terms import Term
 
-# Images at a time, unless the teacher's setting says otherwise.
+# Images per forward pass, unless the teacher's setting says otherwise.
 BATCH_SIZE = 4
 
 
 class DetectorTeacher:
-    """Runs a teacher's backbone and neck, part by part of a batch; by itself it answers for the feature taps.
+    """Runs a teacher's backbone and neck on a batch, a part at a time, for the feature taps.
 
-    A subclass also asks the head: it splits the student's calls by images, and answers them.
+    A subclass also runs the head: it splits the student's calls by images, and answers them.
 
     Args:
         teacher: A built teacher.
@@ -30,10 +30,10 @@ class DetectorTeacher:
         keeps_size: See `PixelMap`.
 
     Attributes:
-        classes: How the teacher's classes become the student's; None where no head is asked.
+        classes: Maps the teacher's classes to the student's; None if the head is not used.
 
     Raises:
-        ValueError: The training images are normalised before the student's preprocessor, and not as the teacher's does.
+        ValueError: The training pipeline already normalises the images, and the teacher needs another normalisation.
     """
 
     classes: ClassMap | None = None
@@ -45,10 +45,10 @@ class DetectorTeacher:
         self._strides: dict[str, list[int]] = {}
 
     def answer(self, calls: list, inputs: Tensor, image_shapes: list[tuple[int, int]], taps: Iterable[str]) -> Answer:
-        """Answer for the wanted taps.
+        """The teacher's outputs for the requested taps.
 
         Args:
-            calls: What the student's head recorded; empty where it is not asked, or need not be known.
+            calls: The recorded calls of the student's head; empty if the teacher's head does not need them.
             inputs: (N, 3, H, W), normalised for the student.
             image_shapes: Height and width of each image inside its padding.
             taps: Names of the taps.
@@ -64,11 +64,11 @@ class DetectorTeacher:
         return [calls] * len(sizes)
 
     def answer_head(self, calls: Sequence, features: tuple[Tensor, ...], taps: Iterable[str]) -> list[HeadAnswer]:
-        """The head's answers to the calls on some images, given the neck's features of these."""
-        raise TypeError(f'{type(self).__name__} answers for feature taps alone.')
+        """The head's answers to the calls on some images, given the neck's features of these images."""
+        raise TypeError(f'{type(self).__name__} answers only for feature taps.')
 
     def _answer_part(self, images: Tensor, calls: Sequence, taps: Iterable[str]) -> Answer:
-        """The answer on some images; features that no tap wants do not outlive this method."""
+        """The answer on some images; features that no tap needs are freed at the end of this method."""
         with explain_neck(self.teacher.model, 'teacher'):
             maps = self.teacher.run(partial(feature_maps, taps=taps), images)
         finite = maps['neck'][-1].isfinite().flatten(1).all(1)

@@ -1,4 +1,4 @@
-"""Feature taps: the maps that backbone and neck give, level by level."""
+"""Feature taps: the maps of backbone and neck, level by level."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ Maps = dict[str, tuple[Tensor, ...]]
 
 
 def feature_maps(model: nn.Module, inputs: Tensor, taps: Iterable[str] = ()) -> Maps:
-    """What the detector makes of images (N, 3, H, W) for its head and, if among the taps, its backbone's maps."""
+    """A detector's maps of images (N, 3, H, W): those of the neck and, if among the taps, those of the backbone."""
     maps: Maps = {}
     run_backbone = model.backbone
 
@@ -28,7 +28,7 @@ def feature_maps(model: nn.Module, inputs: Tensor, taps: Iterable[str] = ()) -> 
         maps['backbone'] = run_backbone(*args)
         return maps['backbone']
 
-    # Not the backbone's `forward`: one that is compiled does not look it up.
+    # Not the backbone's `forward`, which a compiled backbone does not look up.
     with shadowed(model, backbone=recording) if 'backbone' in taps else nullcontext():
         maps['neck'] = model.extract_feat(inputs)
     return maps
@@ -36,7 +36,7 @@ def feature_maps(model: nn.Module, inputs: Tensor, taps: Iterable[str] = ()) -> 
 
 @contextmanager
 def recorded_maps(detector: nn.Module, taps: Iterable[str]) -> Iterator[Maps]:
-    """Within the context, `detector.extract_feat` leaves its maps in the returned dict, if a feature tap is wanted."""
+    """Within the context, `detector.extract_feat` puts its maps into the returned dict if the taps include them."""
     wanted, maps = FEATURE_TAPS.keys() & set(taps), {}
     if not wanted:
         yield maps
@@ -63,7 +63,7 @@ def recorded_maps(detector: nn.Module, taps: Iterable[str]) -> Iterator[Maps]:
 def strides(model: nn.Module, tap: str, maps: tuple[Tensor, ...], inputs: Tensor) -> list[int]:
     """Stride of each level in pixels.
 
-    The neck's are those of the priors that the next head lays on it; on small images sizes do not tell them apart.
+    For the neck they are those of the priors of the head after it, as on small images the sizes are ambiguous.
     """
     head = getattr(model, 'rpn_head', None) or getattr(model, 'bbox_head', None)
     known = getattr(getattr(head, 'prior_generator', None), 'strides', ())
@@ -77,10 +77,10 @@ class Levels:
     """The levels that a term compares.
 
     Attributes:
-        student: (N, C_i, H_i, W_i) of each.
-        teacher: Of the same heights and widths.
-        strides: Pixels per cell of each.
-        places: Place of each among the student's levels.
+        student: The student's map (N, C_i, H_i, W_i) of each level.
+        teacher: The teacher's maps, with the same heights and widths.
+        strides: Stride of each level in pixels.
+        places: Index of each level among the student's levels.
     """
 
     student: tuple[Tensor, ...]
@@ -98,14 +98,14 @@ def paired(
     teacher_strides: list[int],
     bridges: bool = False,
 ) -> Levels:
-    """The levels of equal stride, cut to the size they share: one network may pad its images further.
+    """The levels of equal stride, cropped to the size they share, as one network may pad its images more.
 
-    They come from the finest to the coarsest, whatever their order in the networks. Of levels that share a stride, as
-    dilated networks have them, the first of the one is compared with the first of the other.
+    They are ordered from the finest to the coarsest, whatever their order in the networks. If several levels of a
+    network have the same stride, as in dilated networks, the first is paired with the first of the other network.
 
     Args:
-        tap: For messages.
-        which: `'all'` levels of both, those they have in `'common'`, or some of the student's, 0 for the finest.
+        tap: Name of the tap, for messages.
+        which: `'all'` levels of both, those in `'common'`, or indices of the student's levels, 0 for the finest.
         student: Its levels.
         teacher: Its levels.
         student_strides: Stride of each.
@@ -113,7 +113,7 @@ def paired(
         bridges: Whether the numbers of channels may differ.
 
     Raises:
-        ValueError: The strides differ, or two levels have different numbers of channels; or there is no such place.
+        ValueError: The strides differ, two levels have different numbers of channels, or there is no such index.
     """
     finest_first = sorted(range(len(student)), key=lambda place: student_strides[place])
     places = chosen(tap, 'levels', which, tuple(finest_first))
@@ -139,7 +139,7 @@ def paired(
             )
             raise ValueError(
                 f"At stride {stride} the tap '{tap}' has {of_student.shape[1]} channels in the student and "
-                f'{of_teacher.shape[1]} in the teacher, which are compared channel by channel; {change}, or take a '
+                f'{of_teacher.shape[1]} in the teacher, but they are compared channel by channel; {change}, or use a '
                 "loss that learns to bridge them: loss=dict(type='luminet_det.FitNetLoss', regressor='conv', "
                 'loss_weight=1.0).'
             )
@@ -152,7 +152,7 @@ def paired(
 
 
 def _matches(student: list[int], teacher: list[int]) -> dict[int, int]:
-    """For each of the student's places, by the strides of both, the teacher's; without those that it lacks."""
+    """For each of the student's levels, the index of the teacher's level of that stride, if it has one."""
     of_stride = {stride: [place for place, other in enumerate(teacher) if other == stride] for stride in teacher}
     return {
         place: of_stride[stride][before]
@@ -162,7 +162,7 @@ def _matches(student: list[int], teacher: list[int]) -> dict[int, int]:
 
 
 def priors(detector: nn.Module, levels: Levels) -> tuple[Tensor, ...]:
-    """The anchors (H_i, W_i, A, 4) that the head on the neck lays on each level, unfiltered, in pixels.
+    """The anchors (H_i, W_i, A, 4) of the head on the neck for each level, all of them, in pixels.
 
     Raises:
         ValueError: The detector has no anchors.
@@ -171,8 +171,8 @@ def priors(detector: nn.Module, levels: Levels) -> tuple[Tensor, ...]:
     generator = getattr(head, 'prior_generator', None)
     if not isinstance(generator, AnchorGenerator):
         raise ValueError(
-            f'A loss of `distill` needs anchors, and {type(head).__name__} has none. Use it with a detector that lays '
-            'them: Faster R-CNN, RetinaNet, ATSS, GFL and those of their kind; or another loss.'
+            f'A loss of `distill` needs anchors, but {type(head).__name__} has none. Use a detector with anchors, such '
+            'as Faster R-CNN, RetinaNet, ATSS or GFL, or another loss.'
         )
     found = []
     for place, level in zip(levels.places, levels.student, strict=True):

@@ -16,11 +16,11 @@ def peer_step(
 ) -> tuple[dict, list[HeadAnswer]]:
     """A peer's own losses, and its logits on the student's RoIs, all with gradient.
 
-    It samples RoIs of its own for its own losses; compared are all networks on those of the student.
+    For its own losses it samples its own RoIs; for the terms all networks are compared on those of the student.
 
     Args:
         link: The peer, wired to the student.
-        calls: What the student's box head recorded.
+        calls: The recorded calls of the student's box head.
         inputs: (N, 3, H, W), normalised for the student.
         samples: N samples with ground truth.
     """

@@ -1,7 +1,7 @@
-"""RoI taps: what the student's box head saw and said in its own loss.
+"""RoI taps: the RoIs and outputs of the student's box head, recorded in its own loss.
 
-The seam is mmdet's public `roi_head.bbox_loss(...)`, which a standard RoI head calls once a step and a cascade
-once a stage.
+They are recorded from mmdet's public `roi_head.bbox_loss(...)`, which a standard RoI head calls once per step and a
+cascade once per stage.
 """
 
 import inspect
@@ -24,7 +24,7 @@ class RoIs:
     Attributes:
         rois: (K, 5), image index and x1, y1, x2, y2 in pixels of the network's input.
         labels: (K,), the assigned class; `num_classes` is the background.
-        counts: Positives and negatives of each image; the rows are ordered so.
+        counts: Numbers of positives and negatives of each image, in the order of the rows.
         cls_score: (K, C + 1), the student's logits.
         bbox_pred: (K, 4C), or (K, 4) of a class-agnostic head: the student's box deltas.
     """
@@ -41,7 +41,7 @@ class RoIs:
         return self.rois[:, 0]
 
     def watched(self, gradients: GradientShare, names: list[str]) -> dict[str, Tensor]:
-        """By term, a view of the student's logits whose gradient is told from the others'."""
+        """For each term, a view of the student's logits, at which the term's gradient is measured."""
         return gradients.watch([self.cls_score], lambda logits: logits, names)
 
     def split(self, sizes: list[int]) -> list['RoIs']:
@@ -58,9 +58,9 @@ class RoIs:
         return parts
 
     def rows(self, which: str) -> Tensor | slice:
-        """Indices of `all` rows, of the `foreground`, or `balanced`.
+        """Indices of `'all'` rows, of the `'foreground'`, or of `'balanced'` rows.
 
-        `balanced` is the foreground and, per image, as many background rows, those the RPN ranks highest:
+        `'balanced'` is the foreground and, per image, as many background rows: those that the RPN ranks highest, as
         mmdet keeps negatives in the order of their proposals.
         """
         if which == 'all':
@@ -80,7 +80,7 @@ class RoIs:
 
 @contextmanager
 def recorded(roi_head: nn.Module) -> Iterator[list[RoIs]]:
-    """Within the context, every `roi_head.bbox_loss` call leaves its `RoIs` in the returned list."""
+    """Within the context, every `roi_head.bbox_loss` call adds its `RoIs` to the returned list."""
     bbox_loss, calls = roi_head.bbox_loss, []
     signature = inspect.signature(bbox_loss)
 
@@ -104,13 +104,13 @@ def recorded(roi_head: nn.Module) -> Iterator[list[RoIs]]:
 
 
 def box_head(roi_head: nn.Module, stage: int = 0) -> nn.Module:
-    """The box head that answers for a stage."""
+    """The box head of a stage, or the last one if there are fewer stages."""
     heads = _heads(roi_head)
     return heads[min(stage, len(heads) - 1)]
 
 
 def assigned_deltas(bbox_pred: Tensor, labels: Tensor) -> Tensor:
-    """The deltas (K, 4) of each row's class, out of (K, 4C); a class-agnostic (K, 4) passes as it is."""
+    """The deltas (K, 4) of each row's class, from (K, 4C); class-agnostic deltas (K, 4) are returned as they are."""
     if bbox_pred.shape[1] == 4:
         return bbox_pred
     return bbox_pred.unflatten(1, (-1, 4))[torch.arange(len(labels), device=labels.device), labels]

@@ -1,4 +1,4 @@
-"""RoITeacher: a teacher wired to a two-stage student, answering on the student's RoIs."""
+"""RoITeacher: a teacher wired to a two-stage student, whose box head runs on the student's RoIs."""
 
 import inspect
 from collections.abc import Iterable, Sequence
@@ -15,19 +15,19 @@ from luminet_det.distillation.teacher import Teacher
 
 
 class RoITeacher(DetectorTeacher):
-    """Runs a teacher's backbone, neck and box head on given RoIs; no RPN, no sampling, no loss.
+    """Runs a teacher's backbone, neck and box head on given RoIs, without RPN, sampling and losses.
 
-    A cascade answers with the head of the same stage; one with fewer stages with its last. So a Faster R-CNN
-    student hears a cascade's first stage, whose RoIs come from an RPN as its own do.
+    Of a cascade, the head of the same stage is used, or the last one if it has fewer stages. So a Faster R-CNN
+    student learns from a cascade's first stage, whose RoIs come from an RPN like its own.
 
     Args:
         teacher: A built teacher.
         student: The two-stage student.
         student_classes: Class names of the student's training set, None where unknown.
-        keeps_size: See `PixelMap`; for RoIs alone it need not.
+        keeps_size: See `PixelMap`; not needed if terms compare only RoIs.
 
     Raises:
-        ValueError: Classes, box encodings or what the logits stand for cannot be matched.
+        ValueError: Classes, box encodings or the kinds of logits (sigmoid or softmax) cannot be matched.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class RoITeacher(DetectorTeacher):
         return answer
 
     def delta_map(self, stage: int) -> DeltaMap:
-        """From the deltas of the teacher's box head of a stage to those that the student's means by the same box."""
+        """The map from the deltas of the teacher's box head of a stage to the student's encoding."""
         if stage not in self._delta_maps:
             heads = box_head(self.teacher.model.roi_head, stage), box_head(self.student_head, stage)
             self._delta_maps[stage] = DeltaMap(*heads)
@@ -95,13 +95,13 @@ class RoITeacher(DetectorTeacher):
     def _require_deltas(whose: str, bbox_pred: object, head: nn.Module) -> None:
         if not isinstance(bbox_pred, Tensor):
             raise ValueError(
-                f"The {whose}'s {type(head).__name__} gives no box deltas, which the tap 'roi_reg' compares; leave "
-                "that term out. The taps 'roi_cls' and 'neck' need none."
+                f"The {whose}'s {type(head).__name__} gives no box deltas, which the tap 'roi_reg' compares; remove "
+                "that term. The taps 'roi_cls' and 'neck' need none."
             )
 
 
 def require_two_stage(model: nn.Module | None, whose: str) -> None:
-    """Raise ValueError unless `model` has a box head that can be asked about given RoIs."""
+    """Raise ValueError unless `model` has a box head that can run on given RoIs."""
     roi_head = getattr(model, 'roi_head', None)
     ask = getattr(roi_head, '_bbox_forward', None)
     needs = set(inspect.signature(ask).parameters) - {'stage', 'x', 'rois'} if ask else {'a RoI head'}
@@ -110,6 +110,6 @@ def require_two_stage(model: nn.Module | None, whose: str) -> None:
         alone = whose == 'student' and roi_head is None
         other = "type='luminet_det.DistillSingleStageDetector'" if alone else "the tap 'neck'"
         raise ValueError(
-            f'The {whose} is {kind}. The taps of RoIs compare box heads on the same RoIs, so both must be two-stage: '
-            f'Faster R-CNN, Mask R-CNN, Cascade R-CNN and those of their kind. Use such a {whose}, or {other}.'
+            f'The {whose} is {kind}. The taps of RoIs compare box heads on the same RoIs, so both must be two-stage '
+            f'detectors such as Faster R-CNN, Mask R-CNN or Cascade R-CNN. Use such a {whose}, or {other}.'
         )

@@ -1,4 +1,4 @@
-"""Seams: public methods of mmdet at which a training step is listened to."""
+"""Temporarily replace methods of a module, to record what passes through mmdet's public methods in a training step."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def shadowed(module: nn.Module, **methods: Callable) -> Iterator[None]:
-    """Within the context, calls of these methods of `module` reach the given functions."""
+    """Within the context, calls of these methods of `module` go to the given functions instead."""
     before = {name: vars(module)[name] for name in methods if name in vars(module)}
     # An instance attribute shadows the class's method.
     vars(module).update(methods)

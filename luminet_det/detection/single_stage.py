@@ -1,4 +1,4 @@
-"""DistillSingleStageDetector: a dense detector that listens to a frozen one at its own priors."""
+"""DistillSingleStageDetector: a dense detector that learns from a teacher at its own priors."""
 
 import inspect
 
@@ -23,32 +23,32 @@ from luminet_det.registry import MODELS
 
 @MODELS.register_module()
 class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
-    """A RetinaNet, FCOS, ATSS, GFL or RTMDet that trains beside a frozen teacher.
+    """A RetinaNet, FCOS, ATSS, GFL or RTMDet that learns from a frozen teacher.
 
     It is the student: config, `state_dict` and inference are those of mmdet's detector, and mmdet's own `loss` runs
-    untouched. In training the teacher's backbone, neck and head run, without gradient, on the same images, and each
+    unchanged. In training the teacher's backbone, neck and head run, without gradient, on the same images, and each
     term of `distill` compares the two.
 
     Taps:
         dense_cls: Class logits (K, C) with the labels that the student's head assigns; a row is a prior (an anchor or
-            point) of any level of any image. `rows=100`, the default, or another number: in each image as many rows,
-            those where the teacher is surest of a class; or `'all'`, `'foreground'`. Both heads must lay the same
-            priors. Most ask each class by itself, where the loss wants `use_sigmoid=True`; one with a softmax takes
-            every loss on rows.
-        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for those whose
-            strides both have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
+            point) of any level of any image. `rows=100`, the default, or another number takes that many rows from each
+            image, those where the teacher is most certain of a class; other choices are `'all'` and `'foreground'`.
+            Both heads must have the same priors. Most heads decide each class independently, by a sigmoid, which needs
+            `use_sigmoid=True` in the loss; a head with a softmax works with every loss on rows.
+        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for the strides that
+            both networks have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
             detector of any kind.
 
     Args:
-        *args: As `mmdet.models.detectors.SingleStageDetector`.
-        teacher: See `luminet_det.distillation.Teacher`; a list is an ensemble whose logits are averaged, while on
-            feature maps the losses are.
+        *args: As for `mmdet.models.detectors.SingleStageDetector`.
+        teacher: See `luminet_det.distillation.Teacher`. A list is an ensemble: logits are averaged over the teachers,
+            for feature maps the losses are.
         distill: Terms, e.g. `[dict(tap='dense_cls', loss=dict(type='luminet_det.LumiNetLoss', use_sigmoid=True))]`.
-        use_syncbn: Take batch statistics over all processes, as mmdet's `RTMDet` does unless told otherwise.
-        **kwargs: As `mmdet.models.detectors.SingleStageDetector`.
+        use_syncbn: Take batch statistics over all processes, as mmdet's `RTMDet` does by default.
+        **kwargs: As for `mmdet.models.detectors.SingleStageDetector`.
 
     Raises:
-        ValueError: A setting is unknown, the student is no single-stage detector, or a term does not fit its head.
+        ValueError: A setting is unknown, the student is not a single-stage detector, or a term does not fit its head.
     """
 
     taps = {
@@ -76,7 +76,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
                 require_same_probabilities(term, self.bbox_head, self.bbox_head.use_sigmoid_cls)
 
     def accept(self, teacher: torch.nn.Module) -> None:
-        """Only a dense detector can be asked about priors."""
+        """If a term compares heads, only a dense detector can be a teacher, as both need the same priors."""
         super().accept(teacher)
         if self.head_taps:
             require_dense(teacher, 'teacher')
@@ -86,7 +86,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         return DenseTeacher(teacher, self, self.student_classes()) if self.head_taps else super().meet(teacher)
 
     def asks_early(self) -> bool:
-        """The priors are known, unless a teacher pads further and has some that the student has not."""
+        """The priors are known before the forward pass, unless a teacher pads images more and has additional ones."""
         return not any(link.pixels.resizes for link in self.links)
 
     def recorded_head(self):
@@ -111,7 +111,7 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
         return row, row
 
     def agreement(self, calls: list[DenseRows], answers: list[HeadAnswer]) -> Tensor:
-        """Part of the foreground rows, 0 to 1, to which student and teacher give the same class; 0 of none."""
+        """The share of foreground rows, 0 to 1, to which student and teacher give the same class; 0 without any."""
         call, answer = calls[-1], answers[-1]
         rows = call.rows('foreground', answer.cls_score)
         same = call.cls_score[rows].argmax(1) == answer.cls_score.flatten(0, 1)[rows].argmax(1)
@@ -119,11 +119,11 @@ class DistillSingleStageDetector(DetectorStudent, SingleStageDetector):
 
 
 def _require_same_rows(call: DenseRows, answer: HeadAnswer) -> None:
-    """Raise ValueError unless both networks have as many priors on these images."""
+    """Raise ValueError unless both networks have the same number of priors on these images."""
     if answer.cls_score.shape[:2] != call.labels.shape:
         sizes = ', '.join(f'{height}x{width}' for height, width in call.sizes)
         raise ValueError(
             f'On these images the student has {call.labels.shape[1]} priors (levels of {sizes}), the teacher '
-            f'{answer.cls_score.shape[1]}: their networks round sizes otherwise. Set pad_size_divisor of the '
+            f'{answer.cls_score.shape[1]}: the networks round sizes differently. Set pad_size_divisor of the '
             "student's data_preprocessor to its coarsest stride, e.g. 128, so that nothing is rounded."
         )

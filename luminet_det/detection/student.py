@@ -1,4 +1,4 @@
-"""DetectorStudent: what the distilling detectors share."""
+"""DetectorStudent: the base class of the distilling detectors."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -29,27 +29,27 @@ from luminet_det.distillation.terms import Given, Term
 
 
 class DetectorStudent(Student):
-    """A training step of a detector that listens.
+    """The training step of a distilling detector.
 
-    mmdet's own `loss` runs untouched, while what the student's head and feature maps say is caught from it. Then the
-    teachers answer for the taps of the active terms, without gradient, and each term compares the two.
+    mmdet's own `loss` runs unchanged, while the outputs of the student's head and its feature maps are recorded. The
+    teachers give theirs for the taps of the active terms, without gradient, and each term compares the two.
 
-    A subclass also inherits an mmdet detector. It says how the calls of its head are recorded, how a teacher is wired
-    to that head, and which rows a term compares.
+    A subclass also inherits from an mmdet detector. It defines how the calls of its head are recorded, how a teacher is
+    wired to that head, and which rows a term compares.
     """
 
     @property
     def head_taps(self) -> set[str]:
-        """The taps of this student's terms for which teachers must have a head like its own."""
+        """The taps of this student's terms for which teachers must have the same kind of head."""
         return {term.tap for term in self.terms if term.tap not in FEATURE_TAPS or 'heads' in term.needs}
 
     def listen(self, teacher, distill) -> None:
-        """As every student's, once it is known that the student's own parts fit."""
+        """Like `Student.listen`, after a check that the student's neck fits its backbone."""
         check_neck(self, 'student')
         super().listen(teacher, distill)
 
     def accept(self, teacher: nn.Module) -> None:
-        """A teacher whose neck does not fit its backbone is refused before its weights are fetched."""
+        """Refuse a teacher that is not a detector, or whose neck does not fit its backbone."""
         if not isinstance(teacher, BaseDetector):
             raise ValueError(
                 f'A detector learns from a detector; the teacher is a {type(teacher).__name__}. Write '
@@ -58,7 +58,7 @@ class DetectorStudent(Student):
         check_neck(teacher, 'teacher')
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        """mmdet's own, whose error says what to write if the neck does not fit."""
+        """mmdet's method, with an error that says what to write if the neck does not fit."""
         with explain_neck(self, 'student'):
             return super().extract_feat(batch_inputs)
 
@@ -70,8 +70,8 @@ class DetectorStudent(Student):
             batch_data_samples: N samples with ground truth.
 
         Returns:
-            mmdet's losses, what `heed` adds for each term, and where class logits are compared `agreement`: the part
-            of the rows to which student and teacher give the same class, of all RoIs or of a dense head's foreground.
+            mmdet's losses, what `heed` adds for each term and, where class logits are compared, `agreement`: the share
+            of rows (all RoIs, or a dense head's foreground) to which student and teacher give the same class.
         """
         active = self.active_terms()
         if self.is_mutual:
@@ -83,7 +83,7 @@ class DetectorStudent(Student):
         self.start()
         taps = {term.tap for _, term, _ in active}
         asks_head = bool(taps - FEATURE_TAPS.keys())
-        # Before the student's activations fill the memory, unless the question is about what the student found.
+        # Before the student's activations fill the memory, unless the teachers need the student's RoIs or priors.
         early = not asks_head or self.asks_early()
         records_head = asks_head or any('heads' in term.needs for _, term, _ in active)
         answers = self.ask([], batch_inputs, batch_data_samples, taps) if early else []
@@ -95,7 +95,7 @@ class DetectorStudent(Student):
         if records_head and not calls:
             raise RuntimeError(
                 f'{type(self).__name__} saw no call of the head whose logits its terms compare; this version of '
-                'mmdet has moved it.'
+                'mmdet must have moved it.'
             )
         answers = answers or self.ask(calls, batch_inputs, batch_data_samples, taps)
         self.check(answers, calls if asks_head else [], batch_data_samples)
@@ -121,14 +121,14 @@ class DetectorStudent(Student):
         return {**losses, **self.heed(heard, losses), **agreement}
 
     def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
-        """As `loss`, where the teachers are peers, which train too."""
+        """Like `loss`, for teachers that are peers and train too."""
         raise ValueError(
-            f'{type(self).__name__} cannot learn together with peers (trainable=True): two-stage detectors and '
-            'classifiers can. Give frozen teachers.'
+            f'{type(self).__name__} cannot learn together with peers (trainable=True); two-stage detectors and '
+            'classifiers can. Use frozen teachers: remove trainable=True.'
         )
 
     def example(self, term: Term, teacher: nn.Module) -> tuple[Given, Given]:
-        """What the term's tap gives of one black image, in the channels that the student takes."""
+        """What the term's tap gives for one black image with the student's number of channels."""
         if term.tap not in FEATURE_TAPS:
             return self.example_rows(term)
         image = next(self.parameters()).new_zeros(1, image_channels(self.backbone), EXAMPLE_SIZE, EXAMPLE_SIZE)
@@ -143,13 +143,13 @@ class DetectorStudent(Student):
         return levels.student[0], levels.teacher[0]
 
     def example_rows(self, term: Term) -> tuple[Tensor, Tensor]:
-        """A row of student and teacher on a tap of the head."""
+        """One example row of student and teacher on a tap of the head."""
         raise TypeError(f'{type(self).__name__} has no head to compare.')
 
     def handed(
         self, term: Term, levels: Levels, link: DetectorTeacher, calls: list, inputs: Tensor, samples: SampleList
     ) -> dict:
-        """What a feature tap hands to a term's loss beside the maps, by the names of `taps.NEEDS`."""
+        """The additional inputs that a feature tap gives to a term's loss, by their names in `taps.NEEDS`."""
         handed: dict = {
             'epoch': run_info('epoch', 0),
             'image_size': tuple(inputs.shape[-2:]),
@@ -165,11 +165,11 @@ class DetectorStudent(Student):
         return handed
 
     def heads(self, link: DetectorTeacher, calls: list, levels: Levels) -> list:
-        """The heads of student and teacher for each call of the student's, to be asked about other maps."""
-        raise TypeError(f'{type(self).__name__} has no box head to ask.')
+        """The heads of student and teacher for each call of the student's head, to be run on other maps."""
+        raise TypeError(f'{type(self).__name__} has no box head to run.')
 
     def recorded_head(self) -> AbstractContextManager[list]:
-        """A context in which every call of the head leaves a record in a list."""
+        """A context in which every call of the head adds a record to a list."""
         raise TypeError(f'{type(self).__name__} has no head to record.')
 
     def head_rows(self, term: Term, calls: list, answers: list[HeadAnswer], logits: list) -> list[tuple]:
@@ -177,7 +177,7 @@ class DetectorStudent(Student):
         raise TypeError(f'{type(self).__name__} has no head to compare.')
 
     def agreement(self, calls: list, answers: list[HeadAnswer]) -> Tensor:
-        """Part of the rows, 0 to 1, to which student and teacher give the same class."""
+        """The share of rows, 0 to 1, to which student and teacher give the same class."""
         raise TypeError(f'{type(self).__name__} has no head to compare.')
 
     def student_classes(self) -> tuple[str, ...] | None:
@@ -185,16 +185,16 @@ class DetectorStudent(Student):
         return common_classes(run_info('dataset_meta', {}))
 
     def meet(self, teacher: Teacher) -> DetectorTeacher:
-        """Map pixels between this student and a built teacher, which no term asks for more than its features."""
+        """Map pixels between this student and a built teacher; no term compares more than feature maps."""
         return DetectorTeacher(teacher, self)
 
     def asks_early(self) -> bool:
-        """Whether teachers can answer for the head before the student's own forward pass."""
+        """Whether the teachers' heads can run before the student's own forward pass."""
         return False
 
     @torch.no_grad()
     def ask(self, calls: list, inputs: Tensor, samples: SampleList, taps: set[str]) -> list[Answer]:
-        """What each teacher says of a batch."""
+        """The answer of each teacher on a batch."""
         shapes = [tuple(sample.get('img_shape', inputs.shape[-2:])[:2]) for sample in samples]
         return [link.answer(calls, inputs, shapes, taps) for link in self.links]
 

@@ -1,4 +1,4 @@
-"""DistillTwoStageDetector: a two-stage detector that listens to a frozen one on its own RoIs."""
+"""DistillTwoStageDetector: a two-stage detector that learns from a teacher on the RoIs that it samples itself."""
 
 import inspect
 from dataclasses import replace
@@ -33,32 +33,33 @@ from luminet_det.registry import MODELS
 
 @MODELS.register_module()
 class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
-    """A Faster, Mask or Cascade R-CNN that trains beside a frozen teacher.
+    """A Faster, Mask or Cascade R-CNN that learns from a frozen teacher.
 
     It is the student: config, `state_dict` and inference are those of mmdet's detector, and mmdet's own
-    `loss` runs untouched. In training the teacher's backbone, neck and box head run, without gradient, on the
-    RoIs that the student has sampled, and each term of `distill` compares the two.
+    `loss` runs unchanged. In training the teacher's backbone and neck run on the same images and its box head on the
+    RoIs that the student has sampled, all without gradient, and each term of `distill` compares the two.
 
     Taps:
         roi_cls: Class logits (K, C + 1), background last, with the RoIs' labels; `rois='all'`, `'foreground'`
             or `'balanced'` (the foreground and as much background).
         roi_reg: Box deltas (K, 4) of the assigned class on the foreground RoIs, in the student's encoding.
-        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for those whose
-            strides both have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
+        neck, backbone: Feature maps, a tuple of (N, C_i, H_i, W_i); `levels='all'`, `'common'` for the strides that
+            both networks have, or a list such as `[0, 1, 2, 3]`, from the finest. For these the teacher may be a
             detector of any kind.
 
-    With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, by
-    their own losses on the same images and by the terms against all others. See `luminet_det.distillation.peers.Peer`.
+    With `teacher=dict(config=..., trainable=True)`, or a list of these, the teachers are peers: they train too, with
+    their own losses on the same images and with the terms against all other networks. See
+    `luminet_det.distillation.peers.Peer`.
 
     Args:
-        *args: As `mmdet.models.detectors.TwoStageDetector`.
-        teacher: See `luminet_det.distillation.Teacher`; a list is an ensemble whose logits are averaged, while on
-            feature maps the losses are.
+        *args: As for `mmdet.models.detectors.TwoStageDetector`.
+        teacher: See `luminet_det.distillation.Teacher`. A list is an ensemble: logits are averaged over the teachers,
+            for feature maps the losses are.
         distill: Terms, e.g. `[dict(tap='roi_cls', loss=dict(type='luminet_det.LumiNetLoss'))]`.
-        **kwargs: As `mmdet.models.detectors.TwoStageDetector`.
+        **kwargs: As for `mmdet.models.detectors.TwoStageDetector`.
 
     Raises:
-        ValueError: A setting is unknown, or student or teacher are no two-stage detector.
+        ValueError: A setting is unknown, or student or teacher is not a two-stage detector.
     """
 
     taps = {
@@ -83,7 +84,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
                 require_same_probabilities(term, head, has_sigmoids(head))
 
     def accept(self, teacher: torch.nn.Module) -> None:
-        """Only a two-stage detector can be asked about given RoIs."""
+        """If a term compares heads, only a two-stage detector can be a teacher, as its box head runs on given RoIs."""
         super().accept(teacher)
         if self.head_taps:
             require_two_stage(teacher, 'teacher')
@@ -108,7 +109,7 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         return [(student[rows], answer.cls_score[rows], call.labels[rows]) for rows, call, answer, student in picked]
 
     def mutual_loss(self, inputs: Tensor, samples: SampleList, active: list[tuple[str, Term, float]]) -> dict:
-        """Losses of the student and its peers; of the first peer `peer1_loss_cls`, `peer1_loss_<term>` and so on.
+        """Losses of the student and its peers; those of the first peer are `peer1_loss_cls`, `peer1_loss_<term>` etc.
 
         All networks are compared on the RoIs that the student has sampled.
         """
@@ -142,6 +143,6 @@ class DistillTwoStageDetector(DetectorStudent, TwoStageDetector):
         return row, row
 
     def agreement(self, calls: list[RoIs], answers: list[HeadAnswer]) -> Tensor:
-        """Part of the last call's RoIs, 0 to 1, to which student and teacher give the same class."""
+        """The share of the last call's RoIs, 0 to 1, to which student and teacher give the same class."""
         same = calls[-1].cls_score.detach().argmax(1) == answers[-1].cls_score.argmax(1)
         return same.sum() / max(len(same), 1)

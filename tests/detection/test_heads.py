@@ -120,7 +120,7 @@ def test_deltas_of_all_classes_and_of_none_are_not_compared(tmp_path):
 
 @pytest.mark.parametrize('level_strides', [STRIDES[1:], STRIDES[:3], STRIDES[::-1]])
 def test_other_levels_than_the_head_looks_at_are_refused(step, level_strides):
-    with pytest.raises(ValueError, match=r"looks at levels of stride 4, 8, 16, 32; .*Write levels='all'"):
+    with pytest.raises(ValueError, match=r"uses levels of stride 4, 8, 16, 32, .*Write levels='all'"):
         step.heads(level_strides)
 
 

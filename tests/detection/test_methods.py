@@ -354,7 +354,7 @@ OF_CLASSIFIERS = r'which the tap .features. of classifiers gives'
         ('single_stage', term('dense_cls', 'DKDLoss'), 'no such form; use KDLoss or LumiNetLoss with use_sigmoid=True'),
         ('single_stage', term('dense_cls', 'KDLoss'), r"write loss=dict\(type='luminet_det.KDLoss', use_sigmoid=True"),
         ('two_stage', term('neck', 'FCFDDetLoss', dict(levels=[0, 1])), r"Write levels='all' in the term, on the tap"),
-        ('two_stage', term('neck', 'PKDLoss'), r'set out_channels=24 in the neck .*or take a loss that learns'),
+        ('two_stage', term('neck', 'PKDLoss'), r'set out_channels=24 in the neck .*or use a loss that learns'),
     ],
     ids=lambda value: f'{value["loss"]["type"]}-{value["tap"]}' if isinstance(value, dict) else None,
 )

@@ -49,7 +49,7 @@ def test_a_detector_without_anchors_says_so(tmp_path):
     teacher = pairs.save_teacher(tmp_path / 'teacher.pth', dense.model('fcos'))
     student = dict(dense.model('fcos'), type='luminet_det.DistillSingleStageDetector')
     detector = pairs.build(student | dict(teacher=teacher, distill=term('neck', 'Maps', 'priors')))
-    with pytest.raises(ValueError, match='needs anchors, and FCOSHead has none'):
+    with pytest.raises(ValueError, match='needs anchors, but FCOSHead has none'):
         pairs.step(detector)
 
 

@@ -330,7 +330,7 @@ def test_rtmdets_batch_norm_is_synced_if_asked_for(monkeypatch, teachers):
 
 def test_a_head_that_asks_each_class_by_itself_wants_a_loss_that_does(teachers):
     model = distilling(dense.model('gfl'), teachers('gfl'), dict(tap='dense_cls', loss=pairs.LUMINET))
-    with pytest.raises(ValueError, match=r"GFLHead asks each class by itself.*LumiNetLoss', use_sigmoid=True"):
+    with pytest.raises(ValueError, match=r"GFLHead decides each class independently.*LumiNetLoss', use_sigmoid=True"):
         pairs.build(model)
     model['distill'] = dict(tap='dense_cls', loss=dict(type='luminet_det.DKDLoss'))
     with pytest.raises(ValueError, match='DKDLoss has no such form; use KDLoss or LumiNetLoss'):
@@ -455,7 +455,7 @@ def test_labels_that_are_not_one_a_prior_level_by_level_are_refused(labels):
                 self.get_targets()
 
     head = Head()
-    with recorded(head), pytest.raises(ValueError, match="Head assigns no label to each prior.*tap 'neck'"):
+    with recorded(head), pytest.raises(ValueError, match="Head does not assign labels to priors.*tap 'neck'"):
         head.loss_by_feat([torch.zeros(2, 3, 2, 2), torch.zeros(2, 3, 1, 1)])
     assert 'get_targets' not in vars(head)
 
@@ -488,5 +488,5 @@ def test_a_head_that_gives_probabilities_is_refused_on_its_tap(teachers):
 @pytest.mark.parametrize('key', ['num_queries', 'decoder', 'mask_head', 'semantic_head', 'language_model', 'detector'])
 @pytest.mark.parametrize('kind', ['DistillSingleStageDetector', 'DistillTwoStageDetector'])
 def test_transformers_and_segmentors_without_boxes_are_told_that_they_cannot_be_students(kind, key):
-    with pytest.raises(ValueError, match=f"The student has a {key}: .* can teach one by the tap 'neck'"):
+    with pytest.raises(ValueError, match=f"The student has a {key}: .* can be a teacher on the tap 'neck'"):
         MODELS.build(dict(type=f'luminet_det.{kind}', backbone=dict(), bbox_head=dict(), **{key: 3}))

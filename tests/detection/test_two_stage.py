@@ -474,7 +474,7 @@ def test_a_box_head_that_wants_more_than_rois_is_refused_for_rois_alone(teacher,
 def test_a_box_head_that_asks_each_class_by_itself_wants_a_loss_and_a_teacher_that_do(teacher, tmp_path):
     plain = tiny.faster_rcnn()
     plain['roi_head']['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=True)
-    with pytest.raises(ValueError, match=r'Shared2FCBBoxHead asks each class by itself.*use_sigmoid=True'):
+    with pytest.raises(ValueError, match=r'Shared2FCBBoxHead decides each class independently.*use_sigmoid=True'):
         pairs.build(pairs.distilling(plain, teacher))
     term = dict(tap='roi_cls', loss=dict(pairs.LUMINET, use_sigmoid=True))
     equal = pairs.save_teacher(tmp_path / 'sigmoids.pth', plain)
@@ -541,5 +541,5 @@ def test_a_box_head_without_deltas_is_refused_on_their_tap(teacher):
     plain = tiny.faster_rcnn()
     plain['roi_head']['bbox_head']['with_reg'] = False
     student = pairs.build(pairs.distilling(plain, teacher, dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss'))))
-    with pytest.raises(ValueError, match="The student's Shared2FCBBoxHead gives no box deltas.*leave that term out"):
+    with pytest.raises(ValueError, match="The student's Shared2FCBBoxHead gives no box deltas.*remove that term"):
         pairs.step(student)
