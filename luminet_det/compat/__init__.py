@@ -1,4 +1,4 @@
-"""The platform made to work on today's wheels."""
+"""Makes the platform (torch, mmengine, mmcv, mmdet) work with current wheels."""
 
 from mmengine.config.utils import MODULE2PACKAGE
 
@@ -6,7 +6,7 @@ from luminet_det.compat import checkpoint_writing, checkpoints, mmcv_ops, versio
 
 
 def apply() -> None:
-    """Check the platform, make `mmcv.ops` importable, checkpoints safe, and `luminet_det::` config names known.
+    """Check the platform's versions, and make `mmcv.ops` importable, checkpoints safe and `luminet_det::` names known.
 
     Called once, when the package is imported.
     """

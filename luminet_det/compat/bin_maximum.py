@@ -1,7 +1,7 @@
 """The maximum over the samples of each RoI bin, and which sample it was.
 
-A running maximum over sample numbers: it holds one sample of each bin at a time, however many samples the
-largest bin has, and a RoI takes part only while it has samples left.
+This is a running maximum over sample numbers: only one sample of each bin is in memory at a time, however many samples
+the largest bin has, and a RoI takes part only while it has samples left.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from torch import Tensor
 def bin_maximum(
     values: Callable[[Tensor, int, int], Tensor], count_y: Tensor, count_x: Tensor, like: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Maximum over the count_y x count_x samples of every bin; of equal ones the first in row-major order.
+    """Maximum over the count_y x count_x samples of every bin; among equal ones, the first in row-major order.
 
     Args:
-        values: called as ``values(rois, iy, ix)``, gives sample (iy, ix) of every bin of those RoIs, shape
-            (len(rois), P_h, P_w, C); what it gives beyond a bin's count is ignored.
+        values: called as ``values(rois, iy, ix)``, returns sample (iy, ix) of every bin of those RoIs, shape
+            (len(rois), P_h, P_w, C); what it returns beyond a bin's count is ignored.
         count_y: samples along y in each bin, (K, P_h), K at least 1.
         count_x: likewise along x, (K, P_w).
         like: any tensor with the values' dtype and last dimension C.

@@ -1,4 +1,4 @@
-"""A training that is killed while it saves can go on from the checkpoint before."""
+"""Safe saving: a training that is killed while it saves can resume from the previous checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from luminet_det import whole_file
 def apply() -> None:
     """Have mmengine write files whole and delete an outdated checkpoint last; a second call does nothing.
 
-    mmengine writes into the file itself, and with `max_keep_ckpts=1`, deletes the only checkpoint that there is before
+    By itself, mmengine writes directly into the file and, with `max_keep_ckpts=1`, deletes the only checkpoint before
     it writes the next one.
     """
     if getattr(CheckpointHook._save_checkpoint_with_step, 'deletes_last', False):
@@ -22,7 +22,7 @@ def apply() -> None:
     save_after_deleting, write = CheckpointHook._save_checkpoint_with_step, LocalBackend.put
 
     def save_before_deleting(self: CheckpointHook, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """mmengine's own, with the order turned round; see `luminet_det.compat.checkpoint_writing`."""
+        """mmengine's method, but saving before deleting; see `luminet_det.compat.checkpoint_writing`."""
         full = 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step
         outdated = self.keep_ckpt_ids.popleft() if full else None
         save_after_deleting(self, runner, step, meta)
@@ -34,7 +34,7 @@ def apply() -> None:
                 self.file_backend.rmtree(path)
 
     def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-        """mmengine's own, by way of a file beside it; see `luminet_det.compat.checkpoint_writing`."""
+        """mmengine's method, writing to a temporary file first; see `luminet_det.compat.checkpoint_writing`."""
         with whole_file.written(Path(filepath).resolve()) as part:
             write(self, obj, part)
 

@@ -1,4 +1,4 @@
-"""Checkpoints are read with `weights_only=True`, whoever asks and wherever they come from."""
+"""All checkpoints are read with `weights_only=True`, whatever code reads them and wherever they come from."""
 
 import errno
 import os
@@ -20,8 +20,9 @@ FORCE, FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LO
 def apply() -> None:
     """Register the globals of mm checkpoints and guard mmengine's loader; a second call does nothing.
 
-    Every way into mmengine (`Runner.load_checkpoint`, `Runner.resume`, `init_cfg=dict(type='Pretrained')`,
-    `load_checkpoint`) passes `CheckpointLoader.load_checkpoint`, for files, URLs and zoo names alike.
+    All of mmengine's ways to load a checkpoint (`Runner.load_checkpoint`, `Runner.resume`,
+    `init_cfg=dict(type='Pretrained')`, `load_checkpoint`) use `CheckpointLoader.load_checkpoint`, for files, URLs and
+    zoo names alike.
     """
     original = CheckpointLoader.load_checkpoint.__func__
     if getattr(original, 'weights_only', False):
@@ -31,12 +32,12 @@ def apply() -> None:
     def load_checkpoint(
         cls: type, filename: str, map_location: Any = None, logger: Any = 'current'
     ) -> dict | torch.Tensor:
-        """mmengine's own, reading plain weights only; see `luminet_det.compat.checkpoints`."""
+        """mmengine's method, reading only plain weights; see `luminet_det.compat.checkpoints`."""
 
         def read() -> Any:
             path = os.path.expanduser(filename)
             if os.path.isfile(path):
-                # Not left to mmengine: a fork of it allows globals of its own while it reads a local file.
+                # Not left to mmengine: a fork of it allows additional globals while it reads a local file.
                 return torch.load(path, map_location=map_location, weights_only=True)
             return original(cls, filename, map_location, logger)
 
@@ -50,7 +51,7 @@ def load(path: str | Path, map_location: Any = 'cpu') -> dict:
     """Read a checkpoint: a local path, a URL, or any scheme that mmengine knows.
 
     Args:
-        path: Where it is.
+        path: Path, URL or zoo name.
         map_location: As for `torch.load`.
 
     Returns:
@@ -70,11 +71,11 @@ def load(path: str | Path, map_location: Any = 'cpu') -> dict:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """Make every `torch.load` inside refuse code, also those that pass `weights_only=False`."""
+    """Within the context, every `torch.load` refuses code, even with `weights_only=False`."""
     if os.environ.get(FORBID, '0').lower() in ('1', 'y', 'yes', 'true'):
         raise RuntimeError(
-            f'{FORBID} is set, and with it torch would run code that a checkpoint contains. '
-            f'luminet_det never loads so: unset {FORBID}.'
+            f'{FORBID} is set, which makes torch run code that a checkpoint contains. '
+            f'luminet_det never loads checkpoints that way: unset {FORBID}.'
         )
     before = os.environ.get(FORCE)
     os.environ[FORCE] = '1'
@@ -94,7 +95,7 @@ def _guarded(path: str, read: Callable[[], Any]) -> Any:
         except FileNotFoundError as error:
             raise FileNotFoundError(f'no checkpoint at {path}') from error
         except OSError as error:
-            # torch seeks to before the start of a file that was cut off early.
+            # In a file that was cut off early, torch seeks to a place before its start.
             if error.errno == errno.EINVAL and (broken := _broken(path)):
                 raise RuntimeError(broken) from error
             raise OSError(f'the checkpoint {path} could not be read: {error}') from error
@@ -102,10 +103,10 @@ def _guarded(path: str, read: Callable[[], Any]) -> Any:
             if found := _refused(error):
                 # The chained message of torch advises `weights_only=False`; it is left out on purpose.
                 raise pickle.UnpicklingError(
-                    f'{path} was refused: besides weights it holds {found}, and nothing of that was run. '
-                    'If you made the file, save its weights alone, '
+                    f'{path} was refused: besides weights it contains {found}, and none of that was run. '
+                    'If you made the file, save only its weights, '
                     "`torch.save(checkpoint['state_dict'], 'weights.pth')`, or checkpoint['model'] as some call it, "
-                    "or of a whole network `torch.save(network.state_dict(), 'weights.pth')`, and load that file."
+                    "or for a whole network `torch.save(network.state_dict(), 'weights.pth')`, and load that file."
                 ) from None
             if 'CUDA' in str(error) or (broken := _broken(path)) is None:
                 raise
@@ -113,7 +114,7 @@ def _guarded(path: str, read: Callable[[], Any]) -> Any:
 
 
 def _refused(error: Exception) -> str | None:
-    """What the file tried to bring along, or None if the reader only failed to make sense of it."""
+    """The object in the file that was refused, or None if the file could not be read for another reason."""
     patterns = (
         r'GLOBAL (\S+).*? was not an allowed global',
         r'GLOBAL (numpy\.dtype\(.*?\)) is not a plain',
@@ -129,11 +130,11 @@ def _refused(error: Exception) -> str | None:
 
 
 def _broken(path: str) -> str | None:
-    """What to say of a file that cannot be read, or None if the fault is not a file's."""
+    """The message about a file that cannot be read, or None if there is no such file to blame."""
     if os.path.isfile(path):
         advice = 'Compare its size with the original and copy it again.'
     else:
-        # A URL's download; the copy would be opened again and again.
+        # The download from a URL: its broken copy would be opened every time.
         path = str(Path(torch.hub.get_dir()) / 'checkpoints' / Path(path).name)
         advice = 'Delete it, so that it is downloaded again.'
     if not os.path.isfile(path):

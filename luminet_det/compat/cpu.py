@@ -1,4 +1,4 @@
-"""What mmengine leaves to GPUs, on a machine without one: mixed precision and several processes."""
+"""Mixed precision and several processes on a machine without GPUs; mmengine expects GPUs for both."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ from torch import distributed, nn
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAmpOptimWrapper(OptimWrapper):
-    """Mixed precision in bfloat16, whose range needs no loss scaling; `AmpOptimWrapper` refuses to run on a CPU.
+    """Mixed precision in bfloat16 for CPUs, where `AmpOptimWrapper` refuses to run; it needs no loss scaling.
 
-    Warns where the CPU only emulates bfloat16.
+    Warns if the CPU only emulates bfloat16.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -33,19 +33,19 @@ class CpuAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Run the forward pass in bfloat16 where torch deems it safe."""
+        """Run the forward pass in bfloat16 where torch's autocast considers it safe."""
         with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
             yield
 
 
 def emulates_bf16() -> bool:
-    """Whether this is an x86 CPU without instructions for bfloat16; False before torch 2.11, which does not tell."""
+    """Whether this is an x86 CPU without bfloat16 instructions; False before torch 2.11, which cannot tell."""
     found = getattr(torch.cpu, 'get_capabilities', dict)()
     return found.get('architecture') == 'x86_64' and not (found['avx512_bf16'] or found['amx_bf16'])
 
 
 def distribute(cfg: Config) -> None:
-    """Join the launcher's processes by gloo, and keep DDP off GPU numbers; mmengine would look for CUDA devices."""
+    """Join the launcher's processes by gloo, and keep DDP from using GPUs; mmengine would look for CUDA devices."""
     if not distributed.is_initialized():
         if cfg.launcher == 'slurm':
             _read_slurm()
@@ -59,7 +59,7 @@ def distribute(cfg: Config) -> None:
 
 
 def _read_slurm() -> None:
-    """Say in torch's variables what slurm says in its own; MASTER_ADDR and MASTER_PORT are kept if set."""
+    """Set torch's environment variables from slurm's; MASTER_ADDR and MASTER_PORT are kept if set."""
     try:
         for name, slurms in (('RANK', 'PROCID'), ('WORLD_SIZE', 'NTASKS'), ('LOCAL_RANK', 'LOCALID')):
             os.environ[name] = os.environ[f'SLURM_{slurms}']

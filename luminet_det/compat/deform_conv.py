@@ -1,7 +1,7 @@
 """Deformable convolution v1 and v2 under mmcv's names and signatures, on torchvision's kernel.
 
 Both libraries order the offsets as y, x per kernel point and deformable group. mmcv's scratch buffers
-(columns, ones) and its im2col_step only steer memory in its own kernels and are left untouched.
+(columns, ones) and its im2col_step only concern the memory of its own kernels and are not used.
 """
 
 from typing import NamedTuple
@@ -92,7 +92,7 @@ def modulated_deform_conv_forward(
         mask: (N, deformable_group * kernel_h * kernel_w, H', W'), the weight of each sample.
         shape: kernel, stride, pad and dilation, each _h and _w, group, deformable_group.
 
-    Offsets and masks may be of a finer map than the output, as DyHead has them; see `_read`.
+    Offsets and masks may come from a finer map than the output, as in DyHead; see `_read`.
     """
     bias = bias if with_bias else None
     offset, mask = (_read(tensor, output) for tensor in (offset, mask))
@@ -116,7 +116,7 @@ def modulated_deform_conv_backward(
     with_bias: bool,
     **shape: int,
 ) -> None:
-    """Add DCN v2's gradients to the five buffers; ``grad_bias`` only ``with_bias``."""
+    """Add DCN v2's gradients to the five buffers; to ``grad_bias`` only if ``with_bias``."""
     read = [_read(tensor, grad_output) for tensor in (offset, mask)]
     grads = _backward(grad_output, input, weight, *read, _v2_geometry(**shape))
     grad_input += grads.input
@@ -128,20 +128,20 @@ def modulated_deform_conv_backward(
 
 
 def _read(tensor: Tensor, output: Tensor) -> Tensor:
-    """What mmcv's kernel reads of offsets or masks (N, C, H, W) for an output (N, O, H', W'): (N, C, H', W').
+    """The offsets or masks (N, C, H', W') that mmcv's kernel reads from (N, C, H, W) for an output (N, O, H', W').
 
-    It goes through each image's values in memory as if they were of the output's size. Where they are of a larger one,
-    it reads the first C * H' * W' of them, and networks with published weights were trained so.
+    It reads each image's values in memory as if they had the output's size. If their size is larger, it reads the first
+    C * H' * W' of them. Networks with published weights were trained like this.
     """
     channels, size = tensor.shape[1], output.shape[2:]
     if tensor.shape[2:].numel() <= size.numel():
-        return tensor  # torchvision refuses what is not of the output's size
+        return tensor  # torchvision refuses it if it is not of the output's size
     values = tensor.flatten(1)[:, : channels * size.numel()]
     return values.unflatten(1, (channels, *size))
 
 
 def _put_back(gradient: Tensor, tensor: Tensor) -> Tensor:
-    """The gradient of what `_read` gives as one of the tensor it reads, 0 for the values it leaves out."""
+    """Turn the gradient for the output of `_read` into one for its input, 0 for values that it leaves out."""
     if gradient.shape == tensor.shape:
         return gradient
     whole = gradient.new_zeros(len(tensor), tensor[0].numel())

@@ -1,7 +1,7 @@
-"""Runs that torchrun starts, and starts again when it has lost a process.
+"""Runs started by torchrun, which restarts them when it has lost a process.
 
-What outlives the processes is the store in which torchrun's agents meet; `tools/dist_train.sh` says where it is.
-Not TORCHELASTIC_RESTART_COUNT: on several machines each agent counts only its own failures.
+The state that outlives the processes is in the store where torchrun's agents meet; `tools/dist_train.sh` says where it
+is. TORCHELASTIC_RESTART_COUNT is not used: on several machines each agent counts only its own failures.
 """
 
 import os
@@ -18,11 +18,11 @@ KEY = 'luminet_det/last_checkpoint'
 
 
 def adopt_checkpoint(cfg: Config) -> None:
-    """Have a run that was started again go on from the last checkpoint it has saved.
+    """Have a restarted run resume from the last checkpoint that it has saved.
 
-    The first process to come leaves in the store what the work dir's last checkpoint was before the run. If it
-    is another one now, the run has saved it. Until then every start is as the first: from the beginning, or from
-    the checkpoint that `resume` names.
+    The first process to arrive notes in the store which checkpoint was the work dir's last before the run. If it is
+    another one now, the run has saved it. Until then every start is like the first: from the beginning, or from the
+    checkpoint that `resume` names.
     """
     host, _, port = os.environ.get('LUMINET_DET_STORE', '').rpartition(':')
     if not host:
@@ -36,10 +36,10 @@ def adopt_checkpoint(cfg: Config) -> None:
 
 @contextmanager
 def not_repeated(begun: Callable[[], bool]) -> Iterator[None]:
-    """Have torchrun not start again what would fail again.
+    """Keep torchrun from restarting a run that would fail again.
 
-    That is all that fails in this context before `begun`, for a wrong setting stays wrong, and later a run whose
-    numbers are none any more, which a resumed one repeats. A connection lost to another process is no such failure.
+    That is any failure in this context before `begun`, as a wrong setting stays wrong, and later a FloatingPointError,
+    which a resumed run would repeat. A lost connection to another process is not such a failure.
     """
     try:
         yield
@@ -53,11 +53,11 @@ def not_repeated(begun: Callable[[], bool]) -> Iterator[None]:
 
 
 def end() -> None:
-    """Have torchrun end the run instead of starting it again; without torchrun, nothing."""
+    """Have torchrun end the run instead of restarting it; does nothing without torchrun."""
     if agent := _agent():
         os.kill(agent, signal.SIGTERM)
 
 
 def _agent() -> int | None:
-    """The process of torchrun that started this one."""
+    """The id of torchrun's process that started this one."""
     return os.getppid() if 'TORCHELASTIC_RUN_ID' in os.environ else None

@@ -1,8 +1,8 @@
 """Focal losses (arXiv:1708.02002, eq. 5) under mmcv's names and signatures.
 
-Written out in torch: torchvision's own focal loss has no softmax form, no class weights and no gradient in
-closed form, which mmcv's autograd functions ask for. Log-probabilities come from logits where there are any,
-so a saturated prediction gives a finite loss and gradient.
+They are written in torch because torchvision's focal loss has no softmax form, no class weights and no closed-form
+gradient, which mmcv's autograd functions need. Log-probabilities are computed from logits where these are given, so a
+saturated prediction has a finite loss and gradient.
 """
 
 import torch
@@ -15,7 +15,7 @@ from luminet_det.compat.precision import widened
 def sigmoid_focal_loss_forward(
     input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Fill ``output`` (N, C) with the loss of C binary problems a row.
+    """Fill ``output`` (N, C) with the loss of C binary problems per row.
 
     -alpha (1 - p)^gamma log p where c is the row's target, -(1 - alpha) p^gamma log(1 - p) elsewhere,
     p = sigmoid(input). A target outside 0 .. C-1 (background) makes the row negative in every class.
@@ -35,7 +35,7 @@ def sigmoid_focal_loss_forward(
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Fill ``grad_input`` (N, C) with the derivative of the forward's loss by its logits.
+    """Fill ``grad_input`` (N, C) with the derivative of the forward's loss with respect to its logits.
 
     -alpha (1 - p)^gamma (1 - p - gamma p log p) for the target,
     -(1 - alpha) p^gamma (gamma (1 - p) log(1 - p) - p) elsewhere.
@@ -73,7 +73,7 @@ def softmax_focal_loss_backward(
     gamma: float,
     alpha: float,
 ) -> None:
-    """Fill ``grad_input`` (N, C) with the derivative of the forward's loss by the logits under the softmax.
+    """Fill ``grad_input`` (N, C) with the derivative of the forward's loss with respect to the softmax's logits.
 
     ``buff`` (N,) receives p dL/dp = alpha (gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma); the gradient
     of class c is buff ([c is the target] - softmax_c).
@@ -95,7 +95,7 @@ def _is_target(scores: Tensor, target: Tensor) -> Tensor:
 
 
 def _target_prob(probs: Tensor, target: Tensor) -> Tensor:
-    """The target's probability, (N,); of class 0 in rows without a target, which the caller masks."""
+    """The target's probability, (N,); that of class 0 in rows without a target, which the caller masks."""
     return probs.gather(1, target.clamp(min=0)[:, None]).squeeze(1)
 
 
@@ -105,7 +105,7 @@ def _log(p: Tensor) -> Tensor:
 
 
 def _row_weight(weight: Tensor, target: Tensor) -> Tensor:
-    """(N,) weight of each row: that of its target, 1 where there are no weights or the target is no class."""
+    """(N,) weight of each row: that of its target, or 1 if there are no weights or the target is not a class."""
     if weight.numel() == 0:
         return torch.ones_like(target, dtype=torch.float32)
     (weight,) = widened(weight)

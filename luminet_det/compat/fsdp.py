@@ -1,4 +1,4 @@
-"""ShardedStrategy: mmengine's FSDP strategy, with what today's torch and a machine without GPUs need."""
+"""ShardedStrategy: mmengine's FSDP strategy, made to work with current torch and without GPUs."""
 
 from typing import Any
 
@@ -21,16 +21,17 @@ class ShardedStrategy(FSDPStrategy):
     """Fully sharded data parallel: weights, gradients and optimizer state are split over the processes.
 
     The student becomes one FSDP unit: its weights are gathered for the forward pass and kept until backward has
-    ended. The teacher, which is no module of the student, stays whole on every process. What this adds:
+    ended. The teacher, which is not a submodule of the student, stays whole on every process. Compared with mmengine's
+    strategy:
 
-    - Checkpoints are those of a run without sharding, optimizer included: one file, whole tensors, stock names.
-      Each of the two kinds of run resumes from the other's.
-    - `clip_grad` of type 'norm' takes the norm of the whole gradient; mmengine would take that of a shard.
-    - It resumes: mmengine hands over the optimizer state in the argument order of torch 2.0.
+    - Checkpoints are the same as those of a run without sharding, optimizer included: one file, whole tensors, stock
+      names. Sharded runs can resume from unsharded ones and the other way round.
+    - `clip_grad` of type 'norm' uses the norm of the whole gradient; mmengine would use that of a shard.
+    - Resuming works: mmengine passes the optimizer state in the argument order of torch 2.0.
     - It runs on CPUs, by gloo.
 
     Args:
-        **kwargs: As `mmengine._strategy.FSDPStrategy`, less `state_dict_cfg`: checkpoints are always whole.
+        **kwargs: As for `mmengine._strategy.FSDPStrategy`, without `state_dict_cfg`: checkpoints are always whole.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -44,7 +45,7 @@ class ShardedStrategy(FSDPStrategy):
         super().__init__(state_dict_cfg=whole, **kwargs)
 
     def build_optim_wrapper(self, optim_wrapper: Any, model: nn.Module | None = None) -> BaseOptimWrapper:
-        """As mmengine's, with the norm of clipped gradients taken over all shards."""
+        """Like mmengine's, but gradients are clipped by their norm over all shards."""
         built = super().build_optim_wrapper(optim_wrapper, model)
         if getattr(built, 'clip_func', None) is nn.utils.clip_grad_norm_:
             built.clip_func = lambda parameters, **limits: model.clip_grad_norm_(**limits)
@@ -59,17 +60,17 @@ class ShardedStrategy(FSDPStrategy):
         return _beside(self.optim_wrapper.state_dict()) | numbered
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
-        """Take this process's shard of a whole optimizer state."""
+        """Load this process's shard of a whole optimizer state."""
         named = _renamed(state_dict, dict(enumerate(self._names())))
         shard = FSDP.optim_state_dict_to_load(self.model, self.optim_wrapper.optimizer, named)
         self.optim_wrapper.load_state_dict(_beside(state_dict) | shard)
 
     def _wrap_model(self, model: nn.Module) -> nn.Module:
-        # Of this package's `Companions`, whose keys no state_dict has.
+        # This package's `Companions`, whose keys are in no state_dict.
         if held := [part.place for part in model.children() if hasattr(part, 'kept_as') and list(part.parameters())]:
             raise ValueError(
-                f'--fsdp cannot save what trains beside the student ({", ".join(held)}). Leave out --fsdp, or take '
-                'losses without parts of their own and frozen teachers.'
+                f'--fsdp cannot save what trains together with the student ({", ".join(held)}). Leave out --fsdp, or '
+                'use losses without learned layers and frozen teachers.'
             )
         wrapper = dict(type='MMFullyShardedDataParallel')
         if not torch.cuda.is_available():
@@ -81,13 +82,13 @@ class ShardedStrategy(FSDPStrategy):
         """Names of the parameters in the optimizer's order."""
         prefix = '_fsdp_wrapped_module.'
         names = {parameter: name.replace(prefix, '') for name, parameter in self.model.named_parameters()}
-        # The wrapper's own `param_groups` have one more, without parameters of the model.
+        # The `param_groups` of the wrapper itself have one more group, without parameters of the model.
         groups = self.optim_wrapper.optimizer.param_groups
         return [names[parameter] for group in groups for parameter in group['params']]
 
 
 def shard(cfg: Config) -> None:
-    """Have the run of `cfg` sharded, keeping what its `strategy` says.
+    """Have the run of `cfg` sharded, keeping the other settings of its `strategy`.
 
     Raises:
         ValueError: There is an EMAHook, or only one process.
@@ -96,10 +97,11 @@ def shard(cfg: Config) -> None:
         raise ValueError('--fsdp shards over several processes: start it by tools/dist_train.sh or slurm_train.sh.')
     if any(class_name(hook) == 'EMAHook' for hook in configured_hooks(cfg).values()):
         raise ValueError(
-            'EMAHook averages whole weights, of which --fsdp leaves each process a part: drop one of them.'
+            'EMAHook averages whole weights, but with --fsdp each process has only a part of them: remove one of the '
+            'two.'
         )
     if class_name(cfg.optim_wrapper) == 'AmpOptimWrapper':
-        # Else each process would look for overflow in its own shard, and skip steps that the others take.
+        # Otherwise each process would look for overflow in its own shard, and skip steps that others take.
         cfg.optim_wrapper.use_fsdp = True
     cfg.runner_type = 'FlexibleRunner'
     cfg.strategy = dict(cfg.get('strategy') or {}, type='ShardedStrategy')
@@ -111,6 +113,6 @@ def _beside(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(state: dict[str, Any], names: dict) -> dict[str, dict[Any, Tensor] | list[dict]]:
-    """An optimizer's `state_dict` with its parameters called by other names."""
+    """An optimizer's `state_dict` with its parameters renamed."""
     groups = [dict(group, params=[names[name] for name in group['params']]) for group in state['param_groups']]
     return dict(state=dict((names[name], value) for name, value in state['state'].items()), param_groups=groups)

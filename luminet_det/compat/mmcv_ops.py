@@ -1,8 +1,8 @@
 """``mmcv._ext`` on torchvision, where no compiled mmcv is installed.
 
-mmdet imports ``mmcv.ops``, which imports the compiled module ``mmcv._ext``. mmcv-lite ships the first without
-the second. ``install`` puts a module of that name in place, with the ops that mmdet's box and mask detectors
-call; mmcv's own autograd functions on top of them stay as they are. Any other op raises when it is called.
+mmdet imports ``mmcv.ops``, which imports the compiled module ``mmcv._ext``. mmcv-lite has the first but not the
+second. ``install`` provides a module of that name, with the ops that mmdet's box and mask detectors call; mmcv's own
+autograd functions on top of them stay as they are. Any other op raises an error when it is called.
 """
 
 import importlib.abc
@@ -64,7 +64,7 @@ def install() -> None:
 
 
 class _Loader(importlib.abc.Loader):
-    """Fills the stand-in module; its presence in the spec is what mmcv's ``check_ops_exist`` looks for."""
+    """Fills the stand-in module; mmcv's ``check_ops_exist`` looks for a spec with a loader."""
 
     def exec_module(self, module: ModuleType) -> None:
         module.__doc__ = __doc__
@@ -94,7 +94,7 @@ def _compiler_version() -> str:
 
 
 def _cuda_version() -> str:
-    """The line that ``collect_env`` prints as mmcv's CUDA: the one torchvision's kernels come with."""
+    """The line that ``collect_env`` prints as mmcv's CUDA: the version that torchvision's kernels were built with."""
     return str(torch.version.cuda or 'not available')
 
 
@@ -106,8 +106,8 @@ NO_MMCV = (
 )
 
 NO_SUCH_OP = (
-    'The mmcv op "{name}" needs compiled mmcv. Found: mmcv without mmcv._ext, in whose place luminet_det '
-    'offers the ops that run on torchvision; "{name}" is not among them. Either change the config line that '
-    'uses it, or give it compiled mmcv: mmcv 2.1.0 has no wheel for torch {torch}, so build it from source, or '
-    'take the forks onedl-mmcv and onedl-mmdetection, which go together.'
+    'The mmcv op "{name}" needs compiled mmcv. Found: mmcv without mmcv._ext, for which luminet_det '
+    'provides only ops that run on torchvision; "{name}" is not among them. Either change the config line that '
+    'uses it, or install compiled mmcv: mmcv 2.1.0 has no wheel for torch {torch}, so build it from source, or '
+    'use the forks onedl-mmcv and onedl-mmdetection, which go together.'
 )

@@ -12,19 +12,19 @@ NAIVE, LINEAR = 0, 1  # methods of soft-NMS; 2 is gaussian
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
     """Indices of the kept boxes, best score first.
 
-    A box goes when its IoU with a kept one is above the threshold.
+    A box is removed if its IoU with a kept one is above the threshold.
 
     Args:
         boxes: (N, 4) as x1, y1, x2, y2.
         scores: (N,).
         iou_threshold: in [0, 1]; a box exactly at it is kept.
-        offset: 0, or 1 for widths of x2 - x1 + 1.
+        offset: 0, or 1 if the width of a box is x2 - x1 + 1.
     """
     boxes, scores = widened(boxes, scores)
     if offset:
         # (x2 + 1) - x1 is the width that offset 1 means, for boxes and for their intersections.
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    # The IoU is a float32 and torchvision's threshold a double: unrounded, an IoU of "0.6" would exceed 0.6.
+    # The IoU is float32, torchvision's threshold a double: without rounding it, an IoU of "0.6" would exceed 0.6.
     threshold = torch.tensor(iou_threshold, dtype=boxes.dtype).item()
     return torchvision.ops.nms(boxes, scores, threshold)
 
@@ -42,8 +42,8 @@ def softnms(
     """Soft-NMS (arXiv:1704.04503): each pick lowers the scores of the boxes it overlaps.
 
     Fills the first rows of ``dets`` (N, 5) with box and lowered score in picking order and returns the
-    picked indices. The best box is always kept, others leave once they score below ``min_score``. Of equal
-    scores the earlier box is picked first.
+    picked indices. The best box is always kept, others are removed once they score below ``min_score``. Among
+    equal scores the earlier box is picked first.
     """
     boxes, scores = widened(boxes, scores)
     scores = scores.clone()
@@ -61,9 +61,9 @@ def softnms(
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Groups of NMS: the index of each kept box, best score first, and those of the boxes that it has put out.
+    """Groups of NMS: the index of each kept box, best score first, with those of the boxes that it has removed.
 
-    A box goes when its IoU with a kept one is at the threshold or above.
+    A box is removed if its IoU with a kept one is at the threshold or above.
 
     Args:
         dets: (N, 5) as x1, y1, x2, y2, score.
@@ -93,7 +93,7 @@ def _iou(box: Tensor, others: Tensor, offset: int) -> Tensor:
 
 
 def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tensor:
-    """What a score is multiplied by: (N,); exp(-iou^2 / sigma), or 0 / 1 - iou at and above the threshold."""
+    """Factors on the scores (N,): exp(-iou^2 / sigma), or (naive) 0 / (linear) 1 - iou from the threshold on."""
     if method not in (NAIVE, LINEAR):
         return torch.exp(-(iou**2) / sigma)
     lowered = 1 - iou if method == LINEAR else torch.zeros_like(iou)

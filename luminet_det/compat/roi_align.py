@@ -1,7 +1,7 @@
 """RoIAlign (arXiv:1703.06870) under mmcv's names and signatures.
 
-The average runs on torchvision's kernels. torchvision has no maximum, so that one is taken in torch at the
-same samples. Shapes: K RoIs as (image, x1, y1, x2, y2) on N maps of C channels, P_h x P_w bins each.
+The average runs on torchvision's kernels. torchvision has no maximum, so that is computed in torch from the same
+samples. Shapes: K RoIs as (image, x1, y1, x2, y2) on N maps of C channels, P_h x P_w bins each.
 """
 
 from itertools import product
@@ -32,15 +32,15 @@ def roi_align_forward(
     """Fill ``output`` (K, C, P_h, P_w) with the average or the maximum of the bilinear samples in each bin.
 
     For the maximum, ``argmax_y`` and ``argmax_x`` receive the number of the winning sample along each axis of
-    its bin, -1 for a bin without samples, whose maximum is 0. mmcv's own kernels keep coordinates there. A
-    number is exact in the half types too, where a coordinate is off by up to a pixel or more and would lead
-    the gradient to the wrong ones.
+    its bin, -1 for a bin without samples, whose maximum is 0. mmcv's own kernels store coordinates there. Numbers
+    are exact in half precision too, while coordinates can be off by a pixel or more, which would send the gradient
+    to the wrong pixels.
     """
     features, boxes = widened(input, rois)
     bins = (aligned_height, aligned_width)
     if pool_mode != MAX:
         dtype = output.dtype
-        # mmcv hands over zeros of the output's size; they are given back before torchvision allocates as much.
+        # mmcv passes zeros of the output's size; their memory is freed before torchvision allocates as much.
         output.set_()
         pooled = torch.ops.torchvision.roi_align(features, boxes, spatial_scale, *bins, sampling_ratio, aligned)
         output.set_(pooled.to(dtype))
@@ -92,7 +92,7 @@ def _samples(
     sampling_ratio: int,
     aligned: bool,
 ) -> tuple[_Samples, _Samples]:
-    """Samples along y and along x; ``aligned`` moves RoIs by half a pixel, else they measure at least one."""
+    """Samples along y and x; ``aligned`` shifts RoIs by half a pixel, otherwise they are at least a pixel long."""
     x1, y1, x2, y2 = (boxes[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)).unbind(dim=1)
     smallest = -torch.inf if aligned else 1.0
     return (
@@ -102,9 +102,9 @@ def _samples(
 
 
 def _axis_samples(start: Tensor, length: Tensor, size: int, bins: int, sampling_ratio: int) -> _Samples:
-    """Samples of RoIs (K,) on an axis of ``size`` pixels, evenly in each bin.
+    """Samples of RoIs (K,) on an axis of ``size`` pixels, evenly spaced in each bin.
 
-    A bin has ``sampling_ratio`` of them, or ceil(its length) where that is 0.
+    A bin has ``sampling_ratio`` of them, or ceil(its length) if that is 0.
     """
     step = (length / bins)[:, None, None]
     count = torch.full_like(step, sampling_ratio) if sampling_ratio > 0 else step.ceil().clamp(min=0)
@@ -112,7 +112,7 @@ def _axis_samples(start: Tensor, length: Tensor, size: int, bins: int, sampling_
     sample = torch.arange(max(1, int(count.max())), device=start.device)
     position = start[:, None, None] + bin_number * step + (sample + 0.5) * step / count.clamp(min=1)
 
-    # Up to a pixel outside the map a sample takes the border's value, further out it is 0.
+    # A sample up to a pixel outside the map takes the border's value; further out it is 0.
     reached = ((position >= -1) & (position <= size)).to(position.dtype)
     position = position.clamp(0, size - 1)
     low = position.floor()

@@ -1,8 +1,8 @@
 """RoIPool (arXiv:1504.08083) under mmcv's names and signatures.
 
-The forward is written in torch, because torchvision cuts other bins than mmcv: it rounds a RoI to whole
-pixels of the map first, mmcv rounds only the ends of each bin. Shapes: K RoIs as (image, x1, y1, x2, y2) on N
-maps of C channels, P_h x P_w bins each.
+The forward pass is written in torch, because torchvision's bins differ from mmcv's: torchvision first rounds a RoI to
+whole pixels of the map, mmcv only rounds the ends of each bin. Shapes: K RoIs as (image, x1, y1, x2, y2) on N maps of
+C channels, P_h x P_w bins each.
 """
 
 import torch
@@ -21,7 +21,7 @@ def roi_pool_forward(
     pooled_width: int,
     spatial_scale: float,
 ) -> None:
-    """Fill ``output`` (K, C, P_h, P_w) with each bin's largest pixel and ``argmax`` with y * W + x of it.
+    """Fill ``output`` (K, C, P_h, P_w) with each bin's largest pixel and ``argmax`` with that pixel's y * W + x.
 
     A bin without pixels gives 0 and argmax -1.
     """
@@ -66,7 +66,7 @@ def roi_pool_backward(
 def _bin_pixels(start: Tensor, end: Tensor, bins: int, size: int) -> tuple[Tensor, Tensor]:
     """First pixel and pixel count of each bin, (K, bins) long, of RoIs (K,) on an axis of ``size`` pixels.
 
-    Bin p covers floor(start + p step) up to ceil(start + (p + 1) step), cut to the map; none if the RoI is
+    Bin p covers floor(start + p step) up to ceil(start + (p + 1) step), clipped to the map; no pixels if the RoI is
     empty.
     """
     length = (end - start)[:, None]

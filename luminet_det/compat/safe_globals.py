@@ -1,9 +1,9 @@
-"""What an mm checkpoint holds besides tensors, each under a stand-in that can do nothing else.
+"""Safe stand-ins for what an mm checkpoint holds besides tensors.
 
 mmengine pickles its loss histories as numpy arrays, and the names of their statistics through `getattr`. The
-usual advice is to allow those globals to `torch.load` as they are, which opens the door again: `getattr`
+usual advice is to allow those globals for `torch.load` as they are, which makes loading unsafe again: `getattr`
 reaches any attribute, and `numpy.dtype` takes a state from the file that makes an array's bytes count as
-object pointers. So the real ones are never allowed; their names in a file lead to what is defined below.
+object pointers. So the real ones are never allowed; their names in a file lead to the stand-ins defined below.
 """
 
 import pickle
@@ -30,7 +30,7 @@ class Dtype:
 
 
 class Array(np.ndarray):
-    """An array that takes from a file its shape and its bytes, and its type from `Dtype` only."""
+    """An array that takes its shape and bytes from a file, and its type only from `Dtype`."""
 
     def __new__(cls) -> 'Array':
         return np.ndarray.__new__(cls, (0,), 'u1')
@@ -41,7 +41,7 @@ class Array(np.ndarray):
         super().__setstate__((1, checked.shape, checked.dtype, bool(fortran), data))
 
     def __reduce_ex__(self, protocol: int) -> tuple:
-        # Saved again, it is numpy's own, so that the next file needs no luminet_det to be opened.
+        # It is saved as a plain numpy array, so that reading the new file does not need luminet_det.
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
 
@@ -64,7 +64,7 @@ def scalar(dtype: Dtype, data: bytes) -> np.generic:
 
 
 def statistic(owner: Any, name: str) -> str:
-    """Stands for `getattr`, of which mmengine needs one use: the statistics of a loss history."""
+    """Stands for `getattr`, which mmengine needs for one thing only: the statistics of a loss history."""
     if owner is not History or name not in ('min', 'max', 'mean', 'current'):
         raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {owner!r} was not an allowed global')
     return name
@@ -81,7 +81,7 @@ def _named(target: Callable, path: str) -> Callable:
     def stand_in(*args: Any) -> Any:
         return target(*args)
 
-    # Older torch takes no (object, name) pairs; every torch reads these attributes.
+    # Older versions of torch take no (object, name) pairs; all versions read these attributes.
     stand_in.__module__, _, stand_in.__name__ = path.rpartition('.')
     stand_in.__qualname__ = stand_in.__name__
     return stand_in

@@ -1,4 +1,4 @@
-"""The versions of the platform: refused below the minimum, warned about above the newest tested."""
+"""Checks the platform's versions: an error below the minimum, a warning above the newest one tested."""
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version

@@ -68,7 +68,7 @@ class TestOpThatIsNotOffered:
             ops.carafe(features, masks, 3, 1, 2)
         message = str(raised.value)
         assert '"carafe_forward"' in message
-        assert 'build it from source, or take the forks onedl-mmcv and onedl-mmdetection' in message
+        assert 'build it from source, or use the forks onedl-mmcv and onedl-mmdetection' in message
         assert torch.__version__ in message
 
     @pytest.mark.parametrize('name', ['__path__', '__wrapped__', '_private'])
