@@ -105,7 +105,8 @@ class ContrastMemory(nn.Module):
             if room < 0:
                 raise ValueError(
                     f'CRDLoss in several processes: a batch of {len(index)} images after first batches of at most '
-                    f'{self.largest_batch}. The first batch has to be the largest.'
+                    f'{self.largest_batch}. The first batch must be the largest: give train_dataloader a sampler with '
+                    'batches of equal size.'
                 )
             index, values = pad(index, (0, room), value=-1), pad(values, (0, 0, 0, 0, 0, room))
             index, values = _gathered(index), _gathered(values)
