@@ -144,7 +144,7 @@ def collated(collate: Callable, samples: Any) -> Any:
 
 
 def start_worker(init: Callable | None, fetch: Callable, first: int, worker_id: int) -> None:
-    """Set up a loader process; torch gives them the batches in turn, starting at the run's batch `first`."""
+    """Set up a loader process; torch gives the processes batches in turn, starting at the run's batch `first`."""
     if init:
         init(worker_id)
     found = get_worker_info()

@@ -2,8 +2,8 @@
 
     python tools/publish.py work_dirs/distilled/epoch_12.pth student.pth
 
-Optimizer, history, learned parts of losses and the training's config are left out. Weights keep their names: those of
-mmdet in a detector, those of its network in a classifier, such as torchvision's or timm's.
+Optimizer, history, learned parts of losses and the training's config are left out. A detector's weights keep the
+names of mmdet; a classifier's get those of its network, such as torchvision's or timm's, without our prefixes.
 """
 
 import sys

@@ -107,7 +107,7 @@ def parse_args() -> argparse.Namespace:
     for flag, folder in (('--work-dir', args.work_dir), ('--data-root', args.data_root)):
         # Both are handed to the trainings by --cfg-options.
         if folder and parse_value(folder) != folder:
-            parser.error(f'{flag} {folder!r}: give a folder whose name is not a number, a list or quoted')
+            parser.error(f'{flag} {folder!r}: give a folder whose name is not quoted, a number, a list, True or None')
     return args
 
 

@@ -114,7 +114,7 @@ def plan(args: Namespace, extra: Sequence[str]) -> tuple[sweep.Grid, list[sweep.
     if args.jobs is not None and args.jobs < 1:
         raise ValueError(f'--jobs {args.jobs}: at least 1 is needed')
     if own := [word for word in extra if word.partition('=')[0] in OWN]:
-        raise ValueError(f'{own[0]} is set by the sweep for each training; remove it after --')
+        raise ValueError(f'{own[0]} is set by the sweep for each training; remove it from the arguments after --')
     changes = ArgumentParser(add_help=False, allow_abbrev=False)
     changes.add_argument('--cfg-options', nargs='+', action=OptionsAction)
     shared, rest = changes.parse_known_args(list(extra))

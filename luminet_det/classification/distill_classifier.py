@@ -96,8 +96,8 @@ class DistillClassifier(Student, Classifier):
         # The student's own classes must be right before the teacher's are compared with them.
         self.check_classes(
             num_logits(self.network),
-            ' (Counted on the last linear layer that the network defines; if that layer does not give the logits, add '
-            'an attribute num_classes to the network.)',
+            " (Counted by the network's attribute num_classes or, without one, on its last linear layer; "
+            'if that layer does not give the logits, add the attribute.)',
         )
         for term in self.terms:
             for model, part in zip((self, teacher.model), parts(term), strict=True):

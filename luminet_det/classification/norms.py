@@ -17,7 +17,8 @@ Norms = tuple[nn.BatchNorm2d, ...]
 def norms_before_relu(network: nn.Module) -> Norms:
     """One norm for each of the network's features, stem first.
 
-    In a residual network it is the last norm in the residual branch of the last block, before the shortcut is added.
+    In a ResNet it is the last norm in the residual branch of a stage's last block, before the shortcut is added; in a
+    wide ResNet it is the norm after that sum.
 
     Raises:
         ValueError: These norms are not known for the network.

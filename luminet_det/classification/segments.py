@@ -72,7 +72,7 @@ class Segments:
         return self.teacher.answering(x.device.type) if self.teacher else nullcontext()
 
     def _typed(self, x: Tensor) -> Tensor:
-        """The maps in the dtype of the teacher's weights, which a norm at the start of a stage requires."""
+        """The maps; for a teacher with a `dtype` in that of its weights, which a norm at a stage's start requires."""
         return x.to(next(self.network.parameters()).dtype) if self.teacher and self.teacher.dtype else x
 
 
@@ -81,9 +81,9 @@ def require_segments(network: nn.Module) -> None:
     if getattr(network, 'cut_after_relu', None) is None:
         name = type(network).__name__ + (f' ({type(network.model).__name__})' if hasattr(network, 'model') else '')
         raise ValueError(
-            f'A loss of `distill` runs the networks stage by stage, which {name} does not support. All networks of '
-            'luminet_det except DeiT do, and the ResNets of luminet_det.TorchvisionNetwork. Choose one of these, or '
-            'another loss.'
+            f'A loss of `distill` runs the networks stage by stage, which {name} does not support. The networks that '
+            'luminet_det itself defines do, except DeiT, and so do the ResNets of luminet_det.TorchvisionNetwork. '
+            'Choose one of these, or another loss.'
         )
 
 

@@ -70,7 +70,7 @@ class ShardedStrategy(FSDPStrategy):
         if held := [part.place for part in model.children() if hasattr(part, 'kept_as') and list(part.parameters())]:
             raise ValueError(
                 f'--fsdp cannot save what trains together with the student ({", ".join(held)}). Leave out --fsdp, or '
-                'use losses without learned layers and frozen teachers.'
+                'use frozen teachers, and losses without learned layers.'
             )
         wrapper = dict(type='MMFullyShardedDataParallel')
         if not torch.cuda.is_available():

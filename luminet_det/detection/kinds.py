@@ -29,7 +29,7 @@ def refuse_other_kinds(settings: Collection[str]) -> None:
         article = 'an' if part[0] in 'aeiou' else 'a'
         raise ValueError(
             f'The student has {article} {part}: it is {others[part]}, but a student must be a two-stage detector or '
-            "one with a dense head. Any model with a neck can be a teacher on the tap 'neck'."
+            "one with a dense head. A detector with a neck can be a teacher on the tap 'neck'."
         )
 
 

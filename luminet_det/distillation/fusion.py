@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 # Compared by `forward`: subclasses that do more, such as timm's norms with an activation, override it.
 CONVOLUTIONS = (nn.Conv2d.forward,)
 NORMS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
-TOLERANCE = 1e-3  # relative to the largest value; a wrong fold changes outputs by about that value
+TOLERANCE = 1e-3  # relative to the largest output; a wrong fold changes outputs by about as much as that
 
 
 def fuse_conv_bn(model: nn.Module, forward: Callable[[], Sequence[Tensor]]) -> int:
@@ -69,7 +69,7 @@ class _ReadRecorder(TorchFunctionMode):
 
 
 def _watch(model: nn.Module, forward: Callable[[], Sequence[Tensor]]) -> tuple[dict[str, str], Sequence[Tensor]]:
-    """Names of the convolutions whose output is read by one norm only, each with that norm; and the outputs."""
+    """Names of the convolutions whose output one norm and nothing else reads, with that norm; and the outputs."""
     made: list[tuple[str, Tensor]] = []
     read: list[tuple[str, Tensor]] = []
     hooks = []

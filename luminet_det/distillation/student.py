@@ -60,7 +60,7 @@ class Student:
         weights, to build these for the right shapes, and peers are built here.
 
         Args:
-            teacher: One teacher setting, or a list of them for an ensemble.
+            teacher: One teacher setting, or a list of them: an ensemble, or peers if they are trainable.
             distill: One term setting or a list of them.
 
         Raises:
@@ -116,7 +116,7 @@ class Student:
     def active_terms(self) -> list[tuple[str, Term, float]]:
         """Name, term and weight of every term that is active in this training step; also counts the step.
 
-        In a resumed run this first restores the companions from the checkpoint, even if no term uses them yet.
+        This first restores the companions from a checkpoint, if there is one, even if no term uses them yet.
         """
         for place in BESIDE:
             if hasattr(self, place):
@@ -150,8 +150,8 @@ class Student:
         missing = (self.is_mutual and not hasattr(self, 'peers'), hasattr(self, 'adaptors') and not self._adapted)
         if any(missing):
             raise RuntimeError(
-                'The teacher could not be built when the student was, so the peers or learned layers of the student '
-                'could not be built either. Build the student again, now that the teacher can be built.'
+                'The teacher could not be built when the student was, so peers, or the learned layers of losses, could '
+                'not be built either. Build the student again, now that the teacher can be built.'
             )
         self._wired_in = run
         print_log(announcement(self.teachers, self.links, self._named_terms()), logger='current')

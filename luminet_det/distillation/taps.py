@@ -61,7 +61,7 @@ def chosen(name: str, option: str, which: str | list[int], levels: tuple) -> tup
     """The levels or stages that a term's option selects.
 
     Raises:
-        ValueError: An index is out of range, names a level twice, or is not in the order of the network.
+        ValueError: An index is out of range, two name the same level, or they are not in the network's order.
     """
     if isinstance(which, str):
         return levels

@@ -110,7 +110,7 @@ class Term:
                 f'tap={name!r} is not the name of one tap; write one term for each tap. Known taps: {", ".join(taps)}.'
             )
         if name not in taps:
-            raise ValueError(f'The model has no tap {name!r}; known taps: {", ".join(taps)}.')
+            raise ValueError(f'distill has no tap {name!r}; known taps: {", ".join(taps)}.')
         tap = taps[name]
         check_keys(f"The distill term of tap '{name}'", setting, ('tap', 'loss', 'warmup', 'stop', *tap.options))
         options = {option: setting.get(option, choices[0]) for option, choices in tap.options.items()}

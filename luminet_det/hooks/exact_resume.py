@@ -206,7 +206,10 @@ def _tell_changes(runner: Runner, changes: Sequence[str]) -> None:
     lines = [*changes[:MOST_CHANGES], *([f'and {len(changes) - MOST_CHANGES} more'] if changes[MOST_CHANGES:] else [])]
     told = 'The run is resumed with other settings than its checkpoint was trained with:\n  ' + '\n  '.join(lines)
     if changes[0].startswith('processes: '):
-        told += '\nEach process loads train_dataloader.batch_size images, so the number of images per step has changed.'
+        told += (
+            '\nEach process loads train_dataloader.batch_size images: unless you adapted that, the number of images '
+            'per step has changed.'
+        )
     if any(line.startswith(KEPT) for line in changes):
         told += (
             '\nThe optimizer and the schedules of the checkpoint keep their saved values, whatever the config says: '

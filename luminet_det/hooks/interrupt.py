@@ -39,8 +39,8 @@ class InterruptHook(Hook):
     Args:
         command: The command line that resumes the run. Default: this process's own, with `--resume`.
         interval: With several processes, iterations between two checks whether any of them was told to stop, rounded up
-            to whole optimizer steps if gradients are accumulated: 16 with `accumulative_counts=8`. The grace period of
-            a launcher, 30 s for torchrun, must be longer than that.
+            to whole optimizer steps if gradients are accumulated: 10 become 16 with `accumulative_counts=8`. The grace
+            period of a launcher, 30 s for torchrun, must be longer than that.
         patience: Seconds during which a second signal is taken for a copy of the first; launchers forward the
             terminal's signal to processes that have already received it.
     """

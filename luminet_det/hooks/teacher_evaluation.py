@@ -159,7 +159,8 @@ class TeacherEvaluationHook(Hook):
             metrics = evaluator.evaluate(len(dataloader.dataset))
         if refused := [value for name, value in metrics.items() if name.endswith(REFUSED)]:
             runner.logger.warning(
-                f'Teacher {teacher.name} is not evaluated: val_evaluator needs what it does not predict, {refused[0]}.'
+                f'Teacher {teacher.name} is not evaluated: val_evaluator needs what the teacher does not predict, '
+                f'{refused[0]}.'
             )
             return {}
         return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}

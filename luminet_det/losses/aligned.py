@@ -8,8 +8,8 @@ from .adaptors import AdaptorLoss, of_one_stride
 class AlignedLoss(AdaptorLoss):
     """An `AdaptorLoss` that compares position by position and channel by channel.
 
-    Where the numbers of channels differ, a 1x1 convolution is learned for the level; otherwise no adaptor is needed. A
-    subclass compares the positions that both maps have, as one network may pad its images more than the other.
+    Where the numbers of channels differ, a 1x1 convolution is learned for the level; otherwise maps stay as they are.
+    A subclass compares the positions that both maps have, as one network may pad its images more than the other.
     """
 
     fits = "A student's map has to have the teacher's stride."

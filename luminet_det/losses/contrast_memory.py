@@ -97,7 +97,7 @@ class ContrastMemory(nn.Module):
             index: Place of each image in the training set (B,).
 
         Raises:
-            ValueError: If there are several processes, and this batch is larger than their first batches.
+            ValueError: If there are several processes, and this batch is larger than the largest of their first ones.
         """
         values = anchors.flip(0).transpose(0, 1)
         if _several():
@@ -105,8 +105,8 @@ class ContrastMemory(nn.Module):
             if room < 0:
                 raise ValueError(
                     f'CRDLoss in several processes: a batch of {len(index)} images after first batches of at most '
-                    f'{self.largest_batch}. The first batch must be the largest: give train_dataloader a sampler with '
-                    'batches of equal size.'
+                    f'{self.largest_batch}. The first batch must be the largest: set train_dataloader.batch_sampler '
+                    'to one whose batches have equal size, such as the default.'
                 )
             index, values = pad(index, (0, room), value=-1), pad(values, (0, 0, 0, 0, 0, room))
             index, values = _gathered(index), _gathered(values)
@@ -127,7 +127,10 @@ def _begin_again(memory: ContrastMemory, _: object) -> None:
     if not all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(saved, memory.settings.values(), strict=True)):
         theirs = ', '.join(f'{name}={value:g}' for name, value in zip(memory.settings, saved, strict=True))
         ours = ', '.join(f'{name}={value:g}' for name, value in memory.settings.items())
-        raise ValueError(f'These memories of CRDLoss belong to {theirs}; the loss has {ours}. Set it to the former.')
+        raise ValueError(
+            f'These memories of CRDLoss belong to {theirs}; the loss has {ours}. To continue with them, set the '
+            'former in the loss of model.distill.'
+        )
 
 
 def _several() -> bool:

@@ -21,7 +21,7 @@ class DISTLoss(RowLoss):
     `inter_weight` is its beta, `intra_weight` its gamma, and the factor `tau**2` and the weight 2 are those of the
     authors' code. Published: `tau=1` on ImageNet, 4 on CIFAR-100, with 1 times the cross-entropy.
 
-    A row or column that is constant up to rounding has r = 0: it adds a loss of 1, without a gradient. With one row
+    A row or column that is constant up to rounding has r = 0: it counts as 1, without a gradient. With one row
     that is true of every column. The 1e-8 also damps columns of classes that hardly any row has; where it does, even a
     student equal to its teacher has a loss above 0. Several processes: each correlates the columns of its own rows.
 

@@ -14,8 +14,8 @@ class Negatives:
 
     A row whose class leaves fewer than `count` others draws with replacement, independently of the other rows.
 
-    The draws come from torch's global generator, and none waits for the device: tensor sizes depend only on the labels,
-    which are read once, in the constructor.
+    The draws come from torch's global generator, and none waits for the device: what sizes depend on the labels'
+    values is read on the host once, in the constructor.
 
     Args:
         labels: The class of every image of the training set (N,), int64.

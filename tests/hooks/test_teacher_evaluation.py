@@ -204,7 +204,7 @@ def test_a_teacher_of_boxes_is_left_out_with_a_warning_where_masks_are_measured(
     argv = [runs.config_file(path, cfg), '--work-dir', tmp_path / 'work', '--launcher', 'pytorch']
     first, second = ranks.run(train.main, argv, tmp_path)
     assert (first.code, second.code) == (0, 0), first.text + second.text
-    assert 'is not evaluated: val_evaluator needs what it does not predict' in first.text
+    assert 'is not evaluated: val_evaluator needs what the teacher does not predict' in first.text
 
 
 def test_a_teacher_that_finds_next_to_nothing_is_warned_of(tmp_path, data, trained_teacher):

@@ -438,8 +438,5 @@ def test_a_process_whose_first_batch_is_empty_gets_its_z_and_memories_from_the_o
 
 
 def test_a_batch_larger_than_all_first_ones_is_refused_in_several_processes(two):
-    assert all(
-        'a batch of 4 images after first batches of at most 3. The first batch must be the largest: give train_dataloader'
-        in r[-1]
-        for r in two
-    )
+    told = 'a batch of 4 images after first batches of at most 3. The first batch must be the largest: set train_data'
+    assert all(told in rank[-1] for rank in two)

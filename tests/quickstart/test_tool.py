@@ -179,7 +179,7 @@ def test_folders_may_have_spaces_and_those_that_cannot_be_handed_on_are_refused(
         for folder in ('a,b', '2024'):
             with pytest.raises(SystemExit):
                 quickstart(flag, folder)
-            assert f'{flag} {folder!r}: give a folder whose name is not a number' in capsys.readouterr().err
+            assert f'{flag} {folder!r}: give a folder whose name is not quoted, a number' in capsys.readouterr().err
     assert len(training.calls) == trained
 
 

@@ -49,7 +49,7 @@ def read(folder: Path, classes: tuple[str, ...]) -> FileImages:
 
     def is_image(path: str) -> bool:
         if os.path.basename(path).startswith('.'):
-            return False  # macOS writes one for each file on a disk of another system
+            return False  # a hidden file, as macOS writes for each file on a disk of another system
         ending = os.path.splitext(path)[1].lower()
         if ending in OTHER_IMAGES:
             left_out[ending] += 1

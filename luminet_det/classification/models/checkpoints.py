@@ -25,7 +25,7 @@ def own_weights(network: nn.Module, checkpoint: dict, prefix: str = '') -> dict[
 
     Returns:
         Weights for `luminet_det.distillation.weights.load_strictly`, which compares names and shapes. If none of the
-        names fits the network, all are returned unchanged, for it to report.
+        names fits the network, only `module.` and `_orig_mod.` are removed, and `load_strictly` reports the rest.
     """
     state = next((checkpoint[key] for key in CONTAINERS if isinstance(checkpoint.get(key), Mapping)), checkpoint)
     plain = _renamed(state, ((r'^((module|_orig_mod)\.)+', ''),))

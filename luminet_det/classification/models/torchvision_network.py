@@ -21,9 +21,9 @@ class TorchvisionNetwork(LibraryNetwork):
     learn; DistributedDataParallel needs that option, and those of `inception_v3` need images of 299 px or more. Only
     the ResNets (with ResNeXts and wide ResNets) return `boundaries`.
 
-    These two also expect images with mean and standard deviation 0.5, as their published weights do, and convert
-    ImageNet's normalisation to that themselves: `transform_input` is True here, while torchvision sets it only with the
-    published weights. For weights that were trained without it, set `transform_input=False`.
+    `googlenet` and `inception_v3` convert ImageNet's normalisation themselves to mean and standard deviation 0.5, which
+    their published weights expect: `transform_input` is True here, while torchvision sets it only with the published
+    weights. For weights that were trained without it, set `transform_input=False`.
 
     Args:
         name: As in `torchvision.models`.

@@ -66,7 +66,7 @@ class VGG(nn.Module):
         if i == 0:
             return self.block0(x)
         x = relu(x)
-        # The maps of 64-pixel images have 8 pixels when they enter the last stage.
+        # The maps of images of 64 x 64 pixels are 8 x 8 when they enter the last stage.
         if i < len(WIDTHS) - 1 or x.shape[2] >= 8:
             x = max_pool2d(x, 2)
         return getattr(self, f'block{i}')(x)
