@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.dataset_config import config_sources
 from luminet_det.options import OptionsAction
 
@@ -154,11 +155,11 @@ def _check_scopes(cfg: Config) -> None:
     named = [(MODELS, 'model.network', model.get('network'))] if isinstance(model, Mapping) else []
     named += [(HOOKS, f'custom_hooks.{i}', hook) for i, hook in enumerate(cfg.get('custom_hooks') or [])]
     for part in ('train', 'val', 'test'):
-        loader, metrics = cfg.get(f'{part}_dataloader') or {}, cfg.get(f'{part}_evaluator') or []
+        loader = cfg.get(f'{part}_dataloader') or {}
         for place, dataset in config_sources(loader.get('dataset'), f'{part}_dataloader.dataset'):
             named.append((DATASETS, place, dataset))
-        metrics = [metrics] if isinstance(metrics, Mapping) else metrics
-        named += [(METRICS, f'{part}_evaluator', metric) for metric in metrics]
+        metrics = configured_metrics(cfg.get(f'{part}_evaluator'), f'{part}_evaluator')
+        named += [(METRICS, place, metric) for place, metric in metrics.items()]
     for registry, place, setting in named:
         if isinstance(setting, Mapping):
             _check_scope(registry, place, setting.get('type'), scope)

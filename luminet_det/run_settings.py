@@ -6,13 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.registry import HOOKS, LOOPS, METRICS, MODELS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import (
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+)
 from mmengine.runner import Runner
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from luminet_det.class_name import class_name, named_class
 from luminet_det.configured_hooks import configured_hooks
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 
 OF_REGISTRY = {'type', '_scope_'}
@@ -22,7 +33,6 @@ OF_LOADERS = ('sampler', 'batch_sampler', 'dataset', 'worker_init_fn', 'collate_
 BY_RUNNER = ('self', 'runner', 'dataloader', 'evaluator', 'optimizer', 'model', 'filename', 'params', 'parameters')
 # What `DefaultOptimWrapperConstructor` reads; it silently ignores anything else.
 OF_CONSTRUCTOR = ('optimizer', 'constructor', 'paramwise_cfg')
-DEFAULT_CONSTRUCTOR = 'DefaultOptimWrapperConstructor'
 PARAMWISE = (
     'custom_keys',
     'bias_lr_mult',
@@ -104,18 +114,15 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
             known = _known(hook, _handed_on(hook, setting))
             yield place, setting, known and [*known, 'priority']
     for part in ('val', 'test'):
-        evaluator = cfg.get(f'{part}_evaluator')
-        several = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
-        for i, setting in enumerate(several):
-            place = f'{part}_evaluator' + f'.{i}' * (several is evaluator)
-            if isinstance(setting, Mapping):
-                yield place, setting, _known(named_class(METRICS, setting.get('type')))
+        for place, setting in configured_metrics(cfg.get(f'{part}_evaluator'), f'{part}_evaluator').items():
+            yield place, setting, _known(named_class(METRICS, setting.get('type')))
     yield from _of_optimizer(cfg.get('optim_wrapper') or {})
 
 
 def _of_optimizer(wrapper: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
     """As `_settings`, for mmengine's default optimizer constructor; others may read anything."""
-    if wrapper.get('constructor', DEFAULT_CONSTRUCTOR) != DEFAULT_CONSTRUCTOR:
+    constructor = wrapper.get('constructor', DefaultOptimWrapperConstructor)
+    if named_class(OPTIM_WRAPPER_CONSTRUCTORS, constructor) is not DefaultOptimWrapperConstructor:
         return
     known = _known(named_class(OPTIM_WRAPPERS, wrapper.get('type', 'OptimWrapper')))
     yield 'optim_wrapper', wrapper, known and [*known, *OF_CONSTRUCTOR]

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.dataset_config import annotation_path, config_sources
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -64,10 +65,8 @@ def _of_loader(place: str, loader: Any) -> Iterator[tuple[Path, str]]:
 
 
 def _of_evaluator(place: str, evaluator: Any) -> Iterator[tuple[Path, str]]:
-    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    for i, metric in enumerate(metrics):
-        if isinstance(metric, Mapping) and metric.get('ann_file'):
-            where = f'{place}.{i}' if metrics is evaluator else place
+    for where, metric in configured_metrics(evaluator, place).items():
+        if metric.get('ann_file'):
             yield Path(metric['ann_file']), f'{where}.ann_file'
 
 

@@ -159,7 +159,7 @@ def test_without_loader_processes_what_they_alone_can_do_is_left_out(tmp_path):
             "val_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='STL10')))",
             r"val_dataloader.dataset.dataset.type='STL10'",
         ),
-        ("test_evaluator = [dict(type='Accuracy')]", r"test_evaluator.type='Accuracy'"),
+        ("test_evaluator = [dict(type='Accuracy')]", r"test_evaluator.0.type='Accuracy'"),
         ("custom_hooks = [dict(type='ResultHook')]", r"custom_hooks.0.type='ResultHook'"),
     ],
 )

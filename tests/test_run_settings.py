@@ -3,6 +3,7 @@
 import pytest
 from mmdet.utils import register_all_modules
 from mmengine.config import ConfigDict
+from mmengine.optim import DefaultOptimWrapperConstructor
 
 from luminet_det import run_settings
 
@@ -102,6 +103,15 @@ def test_sound_settings_pass():
 def test_a_mistyped_setting_is_named_with_its_place(changes, message):
     with pytest.raises(ValueError, match=message):
         run_settings.check(ConfigDict(SOUND | changes))
+
+
+@pytest.mark.parametrize(
+    'constructor', [DefaultOptimWrapperConstructor, 'mmengine.DefaultOptimWrapperConstructor'], ids=['class', 'scope']
+)
+def test_the_default_constructor_is_known_by_any_of_its_names(constructor):
+    own = dict(constructor=constructor, paramwise_cfg=dict(norm_decay_mul=0))
+    with pytest.raises(ValueError, match="'norm_decay_mult'"):
+        run_settings.check(SOUND | dict(optim_wrapper=own))
 
 
 def test_what_a_constructor_of_its_own_reads_is_its_own():

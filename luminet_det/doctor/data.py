@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, EVALUATOR
 
 from luminet_det import annotation_file, measured
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.dataset_config import annotation_path, config_sources, dataset_class
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 from luminet_det.loaded_images import LoadedImages, sources
@@ -113,27 +114,26 @@ def check_images(place: str, dataset: Any) -> Iterator[Finding]:
 
 def check_evaluator(cfg: Config) -> Iterator[Finding]:
     """Whether the validation is scored against the file that it reads."""
-    metrics = cfg.get('val_evaluator') or []
-    metrics = [metrics] if isinstance(metrics, dict) else metrics
+    metrics = configured_metrics(cfg.get('val_evaluator'), 'val_evaluator')
     read = {
         os.path.normpath(annotation_path(s))
         for _, s in config_sources(cfg.val_dataloader.get('dataset'), 'val_dataloader.dataset')
     }
-    for metric in metrics:
+    for place, metric in metrics.items():
         path = metric.get('ann_file')
         if not path or '://' in path:
             continue
         if not Path(path).is_file():
-            raise Unusable(f'there is no annotation file {path}{nearest(Path(path))}', 'val_evaluator.ann_file')
+            raise Unusable(f'there is no annotation file {path}{nearest(Path(path))}', f'{place}.ann_file')
         if os.path.normpath(path) not in read:
             yield Finding(
                 'evaluator',
                 WARN,
                 f'scores are computed against {path}, but the images are those of {", ".join(sorted(read))}',
-                'val_evaluator.ann_file',
+                f'{place}.ann_file',
             )
             return
-    yield Finding('evaluator', OK, ', '.join(str(metric.get('type')) for metric in metrics) or 'none')
+    yield Finding('evaluator', OK, ', '.join(str(metric.get('type')) for metric in metrics.values()) or 'none')
 
 
 def check_measured(cfg: Config) -> Iterator[Finding]:

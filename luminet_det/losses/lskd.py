@@ -20,10 +20,10 @@ def standardized_rows(logits: Tensor) -> Tensor:
         and has no gradient, which would be 1e7 times that of its standardised logits.
     """
     logits = full_precision(logits)
-    less = centred(logits, dim=1)
+    values = centred(logits, dim=1)
     # Not torch.std, which warns if there are no rows and gives nan for one class.
-    deviation = vector_norm(less, dim=1, keepdim=True) / max(logits.shape[1] - 1, 1) ** 0.5
-    return less / (deviation + 1e-7)
+    deviation = vector_norm(values, dim=1, keepdim=True) / max(logits.shape[1] - 1, 1) ** 0.5
+    return values / (deviation + 1e-7)
 
 
 class LSKDLoss(RowLoss):

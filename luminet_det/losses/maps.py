@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .rows import full_precision
+from .rows import full_precision, rounding
 from .settings import not_negative
 
 Levels = tuple[Tensor, ...]
@@ -127,6 +127,6 @@ def standardized_channels(maps: Tensor) -> Tensor:
     # Not `std`, whose gradient is infinite for a channel that is constant.
     values = maps.shape[0] * maps.shape[2] * maps.shape[3]
     variance = centred.square().sum((0, 2, 3), keepdim=True) / max(values - 1, 1)
-    # The mean of equal values is off by several eps. Dividing by infinity removes the gradient without a copy of maps.
-    constant = variance <= (128 * torch.finfo(maps.dtype).eps * mean).square()
+    # Dividing by infinity removes the gradient without a copy of maps.
+    constant = variance <= rounding(mean).square()
     return centred / (variance.masked_fill(constant, torch.inf).sqrt() + 1e-6)

@@ -116,10 +116,13 @@ def centred(values: Tensor, dim: int) -> Tensor:
         dim: The dimension, of at least one value.
     """
     mean = values.mean(dim, keepdim=True)
-    less = values - mean
-    # The mean of equal values is off by several eps; see `maps.standardized_channels`.
-    rounding = 128 * torch.finfo(values.dtype).eps * mean.detach().abs()
-    return less.masked_fill(less.detach().abs().amax(dim, keepdim=True) <= rounding, 0)
+    deviations = values - mean
+    return deviations.masked_fill(deviations.detach().abs().amax(dim, keepdim=True) <= rounding(mean), 0)
+
+
+def rounding(mean: Tensor) -> Tensor:
+    """The largest deviation from a mean that is rounding: the mean of equal values is off by several eps."""
+    return 128 * torch.finfo(mean.dtype).eps * mean.detach().abs()
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """SP: images that are alike to the teacher should be alike to the student."""
 
 from torch import Tensor
-from torch.linalg import vector_norm
 
 from .maps import MapLoss
+from .rows import unit
 
 
 class SPLoss(MapLoss):
@@ -40,6 +40,4 @@ class SPLoss(MapLoss):
 def _similarities(maps: Tensor) -> Tensor:
     rows = maps.flatten(1)
     similarities = rows @ rows.T
-    norms = vector_norm(similarities, dim=1, keepdim=True)
-    # Not a small number in place of zero: the gradient would be divided by it.
-    return similarities / norms.masked_fill(norms == 0, 1)
+    return unit(similarities)
