@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader
 
 from luminet_det.class_name import class_name, named_class
 from luminet_det.configured_hooks import configured_hooks
-from luminet_det.configured_metrics import configured_metrics
 from luminet_det.distillation.settings import check_keys, settings_of, takes_any
+from luminet_det.listed_settings import listed_settings
 
 OF_REGISTRY = {'type', '_scope_'}
 # What `Runner.build_dataloader` takes in addition to torch's settings.
@@ -105,16 +105,15 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
             yield f'{part}_cfg', setting, known and [*known, 'by_epoch']
         if isinstance(setting := cfg.get(f'{part}_dataloader'), Mapping):
             yield f'{part}_dataloader', setting, [*settings_of(DataLoader), *OF_LOADERS]
-    schedulers = cfg.get('param_scheduler') or []
-    for i, setting in enumerate(schedulers if isinstance(schedulers, list | tuple) else []):
+    for place, setting in listed_settings(cfg.get('param_scheduler'), 'param_scheduler').items():
         known = _known(named_class(PARAM_SCHEDULERS, setting.get('type')))
-        yield f'param_scheduler.{i}', setting, known and [*known, 'convert_to_iter_based']
+        yield place, setting, known and [*known, 'convert_to_iter_based']
     for place, setting in configured_hooks(cfg).items():
         if isinstance(setting, Mapping) and (hook := named_class(HOOKS, setting.get('type'))):
             known = _known(hook, _handed_on(hook, setting))
             yield place, setting, known and [*known, 'priority']
     for part in ('val', 'test'):
-        for place, setting in configured_metrics(cfg.get(f'{part}_evaluator'), f'{part}_evaluator').items():
+        for place, setting in listed_settings(cfg.get(f'{part}_evaluator'), f'{part}_evaluator').items():
             yield place, setting, _known(named_class(METRICS, setting.get('type')))
     yield from _of_optimizer(cfg.get('optim_wrapper') or {})
 

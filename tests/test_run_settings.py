@@ -66,6 +66,7 @@ def test_sound_settings_pass():
             dict(param_scheduler=[dict(type='LinearLR', start_factr=0.1)]),
             r"param_scheduler\.0 has no setting 'start_factr'.*'start_factor'",
         ),
+        (dict(param_scheduler=dict(type='LinearLR', ends=5)), "param_scheduler has no setting 'ends'.*'end'"),
         (
             dict(default_hooks=dict(checkpoint=hook('CheckpointHook', intervall=1))),
             r"default_hooks\.checkpoint has no setting 'intervall'.*'interval'",

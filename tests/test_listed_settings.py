@@ -1,8 +1,8 @@
-"""Metrics of a config, each with its place."""
+"""Settings given alone or in a list, each with the key at which it can be changed."""
 
 import pytest
 
-from luminet_det.configured_metrics import configured_metrics
+from luminet_det.listed_settings import listed_settings
 
 COCO, VOC = dict(type='CocoMetric'), dict(type='VOCMetric')
 
@@ -17,5 +17,5 @@ COCO, VOC = dict(type='CocoMetric'), dict(type='VOCMetric')
         (None, {}),
     ],
 )
-def test_each_metric_has_the_key_by_which_it_can_be_changed(evaluator, expected):
-    assert configured_metrics(evaluator, 'val_evaluator') == expected
+def test_each_has_the_key_at_which_it_can_be_changed(evaluator, expected):
+    assert listed_settings(evaluator, 'val_evaluator') == expected
