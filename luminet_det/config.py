@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+from luminet_det.configured_hooks import configured_hooks
 from luminet_det.dataset_config import config_sources
 from luminet_det.listed_settings import listed_settings
 from luminet_det.options import OptionsAction
@@ -153,7 +154,7 @@ def _check_scopes(cfg: Config) -> None:
 
     scope, model = cfg.get('default_scope'), cfg.get('model')
     named = [(MODELS, 'model.network', model.get('network'))] if isinstance(model, Mapping) else []
-    named += [(HOOKS, f'custom_hooks.{i}', hook) for i, hook in enumerate(cfg.get('custom_hooks') or [])]
+    named += [(HOOKS, place, hook) for place, hook in configured_hooks(cfg).items()]
     for part in ('train', 'val', 'test'):
         loader = cfg.get(f'{part}_dataloader') or {}
         for place, dataset in config_sources(loader.get('dataset'), f'{part}_dataloader.dataset'):

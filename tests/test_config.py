@@ -161,6 +161,7 @@ def test_without_loader_processes_what_they_alone_can_do_is_left_out(tmp_path):
         ),
         ("test_evaluator = [dict(type='Accuracy')]", r"test_evaluator.0.type='Accuracy'"),
         ("custom_hooks = [dict(type='ResultHook')]", r"custom_hooks.0.type='ResultHook'"),
+        ("default_hooks = dict(mine=dict(type='ResultHook'))", r"default_hooks.mine.type='ResultHook'"),
     ],
 )
 def test_what_is_named_without_its_scope_is_told_it(tmp_path, line, message):

@@ -1,6 +1,7 @@
 """The model of a config: built, with its weights, and with as many classes as the data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from luminet_det import category_order
 from luminet_det.annotation_file import Contents
 from luminet_det.class_name import class_name, named_class
 from luminet_det.compat import checkpoints
+from luminet_det.configured_hooks import configured_hooks
 from luminet_det.distillation.weights import Misfit, load_strictly
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 
@@ -27,9 +29,9 @@ def check_keys(cfg: Config) -> Iterator[Finding]:
         raise Unusable(f'the config has no {", ".join(lacking)}', f'Add {", ".join(lacking)}, or a _base_ that has it.')
     if cfg.get('val_dataloader') and None in (cfg.get('val_cfg'), cfg.get('val_evaluator')):
         raise Unusable('val_dataloader without val_cfg or val_evaluator', 'Set all three of them, or none.')
-    for hook in cfg.get('custom_hooks') or []:
+    for place, hook in configured_hooks(cfg).items():
         if isinstance(hook, dict) and hook.get('type') and named_class(HOOKS, hook['type']) is None:
-            raise Unusable(f'there is no hook {hook["type"]!r}', 'custom_hooks')
+            raise Unusable(f'there is no hook {hook["type"]!r}', place)
     kind = cfg.train_cfg.get('type', 'EpochBasedTrainLoop' if cfg.train_cfg.get('by_epoch') else 'IterBasedTrainLoop')
     length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.get('max_iters')
     yield Finding('config', OK, f'{kind} over {length} {"epochs" if "max_epochs" in cfg.train_cfg else "steps"}')
@@ -44,7 +46,7 @@ def build(cfg: Config) -> nn.Module:
 
 
 def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
-    """Whether the optimizer can be built for the model."""
+    """Whether the optimizer can be built for the model, and its learning rates are for these images and parameters."""
     settings = cfg.optim_wrapper.copy()
     # Mixed precision is checked separately: its wrapper cannot be built without a GPU.
     mixed = class_name(settings).endswith('AmpOptimWrapper')
@@ -58,6 +60,23 @@ def check_optimizer(model: nn.Module, cfg: Config) -> Iterator[Finding]:
         yield finding
     else:
         yield Finding('optimizer', OK, f'{type(optimizer).__name__}, learning rate {rate:g}')
+    yield from _of_no_parameter(model, settings)
+
+
+def _of_no_parameter(model: nn.Module, wrapper: Mapping) -> Iterator[Finding]:
+    """A finding for each of the `custom_keys` that is in the name of no parameter; mmengine ignores it silently."""
+    names = [name for name, _ in model.named_parameters()]
+    parts = sorted({part for name in names for part in name.split('.')})
+    for key in (wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}:
+        if not any(key in name for name in names):
+            near = get_close_matches(key, parts, n=1)
+            hint = f'. Did you mean {near[0]!r}?' if near else ''
+            yield Finding(
+                'optimizer',
+                WARN,
+                f'{key!r} of custom_keys is in the name of no parameter{hint}',
+                f'optim_wrapper.paramwise_cfg.custom_keys.{key}',
+            )
 
 
 def _of_another_batch(rate: float, cfg: Config) -> Finding | None:

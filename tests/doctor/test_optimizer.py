@@ -1,4 +1,4 @@
-"""What the doctor says of the learning rate beside the images of an iteration."""
+"""What the doctor says of learning rates: for how many images they are meant, and for which parameters."""
 
 import pytest
 import torch
@@ -6,6 +6,8 @@ from mmengine.config import Config
 from torch import nn
 
 from luminet_det.doctor import model
+
+PLACE = 'optim_wrapper.paramwise_cfg.custom_keys'
 
 
 def found(gpus=0, size=2, accumulative_counts=1, **scaling):
@@ -53,3 +55,17 @@ def test_where_iterations_are_accumulated_the_flag_that_does_not_count_them_is_n
     assert level == 'WARN'
     assert change.startswith('without --auto-scale-lr, which does not count accumulative_counts=2, set ')
     assert change.endswith('lr = 0.005')
+
+
+def test_a_custom_key_in_the_name_of_no_parameter_is_warned_of():
+    wrapper = dict(
+        optimizer=dict(type='SGD', lr=0.02),
+        paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1), 'bakbone': {}, 'norm': {}}),
+    )
+    student = nn.ModuleDict(dict(backbone=nn.Conv2d(1, 1, 1)))
+    first, *others = model.check_optimizer(student, Config(dict(optim_wrapper=wrapper, train_dataloader=dict())))
+    assert first.level == 'OK'
+    assert [(finding.level, finding.found, finding.change) for finding in others] == [
+        ('WARN', f"'{key}' of custom_keys is in the name of no parameter{hint}", f'{PLACE}.{key}')
+        for key, hint in {'bakbone': ". Did you mean 'backbone'?", 'norm': ''}.items()
+    ]

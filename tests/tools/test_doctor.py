@@ -196,9 +196,9 @@ def test_hooks_of_every_library_are_known(hook, tmp_path, config):
 
 def test_an_unknown_hook_and_a_config_that_is_no_python(tmp_path, config):
     cfg = Config.fromfile(config)
-    cfg.custom_hooks = [dict(type='luminet_det.NoHook')]
-    found = findings(tmp_path, runs.config_file(tmp_path / 'c.py', cfg))
-    assert found['config'][0]['found'] == "there is no hook 'luminet_det.NoHook'"
+    cfg.default_hooks.mine = dict(type='luminet_det.NoHook')
+    (finding,) = findings(tmp_path, runs.config_file(tmp_path / 'c.py', cfg))['config']
+    assert (finding['found'], finding['change']) == ("there is no hook 'luminet_det.NoHook'", 'default_hooks.mine')
     (tmp_path / 'broken.py').write_text('model = dict(\n')
     found = findings(tmp_path, tmp_path / 'broken.py')
     assert list(found) == ['versions', 'config']
