@@ -1,4 +1,4 @@
-"""The chains that pages show, and their plans."""
+"""The commands of chains that pages show, and dry runs of them."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ from tools import train_chain
 
 
 def commands(*pages: Path) -> list[list[str]]:
-    """The words after `train_chain.py` of each command, with lines that end in a backslash joined."""
+    """The arguments of each `train_chain.py` command on the pages; lines that end in a backslash are joined."""
     lines = [line for page in pages for line in page.read_text().replace('\\\n', ' ').splitlines()]
     return [shlex.split(line)[2:] for line in lines if line.startswith('python tools/train_chain.py ')]
 
 
 def plan(words: Sequence[str], folder: Path, monkeypatch, there: Iterable[str] = ()) -> int:
-    """Plan a chain in a fresh checkout, in which the weights of some teachers are there; returns the exit code."""
+    """Dry-run a chain as in a fresh checkout that has the weights `there` of some teachers; returns the exit code."""
     monkeypatch.chdir(folder)
     (folder / 'configs').symlink_to(ROOT / 'configs')
     for weights in there:

@@ -1,4 +1,4 @@
-"""One run of a chain: which of its files it hands on."""
+"""One run of a chain: which of its checkpoints the next run uses."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""COCO's chains: assistants between student and teacher, KD as in its table, planned as shown, steps that train."""
+"""COCO's teacher assistants: sizes between student and teacher, KD as in the table, a training step, shown commands."""
 
 import re
 from copy import deepcopy
@@ -25,17 +25,17 @@ every_student = pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.
 
 
 def pair(path):
-    """Student and teacher, as the file name says."""
+    """Student and teacher, from the file name."""
     return re.fullmatch(r'(?:tak|k)d_(\w+)-faster-rcnn-(\w+)_fpn_1x_coco', path.stem).groups()
 
 
 def assistant(path):
-    """The config of a student's teacher."""
+    """Path of the config that a student's teacher was trained with."""
     return ROOT / parsed(path).model.teacher.config
 
 
 def parameters(model):
-    """Of a detector, without its teacher."""
+    """Number of parameters of a detector, without its teacher."""
     alone = {key: value for key, value in model.items() if key not in ('teacher', 'distill')}
     with torch.device('meta'):
         built = MODELS.build(alone | dict(type=KINDS['faster']))
@@ -43,7 +43,7 @@ def parameters(model):
 
 
 def thin_teacher(path, folder):
-    """The teacher of a config on thin nets, with random weights."""
+    """Save the teacher of a config as a thin network with random weights; returns its `teacher=` setting."""
     teacher = parsed(path).model.teacher
     model = narrow(deepcopy(zoo(teacher).model) if isinstance(teacher, str) else parsed(assistant(path)).model)
     return pairs.save_teacher(folder / 'teacher.pth', model, classes=CocoDataset.METAINFO['classes'])

@@ -1,4 +1,4 @@
-"""The configs of teacher, assistant and student: between each other in size, KD as published, planned as shown."""
+"""CIFAR-100's teacher assistants: sizes and accuracies between student and teacher, KD as published, shown commands."""
 
 import re
 from pathlib import Path
@@ -34,13 +34,13 @@ def published(row, path):
 
 
 def alone(network):
-    """The published accuracy of a network by itself, as a student or as a teacher; none of VGG-11."""
+    """The published accuracy of a network trained alone, from a student's or a teacher's row; VGG-11 has none."""
     roles = [(role, i) for i, pair in enumerate(cifar100.PAIRS) for role in pair._fields]
     return next((ROWS[role][i] for role, i in roles if getattr(cifar100.PAIRS[i], role) == network), Figure(None))
 
 
 def assistant(path):
-    """The config of a student's teacher."""
+    """Path of the config that a student's teacher was trained with."""
     return ROOT / teachers(parsed(path))[0].config
 
 
@@ -58,7 +58,7 @@ def test_every_pair_with_a_published_number_has_a_chain_and_no_other_has():
 @every
 def test_a_run_is_the_plain_student_with_kd_as_in_the_papers_tables(path):
     student = pair(path)[0]
-    # VGG-11 is an assistant only, and has no config alone; the recipe is that of the other VGGs.
+    # VGG-11 is only used as an assistant and has no config without KD; its recipe is that of the other VGGs.
     own = FOLDER.parent / f'{"vgg8" if student == "vgg11" else student}.py'
     config, plain = parsed(path).to_dict(), parsed(own).to_dict()
     model, network = config.pop('model'), plain.pop('model')['network']
@@ -91,7 +91,7 @@ def test_an_assistant_has_learnt_from_the_teacher_and_lies_between(path):
 
 
 def test_no_network_with_a_published_accuracy_lies_between_vgg8_and_vgg13():
-    """Why the assistant there is VGG-11, of which none is known."""
+    """This is why the assistant of that pair is VGG-11, which has no published accuracy."""
     assert str(alone('vgg11')) == '-'
     sizes = {name: parameters(name) for pair in cifar100.PAIRS for name in pair}
     assert not [

@@ -1,4 +1,4 @@
-"""The quickstart's chain: an assistant between teacher and student, KD as the other rows have it, planned as shown."""
+"""The quickstart's teacher assistant: size in between, KD as in kd_student.py, a training step, the shown command."""
 
 import pytest
 from mmdet.registry import MODELS

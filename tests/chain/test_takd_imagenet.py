@@ -1,4 +1,4 @@
-"""ImageNet's chains: assistants between student and teacher, KD as its configs have it, planned as shown, steps."""
+"""ImageNet's teacher assistants: sizes and accuracies in between, the folder's KD, a training step, shown commands."""
 
 import re
 
@@ -17,7 +17,7 @@ from tests.classification_configs import ROOT, every, of_folder, parsed, teacher
 FOLDER = ROOT / 'configs' / 'imagenet' / 'takd'
 README = (FOLDER / 'README.md').read_text()
 STUDENTS, ASSISTANTS = sorted(FOLDER.glob('takd_*.py')), sorted(FOLDER.glob('kd_*.py'))
-# Top-1 by themselves; HRNet's is that of timm's results.
+# Top-1 of each network trained alone; HRNet's is from timm's results.
 ROLES = [(role, rows[i]) for pair, rows in imagenet.PAIRS.items() for i, role in ((0, pair.teacher), (1, pair.student))]
 ALONE = {role: row.figures[0].value for role, row in ROLES if row.figures[0].value is not None}
 ALONE['hrnet_w18_small'] = 72.34
@@ -39,7 +39,7 @@ def own_teacher(path):
 
 
 def built(path):
-    """The network of a config, on no device."""
+    """The network of a config, on the meta device, without values."""
     with torch.device('meta'):
         return MODELS.build(parsed(path).model.network)
 

@@ -20,8 +20,8 @@ class SmallNet(nn.Module):
     """Two convolutions, for images of any size.
 
     Args:
-        width: Channels.
-        num_classes: Outputs.
+        width: Number of channels.
+        num_classes: Number of outputs.
     """
 
     def __init__(self, width: int = 8, num_classes: int = 4) -> None:
@@ -47,7 +47,7 @@ def setting(width: int = 8, num_classes: int = 4, mean=MEAN, std=STD, **changes)
 
 
 def save_teacher(path: Path, config: dict | None = None, classes=None, seed: int = 1) -> dict:
-    """Write a random teacher's checkpoint; gives what stands behind `teacher=`."""
+    """Write the checkpoint of a randomly initialised teacher; returns its `teacher=` setting."""
     config = config or setting(width=12)
     model = build(config, seed)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
@@ -70,7 +70,7 @@ def build(config: dict, seed: int = 0):
 
 
 def batch(images: int = 8, views: int = 1, classes: int = 4, seed: int = 0) -> dict:
-    """What a data loader gives."""
+    """A batch of random images, as a dataloader gives it."""
     generator = torch.Generator().manual_seed(seed)
     return dict(
         inputs=torch.randint(256, (views * images, 3, 16, 16), generator=generator, dtype=torch.uint8),
@@ -80,7 +80,7 @@ def batch(images: int = 8, views: int = 1, classes: int = 4, seed: int = 0) -> d
 
 
 def losses(model, data: dict | None = None) -> dict:
-    """The losses of one training step, not applied."""
+    """The losses of one training step, without updating the weights."""
     data = model.data_preprocessor(dict(data or batch()), True)
     return model(**data, mode='loss')
 
@@ -106,7 +106,7 @@ def runner_config(folder: Path, model: dict, epochs: int = 2, **changes) -> Path
 
 
 def normalised(images: torch.Tensor, mean=MEAN, std=STD) -> torch.Tensor:
-    """uint8 images as a network takes them, in numpy's arithmetic."""
+    """uint8 images normalised for a network, computed with numpy."""
     shaped = (np.asarray(value, np.float32).reshape(1, 3, 1, 1) for value in (mean, std))
     mean, std = shaped
     return torch.from_numpy((images.numpy().astype(np.float32) - mean) / std)

@@ -15,7 +15,7 @@ from tests.classification import small
 
 @MODELS.register_module()
 class LogitsOnly(nn.Sequential):
-    """A network of one's own: it knows nothing of luminet_det."""
+    """A custom network that uses nothing of luminet_det and returns only logits."""
 
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.Linear(3 * 16 * 16, 4))
@@ -23,7 +23,7 @@ class LogitsOnly(nn.Sequential):
 
 @MODELS.register_module()
 class OnePixel(nn.Sequential):
-    """BatchNorm on a single position."""
+    """A network with BatchNorm on maps of one pixel."""
 
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(3, 4, 16), nn.BatchNorm2d(4), nn.Flatten())
@@ -199,7 +199,7 @@ def test_a_checkpoint_may_keep_its_weights_under_the_usual_keys(tmp_path, contai
 
 
 class TwoHeads(nn.Module):
-    """A class token's layer, a distillation token's, and a hidden one."""
+    """A hidden layer and two heads, like those of a class token and a distillation token."""
 
     def __init__(self, num_classes, hidden=8):
         super().__init__()
@@ -255,7 +255,7 @@ def test_a_list_of_initialisations_is_mmengines(tmp_path, checkpoint):
 
 @MODELS.register_module()
 class Elsewhere(small.SmallNet):
-    """A network as other projects write them: its logits are not of the layer defined last, and it gives more."""
+    """A network as in other projects: its last-defined layer makes no logits, and these may be in a tuple or dict."""
 
     def __init__(self, gives='logits', **settings) -> None:
         super().__init__(**settings)

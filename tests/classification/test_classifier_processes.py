@@ -1,4 +1,4 @@
-"""Classifiers on two processes."""
+"""Classifiers on two processes: statistics with and without sync, and the accuracy of a whole run."""
 
 import json
 

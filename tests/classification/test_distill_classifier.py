@@ -18,7 +18,7 @@ LUMINET = dict(type='luminet_det.LumiNetLoss', tau=2.0, loss_weight=3.0)
 
 @MODELS.register_module()
 class LateNet(small.SmallNet):
-    """A network whose last map has the size it has on images of 32 pixels, whatever the images, as VGG's."""
+    """Pools all images to 32 pixels, so the stride of its last map depends on the image size, as VGG's does."""
 
     def forward(self, x):
         return super().forward(adaptive_avg_pool2d(x, 32))
@@ -195,7 +195,7 @@ def test_features_may_be_of_a_teacher_of_other_classes(tmp_path, compile):
     model = small.build(small.distilling(teacher, [term], compile=compile))
     found = small.losses(model)
     assert found['loss_rkd'] > 0
-    # Classes that are not the same cannot agree.
+    # There is no agreement to measure between different classes.
     assert 'agreement' not in found
     assert "classes  not the student's, and no term compares them" in announcement(
         model.teachers, model.links, model._named_terms()

@@ -1,4 +1,4 @@
-"""A label that is no class stops a classifier's training and names the image, whatever the dataset has checked."""
+"""A label outside the classes stops a classifier's training and names the image, for any dataset."""
 
 import copy
 import pickle
@@ -46,7 +46,7 @@ def test_another_error_keeps_its_own_words():
 
 @pytest.mark.parametrize('kind', ['alone', 'DKDLoss', 'mutual'])
 def test_no_kernel_meets_a_label_that_is_no_class(kind, tmp_path):
-    # On a GPU it would end the process before anyone could say which it was.
+    # On a GPU such a label would crash the process before it could be named.
     teacher = dict(config=dict(type='luminet_det.Classifier', network=NETWORK))
     if kind == 'mutual':
         teacher['trainable'] = True
@@ -71,7 +71,7 @@ def test_no_kernel_meets_a_label_that_is_no_class(kind, tmp_path):
 
 
 class OnItsWay:
-    """A copy from a GPU that has not arrived."""
+    """The CUDA event of a copy from a GPU that has not arrived yet."""
 
     def query(self):
         return False

@@ -1,4 +1,4 @@
-"""Every loss on every tap of a classifier, in whole training steps on real digits."""
+"""Every loss on each classifier tap that accepts it, in whole training steps on real digits."""
 
 import copy
 import io
@@ -24,7 +24,7 @@ LEARNED = [method for method in methods.CLASSIFIER if method.learns]
 
 @pytest.fixture(scope='module')
 def teachers(tmp_path_factory):
-    """By whether a loss bridges widths: one twice as wide as the student, one as narrow."""
+    """Teacher settings by whether the loss bridges widths: True, twice as wide as the student; False, as narrow."""
     folder = tmp_path_factory.mktemp('teachers')
     widths = {True: narrow.WIDE, False: narrow.NARROW}
     return {bridges: narrow.save_teacher(folder / f'{bridges}.pth', of) for bridges, of in widths.items()}
@@ -32,16 +32,16 @@ def teachers(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def hub():
-    """What a Runner and TrainingLabelsHook publish, for CRD."""
+    """The message hub with what a Runner and TrainingLabelsHook write to it, which CRD needs."""
     return methods.hub('methods', training_labels=narrow.digits()[1])
 
 
 @pytest.fixture(scope='module', params=methods.CLASSIFIER, ids=str)
 def trained(request, teachers):
-    """A method, its model after 30 steps by its loss alone, and the loss in each of them."""
+    """A method, its model after 30 training steps on the method's loss alone, and the loss of each step."""
     method = request.param
     methods.hub('training', training_labels=narrow.digits()[1])
-    # Cross-entropy brings the student nearer to a teacher that is right as well.
+    # Cross-entropy alone would also bring the student closer to a teacher that is right.
     model = build(method, teachers, ce_weight=0.0)
     optimizer = narrow.sgd(model)
     history = [model.train_step(data(method), optimizer)[f'raw_{method.name}'].item() for _ in range(30)]
@@ -63,7 +63,7 @@ def step(model, batch, seed=0):
 
 
 def gradients(loss, module):
-    """By name, the gradient of a loss in a module's parameters; None where the loss does not know them."""
+    """Gradient of a loss for each parameter of a module, by name; None where the loss does not depend on it."""
     names, parameters = zip(*module.named_parameters(), strict=True)
     found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
     return dict(zip(names, found, strict=True))
@@ -107,7 +107,7 @@ def test_after_them_all_that_it_learned_comes_back_from_a_checkpoint(trained, te
         torch.save(copy.deepcopy(Snapshot(model.adaptors)), file)
         file.seek(0)
         hub.update_info(again.adaptors.kept_as, torch.load(file, weights_only=True))
-    # The first that trains takes what was kept.
+    # The first model to take a step loads the state kept in the hub; the others stay as they are.
     theirs, mine, other = (step(each, data(method))[f'raw_{method.name}'] for each in (again, model, anew))
     assert torch.equal(mine, theirs)
     assert torch.isclose(mine, other, rtol=1e-3) == (not method.learns)
@@ -147,7 +147,7 @@ def test_in_bf16_loss_and_gradient_are_finite_and_the_loss_is_float32(method, te
 
 @EVERY
 def test_of_one_image_loss_and_gradient_are_finite(method, teachers):
-    # The last maps are of 4x4 pixels, so that the student's norms have values to take statistics of.
+    # The last maps have 4x4 pixels, so the student's norms have enough values for statistics.
     model = build(method, teachers)
     assert finite(step(model, data(method, images=1))[f'loss_{method.name}'], model)
 
@@ -163,7 +163,7 @@ def test_a_student_equal_to_its_teacher_gets_zero_where_that_must_be(method, tea
 
 def train_rank(rank, config):
     model = small.build(config)
-    # It stops in the second step if a parameter had no part in the first.
+    # DDP raises an error in the second step if a parameter got no gradient in the first.
     wrapped = MMDistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=False)
     optimizer = torch.optim.SGD(wrapped.parameters(), lr=0.01)
     torch.manual_seed(rank)
@@ -195,7 +195,7 @@ def test_on_two_processes_all_that_losses_learn_agrees(teachers, tmp_path):
 def rank_alone(rank, config):
     model = small.build(config)
     both = narrow.batch(views=2)
-    # View by view, so that a rank has both views of its images.
+    # Each view is split by itself, so that a rank has both views of its images.
     inputs = torch.cat([view.chunk(2)[rank] for view in both['inputs'].chunk(2)])
     half = {name: value.chunk(2)[rank] for name, value in both.items()} | dict(inputs=inputs)
     found = small.losses(model, half)
@@ -221,7 +221,7 @@ def test_terms_combine_two_on_one_tap_and_one_on_each_of_the_others(teachers):
     total = model.parse_losses(found)[0].item()
     assert total == pytest.approx(found['loss_ce'].item() + sum(found[name].item() for name in alone), rel=1e-5)
     for name, value in alone.items():
-        # What a loss learns, and which negatives it draws, depends on what was drawn before it.
+        # Learned layers start from, and CRD's negatives are, random numbers that depend on earlier draws.
         same = name in ('loss_dkd', 'loss_lskd')
         assert found[name].item() == pytest.approx(value.item(), rel=1e-5 if same else 0.5), name
         assert f'raw_{name.removeprefix("loss_")}' in found
@@ -287,7 +287,7 @@ def test_networks_of_unlike_numbers_of_stages_are_refused_with_the_stages_to_cho
 
 @pytest.mark.parametrize('loss', ['FitNetLoss', 'CWDLoss', 'MGDLoss'])
 def test_sizes_that_no_adaptor_bridges_are_listed_with_the_option_to_change(teachers, loss):
-    # 8x8 pixels of the student beside 32x32 of the teacher.
+    # The student's map has 8x8 pixels, the teacher's 32x32.
     unlike = term('features', loss, dict(stages=[1]))
     model = small.distilling(teachers[True], [unlike], num_classes=narrow.CLASSES)
     with pytest.raises(ValueError, match=r'no adaptor .*\(8, 8, 8\).*\(8, 32, 32\).*stages=\[\.\.\.\]'):

@@ -1,4 +1,4 @@
-"""What classifiers hand to a loss beside logits, features and embeddings."""
+"""What classifiers pass to a loss besides logits, features and embeddings."""
 
 import pytest
 import torch

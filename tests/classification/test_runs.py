@@ -1,4 +1,4 @@
-"""Whole runs by tools/train.py."""
+"""Whole runs of classifiers with tools/train.py: results, resuming, training modes, and settings that are refused."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tools import train
 
 @HOOKS.register_module()
 class ValidationKill(Hook):
-    """End this process without notice as the validation after an epoch begins."""
+    """Kill this process as the validation after an epoch begins, unless the run has been resumed."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -34,7 +34,7 @@ class ValidationKill(Hook):
 
 @DATA_SAMPLERS.register_module()
 class FirstImageLast(SequentialSampler):
-    """The images in the set's order but for the first, which comes last."""
+    """The images in the dataset's order, except that the first comes last."""
 
     def __init__(self, dataset, seed):
         super().__init__(range(1, len(dataset) + 1))
@@ -63,7 +63,7 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory, teacher):
-    """The work of a distilling run that nothing disturbed."""
+    """Folder and output of an uninterrupted distilling run."""
     folder = tmp_path_factory.mktemp('whole')
     finished = trained(folder, small.distilling(teacher))
     assert finished.code == 0, finished.text
@@ -286,7 +286,7 @@ def test_a_minimum_that_nothing_can_show_stops_the_run_before_it_starts(teacher,
 def test_a_teacher_that_guesses_is_warned_of(teacher, tmp_path, bias):
     saved = torch.load(teacher['checkpoint'])
     saved['state_dict'] |= {'network.fc.weight': torch.zeros(4, 12), 'network.fc.bias': torch.zeros(4)}
-    # Of logits that tie the first is the answer, for every image.
+    # Where logits tie, the first class is predicted, here for every image.
     saved['state_dict']['network.fc.bias'][0] = bias
     torch.save(saved, tmp_path / 'teacher.pth')
     model = small.distilling(dict(teacher, checkpoint=str(tmp_path / 'teacher.pth')))
@@ -421,7 +421,7 @@ def test_a_checkpoint_of_another_network_is_not_tested(tmp_path):
 
 @pytest.mark.parametrize('in_last_epoch', [False, True])
 def test_a_run_killed_while_it_validates_does_so_first_when_it_resumes(whole, teacher, tmp_path, in_last_epoch):
-    # The first validation batch after so many epochs; the hook counts batches of validation from 0 in each.
+    # The run is killed as the validation of epoch 2 begins: its last epoch, or the one before.
     epochs = 2 if in_last_epoch else 3
     hook = dict(type='ValidationKill', epoch=2)
     model = small.distilling(teacher)
@@ -497,7 +497,7 @@ def test_unreadable_images_are_skipped_also_where_a_batch_has_no_other(teacher, 
     classes = [f'class{i}' for i in range(4)]
     for split in ('train', 'test'):
         written.tree(tmp_path / 'images' / split, classes, each=4)
-    # Each the last of 16 images, and with batches of 5 alone in the last one.
+    # Each is loaded last of 16 images, so with batches of 5 it is alone in the last batch.
     written.truncate(tmp_path / 'images' / 'test' / 'class3' / '3.png')
     written.truncate(tmp_path / 'images' / 'train' / 'class0' / '0.png')
     folder = dict(type='luminet_det.ImageFolder', data_root=str(tmp_path / 'images'), on_error='skip')

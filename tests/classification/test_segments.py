@@ -1,4 +1,4 @@
-"""A network run stage by stage is the network itself, and running its rest leaves no trace in it."""
+"""A network run stage by stage gives the outputs of its forward pass; entering it midway leaves it unchanged."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from tests.classification.models.networks import CIFAR, images, network
 
 STAGED = (*CIFAR, 'mobilenetv1')
 LIBRARY = ('resnet18', 'resnet34', 'resnet50')
-# One of each kind.
+# One network of each kind.
 KINDS = ('resnet8x4', 'wrn_16_2', 'vgg8', 'mobilenetv2_half', 'shufflenetv1', 'shufflenetv2', 'mobilenetv1')
 
 
@@ -113,7 +113,7 @@ def test_logits_come_in_the_students_order_of_classes():
 @pytest.mark.parametrize(('dtype', 'half'), [('bf16', torch.bfloat16), ('fp32', torch.float32)])
 def test_a_teachers_rest_runs_in_the_teachers_precision(name, dtype, half):
     class Precision:
-        """What `Segments` asks of a teacher."""
+        """The part of a teacher that `Segments` uses."""
 
         def answering(self, device_type):
             return torch.autocast(device_type, dtype=half, enabled=half != torch.float32)
@@ -180,5 +180,5 @@ def test_fcfd_runs_on_every_published_pair_and_moves_no_running_statistic(studen
         assert all(torch.equal(v, buffers[k]) for k, v in model.named_buffers())
     assert {p.grad is None for p in teacher.parameters()} == {True}
     assert all(p.grad.isfinite().all() for p in student.parameters() if p.grad is not None)
-    # Through all stages but, in these draws, perhaps the last layer.
+    # The gradient reaches the first layer; the last layer gets one only if a drawn path ends in the student.
     assert next(student.parameters()).grad.abs().sum() > 0

@@ -1,4 +1,4 @@
-"""Whatever ends a training while it saves, there is a whole checkpoint to go on from."""
+"""A run that ends while it writes a checkpoint leaves a complete one to resume from."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ ITERATIONS = 6
 
 @HOOKS.register_module()
 class KilledAsItSaves(Hook):
-    """SIGKILL when the checkpoint after so many iterations is about to be written, unless it has been resumed."""
+    """Kill the run as it is about to write the checkpoint of an iteration, unless it has been resumed."""
 
     def __init__(self, iteration):
         self.iteration = iteration
@@ -63,7 +63,7 @@ def test_as_many_checkpoints_are_kept_as_were_asked_for(tmp_path, keep, left):
 
 @pytest.fixture
 def small_disk():
-    """No file may become larger than 10 bytes."""
+    """Limits files to 10 bytes, so that a larger write fails as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
     yield

@@ -1,4 +1,4 @@
-"""Files are not trusted: all are read with `weights_only=True`, and a bad one says what is wrong."""
+"""Checkpoints are not trusted: all are read with `weights_only=True`, and the error for a bad one says why."""
 
 import copy
 import http.server
@@ -22,7 +22,7 @@ from luminet_det.compat import checkpoints
 
 
 class Touch:
-    """Leaves a file behind when it is unpickled by a reader that runs code."""
+    """Creates a file when it is unpickled by a reader that runs code."""
 
     def __init__(self, path):
         self.path = path
@@ -32,7 +32,7 @@ class Touch:
 
 
 class Getattr:
-    """The first step to anything, through the one global that mmengine's histories make readers allow."""
+    """Calls `getattr`, which reaches any attribute and which a reader of mmengine's histories is likely to allow."""
 
     def __init__(self, path):
         self.path = path
@@ -42,14 +42,14 @@ class Getattr:
 
 
 class NestedDtype:
-    """A dtype whose fields, if believed, make raw bytes of an array count as object pointers."""
+    """A dtype with a field that, if accepted, would make the raw bytes of an array count as object pointers."""
 
     def __reduce__(self):
         return np.dtype, ('V8', False, True), (3, '|', None, ('a',), {'a': (np.dtype('O'), 0)}, 8, 1, 0)
 
 
 class DisguisedDtype:
-    """A plain dtype that the file tries to give a field."""
+    """A plain dtype to which the file tries to add a field."""
 
     def __reduce__(self):
         return np.dtype, ('f8', False, True), (3, '<', None, ('a',), {'a': (np.dtype('f4'), 0)}, 8, 8, 0)
@@ -63,7 +63,7 @@ def no_force(monkeypatch):
 
 @pytest.fixture
 def url_of(tmp_path, monkeypatch):
-    """Serve `tmp_path/served` over HTTP, with an empty download cache; gives a function from name to URL."""
+    """A function that returns a file's URL; serves `tmp_path/served` over HTTP, with an empty download cache."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch_home'))
     (tmp_path / 'served').mkdir()
 
@@ -79,7 +79,7 @@ def url_of(tmp_path, monkeypatch):
 
 
 def mm_checkpoint() -> dict:
-    """What mmengine's `Runner.save_checkpoint` puts in a file, numpy and all."""
+    """What mmengine's `Runner.save_checkpoint` puts in a file, including numpy arrays and scalars."""
     history = HistoryBuffer([0.5, 0.25], [1, 1])
     return dict(
         meta=dict(epoch=1, iter=2, seed=3, best=np.float32(0.5), count=np.int64(7), flag=np.bool_(True)),
@@ -159,7 +159,7 @@ def test_a_bare_pickle_is_refused_too(tmp_path):
 
 
 def save_forged(path, dtype):
-    """An array of one element, whose type is `dtype` and whose bytes would be a wild pointer."""
+    """Save an array of one element, whose type is `dtype` and whose bytes would be an invalid pointer."""
 
     class Forged:
         def __reduce__(self):
@@ -236,7 +236,7 @@ def test_a_missing_url_is_named(url_of):
 
 
 def test_a_loader_that_asks_for_pickle_still_gets_weights_only(tmp_path, monkeypatch):
-    """As mmengine's forks do, to open their own checkpoints on torch >= 2.6."""
+    """Forks of mmengine ask for it, to open their own checkpoints with torch >= 2.6."""
 
     def trusting(filename, map_location):
         return torch.load(filename, map_location=map_location, weights_only=False)

@@ -1,4 +1,4 @@
-"""What slurm says about its processes, in torch's words, and when mixed precision is worth it."""
+"""slurm's variables become torch's, and mixed precision warns on CPUs that only emulate bfloat16."""
 
 import os
 
@@ -32,7 +32,7 @@ def test_mixed_precision_warns_of_a_cpu_that_only_emulates_it(monkeypatch, said,
 
 @pytest.fixture
 def slurm(monkeypatch, tmp_path):
-    """Variables as srun sets them, and a `scontrol` that lists three machines."""
+    """Environment variables as srun sets them, and a `scontrol` that lists three hosts."""
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'):
         monkeypatch.setenv(name, '')
         monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Deformable convolution v1 and v2 against loops over outputs, channels and kernel points."""
+"""Deformable convolution v1 and v2 compared with loops over outputs, channels and kernel points."""
 
 import importlib
 import itertools
@@ -53,7 +53,7 @@ def reference_deform_conv(x, offset, mask, weight, bias, stride, padding, dilati
 
 
 def example(geometry, kernel=(3, 2), dtype=torch.float64, device='cpu', size=(5, 4)):
-    """Input, offset, mask, weight and bias for a geometry; offsets reach beyond the map."""
+    """Input, offset, mask, weight and bias for a geometry; some offsets reach beyond the map."""
     stride, padding, dilation, groups, deform_groups = geometry
     generator = torch.Generator().manual_seed(0)
     out = [(size[d] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(2)]
@@ -111,7 +111,7 @@ def test_v2_gradients_are_the_derivatives(geometry, with_bias):
 
 
 def of_a_finer_map(tensor, size):
-    """(N, C, H, W) at the beginning of each image's memory, larger than it has to be, and random behind."""
+    """A larger map in which each image's memory begins with the values of `tensor` (N, C, H, W); the rest is random."""
     finer = torch.randn(*tensor.shape[:2], *size, dtype=tensor.dtype, generator=torch.Generator().manual_seed(1))
     finer.view(len(tensor), -1)[:, : tensor[0].numel()] = tensor.flatten(1)
     return finer

@@ -1,4 +1,4 @@
-"""Focal losses against loops over rows and classes."""
+"""Focal losses compared with loops over rows and classes."""
 
 import importlib
 import math
@@ -51,7 +51,7 @@ LOSSES = {
 
 
 def example(kind, dtype=torch.float32, device='cpu'):
-    """Logits and targets: every class, and background for the sigmoid or an ignored row for the softmax."""
+    """Logits and targets: rows of every class, and one of background (sigmoid) or an ignored one (softmax)."""
     logits = torch.randn(6, CLASSES, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
     target = torch.tensor([0, 1, 2, 3, CLASSES if kind == 'sigmoid' else -1, 1])
     return logits.to(device, dtype), target.to(device)

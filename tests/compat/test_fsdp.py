@@ -1,4 +1,4 @@
-"""--fsdp: what is trained and saved is what DDP trains and saves; only where it lies differs."""
+"""--fsdp trains and saves the same as DDP; only the place where weights are held differs."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ ITERATIONS = [1, 2, 3, 4]
 
 
 def student():
-    """With frozen stages, whose parameters FSDP has to keep apart from the others within one shard."""
+    """A detector with frozen stages, whose parameters FSDP has to keep apart from the trained ones within a shard."""
     model = tiny.faster_rcnn()
     model['backbone']['frozen_stages'] = 1
     return model
@@ -25,7 +25,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def trained(data, teacher, tmp_path_factory):
-    """A function from a name and flags to the folder of a run of two processes, trained once."""
+    """A function that trains on two processes, once for each name, and returns the folder of the run."""
     folder, done = tmp_path_factory.mktemp('fsdp'), {}
 
     def run(name, *flags, hook=None, resume=None, code=0, **settings):
@@ -43,7 +43,7 @@ def trained(data, teacher, tmp_path_factory):
                 checkpoint_interval=2,
                 custom_hooks=hooks,
                 custom_imports=dict(imports=['tests.ranks']),
-                # Small enough to be felt in each step.
+                # The limit is low enough to clip the gradient in each step.
                 **{'optim_wrapper.clip_grad': dict(max_norm=0.5), 'optim_wrapper.optimizer.lr': 0.05} | settings,
             )
             argv = [config, '--launcher', 'pytorch', '--work-dir', here / 'work', *flags]
@@ -111,7 +111,7 @@ def test_each_kind_of_run_resumes_exactly_from_the_others_checkpoint(trained, be
 
 @pytest.mark.parametrize('after', ['--fsdp', ''])
 def test_learning_rates_of_single_layers_are_saved_and_resumed(trained, after):
-    """mmengine keeps the rate of all others beside the optimizer's, in a group without parameters of the model."""
+    """mmengine keeps the base learning rate outside the optimizer, in a group without parameters of the model."""
     layers = dict(custom_keys={'backbone': dict(lr_mult=0.1)}, norm_decay_mult=0.0)
     settings = {'optim_wrapper.paramwise_cfg': layers}
     whole = trained('layers', '--fsdp', **settings)

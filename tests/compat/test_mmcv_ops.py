@@ -1,4 +1,4 @@
-"""The module that stands in for mmcv._ext: when it appears, what it offers, what it says about the rest."""
+"""The stand-in for mmcv._ext: when it is installed, which ops it offers, and what it says about the others."""
 
 import importlib
 import importlib.util
@@ -21,7 +21,7 @@ needs_stand_in = pytest.mark.skipif(compiled, reason='compiled mmcv is installed
 
 @pytest.fixture
 def without_ext(monkeypatch):
-    """An interpreter in which nothing has been installed in place of mmcv._ext."""
+    """Removes the stand-in for mmcv._ext, as if it had not been installed yet."""
     monkeypatch.delitem(sys.modules, 'mmcv._ext')
     monkeypatch.delattr(mmcv, '_ext')
 

@@ -1,4 +1,4 @@
-"""NMS and soft-NMS against loops over boxes."""
+"""NMS and soft-NMS compared with loops over boxes."""
 
 import importlib
 import math
@@ -90,7 +90,7 @@ def test_nms_agrees_with_the_loop_on_nested_touching_and_flat_boxes(corners, off
 @pytest.mark.parametrize('device', DEVICES)
 @pytest.mark.parametrize('tenths', range(1, 10))
 def test_nms_keeps_a_box_whose_iou_is_exactly_the_threshold(tenths, device):
-    # In float32 most tenths lie a little above the same number in double.
+    # In float32, most tenths are slightly larger than the same number in float64.
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, tenths]], device=device)
     _, kept = ops.nms(boxes, torch.tensor([0.9, 0.8], device=device), tenths / 10)
     assert kept.tolist() == [0, 1]
@@ -113,7 +113,7 @@ def test_nms_of_equal_scores_keeps_the_earlier_box():
 @pytest.mark.parametrize('amp', [True, False])
 def test_nms_takes_half_types_and_mixed_ones(amp, dtype, device):
     boxes, _ = random_boxes(40, seed=2, dtype=dtype, device=device)
-    # Distinct in both half types.
+    # Scores that are distinct in both half types.
     scores = (torch.randperm(40, generator=torch.Generator().manual_seed(3)) / 64).to(boxes)
     expected = reference_nms(boxes, scores, 0.4, 0)
     with torch.autocast(device, dtype=dtype, enabled=amp):

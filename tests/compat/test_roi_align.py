@@ -1,4 +1,4 @@
-"""RoIAlign, average and maximum, against loops over RoIs, bins and samples."""
+"""RoIAlign, average and maximum, compared with loops over RoIs, bins and samples."""
 
 import importlib
 import math
@@ -17,8 +17,8 @@ BINS = (2, 3)
 SCALE = 0.5
 ROIS = [
     (0, 1.3, 2.1, 11.7, 9.2),
-    (1, 0.0, 0.0, 17.9, 13.9),  # the whole map: several samples a bin
-    (1, 4.2, 3.3, 4.9, 3.9),  # below a pixel
+    (1, 0.0, 0.0, 17.9, 13.9),  # the whole map: several samples per bin
+    (1, 4.2, 3.3, 4.9, 3.9),  # smaller than a pixel
     (0, -6.3, -5.1, 5.2, 4.4),  # begins outside the map
     (0, 12.1, 8.7, 40.3, 30.2),  # ends outside the map
     (1, 60.0, 60.0, 70.0, 70.0),  # lies outside the map
@@ -26,7 +26,7 @@ ROIS = [
 
 
 def reference_bilinear(plane, y, x):
-    """Value at (y, x) of a map given as nested lists: the border's up to a pixel outside, further out 0."""
+    """Bilinear value at (y, x) of a map given as nested lists: the border's up to a pixel outside, 0 further out."""
     height, width = len(plane), len(plane[0])
     if not (-1 <= y <= height and -1 <= x <= width):
         return 0.0
@@ -143,11 +143,11 @@ def test_rois_in_half_types_lose_nothing_more_to_arithmetic(mode, dtype):
 
 @pytest.mark.parametrize('dtype', HALF)
 def test_maximum_in_half_types_leads_the_gradient_to_the_winning_pixel_of_a_wide_map(dtype):
-    # Near x = 333 bfloat16 has only every second number: kept as a coordinate, the winner would be lost.
+    # Near x = 333, bfloat16 has only even numbers: stored as a coordinate, the winning pixel would be lost.
     features = torch.zeros(1, 1, 4, 400, dtype=dtype)
     features[..., 2, 333] = 1
     won = features.clone()
-    rois = torch.tensor([[0.0, 330.0, -2.0, 338.0, 6.0]])  # samples on whole pixels
+    rois = torch.tensor([[0.0, 330.0, -2.0, 338.0, 6.0]])  # its samples are on whole pixels
     output = ops.roi_align(features.requires_grad_(), rois, 1, 1.0, 8, 'max', True)
     output.backward(torch.ones_like(output))
     assert torch.equal(features.grad, won)
@@ -164,7 +164,7 @@ def test_no_rois_give_no_output_and_no_gradient(mode):
 
 @pytest.mark.parametrize('mode', ['avg', 'max'])
 def test_a_roi_without_area_gives_zero_and_no_gradient(mode):
-    # Aligned and adaptive, its bins have no samples at all.
+    # With aligned=True and an adaptive number of samples, its bins have none.
     features = example(torch.float32)[0].requires_grad_()
     output = ops.roi_align(features, torch.tensor([[0.0, 4.0, 4.0, 4.0, 4.0]]), BINS, SCALE, 0, mode, True)
     output.sum().backward()
@@ -174,7 +174,7 @@ def test_a_roi_without_area_gives_zero_and_no_gradient(mode):
 
 def test_maximum_does_not_hide_a_nan():
     features, rois = example(torch.float32)
-    features[1, 0, 3, 4] = torch.nan  # under some of the samples only, neither the first nor the last
+    features[1, 0, 3, 4] = torch.nan  # under only some of the samples, neither the first nor the last
     output = ops.roi_align(features, rois[1:2], 1, SCALE, 8, 'max', True)
     assert output[0, 0].isnan().all()
     assert output[0, 1:].isfinite().all()

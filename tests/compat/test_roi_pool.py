@@ -1,4 +1,4 @@
-"""RoIPool against loops over RoIs, bins and pixels."""
+"""RoIPool compared with loops over RoIs, bins and pixels."""
 
 import importlib
 import math
@@ -17,7 +17,7 @@ BINS = (2, 3)
 ROIS = [
     (0, 1.3, 2.1, 11.7, 9.2),
     (1, 0.0, 0.0, 17.9, 13.9),
-    (1, 4.2, 3.3, 4.9, 3.9),  # below a pixel
+    (1, 4.2, 3.3, 4.9, 3.9),  # smaller than a pixel
     (0, -6.3, -5.1, 5.2, 4.4),  # begins outside the map
     (0, 12.1, 8.7, 40.3, 30.2),  # ends outside the map
     (1, 60.0, 60.0, 70.0, 70.0),  # lies outside the map
@@ -94,7 +94,7 @@ def test_half_types_equal_float32_under_amp(dtype, device):
 
 @pytest.mark.parametrize('dtype', HALF)
 def test_bins_of_a_wide_map_are_cut_in_float32_also_in_half_types(dtype):
-    # Near x = 1100 float16 knows whole numbers only, bfloat16 every eighth.
+    # Near x = 1100, float16 has only whole numbers, bfloat16 only multiples of 8.
     features = torch.randn(1, 1, 2, 1400, generator=torch.Generator().manual_seed(0)).to(dtype)
     rois = torch.tensor([[0, 1104, 0, 1136, 1]]).to(dtype)
     output = ops.RoIPool((1, 7))(features, rois)

@@ -1,4 +1,4 @@
-"""The platform is refused below the minimum and warned about above the newest tested."""
+"""Packages older than the minimum are refused; those newer than the newest tested give a warning."""
 
 import importlib.metadata
 
@@ -10,7 +10,7 @@ from luminet_det.version import PLATFORM
 
 @pytest.fixture
 def install(monkeypatch):
-    """Pretend that these distributions, and no others, are installed."""
+    """A function that pretends that the newest tested versions are installed, except `changes`; None: not installed."""
 
     def pretend(**changes):
         have = {name: tested for name, (_, tested) in PLATFORM.items()}
@@ -40,7 +40,7 @@ def test_below_the_minimum_is_refused_with_the_line_that_installs_it(install, na
 
 
 def test_of_distributions_that_share_a_name_the_one_that_is_there_is_renewed(install):
-    """mmcv itself would have to be compiled."""
+    """Not mmcv itself, which would have to be compiled."""
     install(mmcv=None, mmcv_lite='2.0.0')
     with pytest.raises(ImportError, match=r"mmcv-lite 2\.0\.0 is installed. Install it: pip install 'mmcv-lite>="):
         versions.check()

@@ -1,4 +1,4 @@
-"""What these tests train on, and the runs that nothing disturbed."""
+"""The dataset of these tests, and uninterrupted runs to compare with."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def uninterrupted(data, tmp_path_factory):
-    """A function from settings of `tiny.runner_cfg` to the work dir of a whole run, trained once."""
+    """Trains an uninterrupted run, once for each set of `tiny.runner_cfg` settings, and returns its work dir."""
     done = {}
 
     def run(**settings):

@@ -1,4 +1,4 @@
-"""DeferredRuntimeInfoHook: losses that are read late are the same losses."""
+"""DeferredRuntimeInfoHook: a checkpoint has the losses of all steps, including those not read yet."""
 
 from types import SimpleNamespace
 

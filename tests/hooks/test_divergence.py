@@ -1,4 +1,4 @@
-"""DivergenceHook: a run that has diverged ends with what to change, and nothing of it is saved."""
+"""DivergenceHook: a run that has diverged ends with an error that says what to change; broken weights are not saved."""
 
 from types import SimpleNamespace
 
@@ -51,10 +51,10 @@ def test_an_iteration_that_mixed_precision_leaves_out_does_not_end_the_run(runne
 def test_a_loss_is_counted_once_however_many_checkpoints_follow_it(runner):
     hook = DivergenceHook(interval=1)
     train_for(hook, runner, NAN)
-    for _ in range(3):  # an epoch's, the best one, and the epoch's again
+    for _ in range(3):  # the epoch's checkpoint, the best one, and the epoch's again
         hook.before_save_checkpoint(runner, {})
     with pytest.raises(FloatingPointError, match='will not recover'):
-        train_for(hook, runner, NAN, NAN, NAN)  # the first is the one that was counted
+        train_for(hook, runner, NAN, NAN, NAN)  # the first is the iteration that was counted already
 
 
 def test_weights_that_are_not_finite_end_it_at_once(runner):

@@ -1,4 +1,4 @@
-"""Resume is exact: kill, resume, and the next losses equal the uninterrupted run's."""
+"""ExactResumeHook: a run that is killed and resumed has the losses of an uninterrupted one."""
 
 import random
 import signal
@@ -50,7 +50,7 @@ def config_of(kind, folder, data, model=None, **settings):
 
 
 def kill(main, config, folder, iteration=6):
-    """Train until SIGKILL, which leaves a process no chance to tidy up; gives the config to resume with."""
+    """Train until SIGKILL, which leaves a process no chance to clean up; returns the config to resume with."""
     cfg = Config.fromfile(config)
     cfg.custom_hooks = [dict(type='SignalHook', number=signal.SIGKILL.value, iteration=iteration)]
     config = runs.config_file(folder / 'killed.py', cfg)
@@ -97,7 +97,7 @@ def test_the_size_that_a_batch_is_brought_to_resumes_too(tmp_path, data):
     whole = losses(train.main, config, tmp_path / 'whole')
     killed = kill(train.main, config, tmp_path / 'killed')
     assert losses(train.main, killed, tmp_path / 'killed', '--resume') == whole
-    # From before its next draw.
+    # The checkpoint was saved between two draws, so it has to hold the size in use.
     assert torch.load(tmp_path / 'killed' / 'work' / 'iter_4.pth')['remembered'].popitem()[1].keys() == {'_input_size'}
 
 
@@ -115,7 +115,7 @@ def test_dynamic_rcnns_statistics_resume_too(tmp_path, data):
 
 @TRANSFORMS.register_module()
 class NotedLoading(LoadImageFromFile):
-    """Appends a line to a file for each image that is read."""
+    """Also appends a line to a file for each image that is read."""
 
     def __init__(self, file):
         super().__init__()
@@ -128,7 +128,7 @@ class NotedLoading(LoadImageFromFile):
 
 
 def read(config, folder, file, *flags, **changes):
-    """The losses of a run, and how many images it has read."""
+    """Train; returns the losses of the run, and how many images it has read."""
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.pipeline[0] = dict(type='NotedLoading', file=str(file))
     cfg.merge_from_dict(changes)
@@ -144,7 +144,7 @@ def test_a_resumed_run_of_iterations_reads_no_image_again(tmp_path, data, worker
     (tmp_path / 'whole' / 'work' / 'last_checkpoint').write_text(str(tmp_path / 'whole' / 'work' / 'iter_20.pth'))
     after, images = read(config, tmp_path / 'whole', tmp_path / 'again.txt', '--resume')
     assert after == whole
-    # Loader processes have begun with the first batches by then, and end some ahead of the last.
+    # Loader processes load some first batches before they are told what to skip, and prefetch some after the last.
     assert 4 * 2 <= images <= (4 + 2 * ahead) * 2
 
 
@@ -152,7 +152,7 @@ def test_a_resumed_run_of_iterations_reads_no_image_again(tmp_path, data, worker
 def test_nor_does_one_that_goes_on_within_an_epoch(tmp_path, data, workers):
     config = runs.tiny_config(tmp_path / 'tiny.py', data, max_epochs=3, num_workers=workers, val=False)
     cfg = Config.fromfile(config)
-    cfg.train_dataloader.batch_size = 1  # 8 batches
+    cfg.train_dataloader.batch_size = 1  # 8 batches per epoch
     cfg.default_hooks.checkpoint.update(by_epoch=False, interval=14)
     whole, _ = read(runs.config_file(config, cfg), tmp_path / 'whole', tmp_path / 'all.txt')
     work = tmp_path / 'whole' / 'work'
@@ -192,10 +192,10 @@ def test_processes_that_are_spawned_are_told_too(tmp_path, data):
 
 
 class Rounds(IterBasedTrainLoop):
-    """A loop with a way of its own, which may replay nothing."""
+    """A custom loop, which may not replay the batches before a checkpoint."""
 
     def run(self):
-        """Train on no batch."""
+        """Train on no batches."""
 
 
 @pytest.mark.parametrize(('loop', 'count'), [(IterBasedTrainLoop, 5), (Rounds, 0)])
@@ -221,7 +221,7 @@ def test_the_batches_are_the_same_whichever_process_loads_them(tmp_path, data, s
 def test_a_config_without_a_seed_resumes_with_the_one_it_drew(tmp_path, data):
     config = config_of('iterations, a worker', tmp_path, data, seed=None)
     killed = kill(train.main, config, tmp_path / 'killed')
-    np.random.seed(7)  # Forked runs draw their seed from here: the next one would draw the killed one's.
+    np.random.seed(7)  # Forked runs draw their seeds from this state; unchanged, it would give both the same seed.
     after = losses(train.main, killed, tmp_path / 'killed', '--resume')
     seed = torch.load(tmp_path / 'killed' / 'work' / 'iter_4.pth')['meta']['seed']
     assert losses(train.main, config, tmp_path / 'whole', '--seed', seed) == after
@@ -343,7 +343,7 @@ def test_another_optimizer_is_refused(tmp_path, data):
 
 @pytest.mark.parametrize('left_out', [['optimizer', 'param_schedulers'], ['param_schedulers'], ['optimizer', 'meta']])
 def test_a_checkpoint_of_weights_alone_is_not_gone_on_from(tmp_path, data, left_out):
-    """As best checkpoints and published ones are: schedules would begin anew without a word."""
+    """Best and published checkpoints are like this; mmengine would silently start the schedules again."""
     config = config_of('iterations', tmp_path, data)
     finished = runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path)
     assert finished.code == 0, finished.text

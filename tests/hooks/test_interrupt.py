@@ -1,4 +1,4 @@
-"""Ctrl-C: a checkpoint, the line that resumes it, and a run that goes on as if nothing had been."""
+"""InterruptHook: Ctrl-C saves a checkpoint and prints the command that resumes the run, with the same losses."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ from tools import train
 
 
 def interrupted(folder, data, number=signal.SIGINT, flags=(), when=None, model=None, **settings):
-    """Train with a signal at a known moment."""
+    """Train, with a signal at a known moment; returns the config and the finished run."""
     hook = dict(type='SignalHook', number=number.value, **(when or dict(iteration=2)))
     config = runs.tiny_config(folder / 'tiny.py', data, model, custom_hooks=[hook], **settings)
     argv = [config, '--work-dir', folder / 'work', *flags]
@@ -43,15 +43,15 @@ def meta(folder, iteration):
 
 @pytest.fixture
 def interrupting(monkeypatch):
-    """A hook that takes no signals from the process that tests it."""
+    """An InterruptHook that leaves the signal handlers of the test process alone."""
     monkeypatch.setattr(signal, 'signal', lambda number, handler: signal.default_int_handler)
-    # Tests that run in the background of a script are born with SIGINT ignored.
+    # If a script runs the tests in the background, they start with SIGINT ignored.
     monkeypatch.setattr(signal, 'getsignal', lambda number: signal.default_int_handler)
     return InterruptHook(command='again')
 
 
 def test_ctrl_c_in_a_terminal(tmp_path, data):
-    """With everything real: processes, signal to the whole group, and the printed line run by a shell."""
+    """With real processes, a signal to their whole group, and the printed command run by a shell."""
     config = runs.tiny_config(tmp_path / 'tiny.py', data, max_iters=200, num_workers=1, val=False)
     tool, work = runs.TOOLS / 'train.py', tmp_path / 'work'
     environ = dict(os.environ, PYTHONPATH=str(runs.TOOLS.parent), OMP_NUM_THREADS='1')
@@ -204,7 +204,7 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch):
 
 
 def test_a_forked_process_that_loads_nothing_can_be_ended(interrupting):
-    """As multiprocessing's pools do, once, and then wait."""
+    """multiprocessing's pools end their processes with one SIGTERM, and then wait for them."""
     child = multiprocessing.get_context('fork').Process(target=_wait, args=(interrupting._handle,))
     child.start()
     child.terminate()
@@ -218,7 +218,7 @@ def _wait(handler):
 
 
 def several_processes(hook, monkeypatch, accumulative_counts=1):
-    """A function that ends an iteration, counted from 0, of one of two processes that were told to stop."""
+    """A function that ends an iteration, counted from 0, as one of two processes would."""
     monkeypatch.setattr('luminet_det.hooks.interrupt.get_world_size', lambda: 2)
     weight = torch.nn.Parameter(torch.zeros(1))
     wrapper = OptimWrapper(torch.optim.SGD([weight], lr=0.1), accumulative_counts=accumulative_counts)

@@ -1,4 +1,4 @@
-"""MissedValidationHook: no validation is lost to a kill."""
+"""MissedValidationHook: a validation that a kill prevented is made up for when the run resumes."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def steps(work_dir):
 
 
 def train_and_kill(folder, config, iteration, val):
-    """Train until SIGKILL before an iteration, of validation if `val`; gives the config to resume with."""
+    """Train until SIGKILL before an iteration of training, or of validation if `val`; returns the config to resume."""
     cfg = Config.fromfile(config)
     cfg.custom_hooks = [dict(type='SignalHook', number=signal.SIGKILL.value, iteration=iteration, val=val)]
     config = runs.config_file(folder / 'killed.py', cfg)
@@ -60,7 +60,7 @@ def test_a_run_killed_in_its_last_validation_makes_it_when_it_resumes(tmp_path, 
     assert steps(tmp_path / 'work') == []
     assert TOLD in resume(tmp_path, killed)
     assert steps(tmp_path / 'work') == [interval]
-    # And only once.
+    # The validation is made up for only once.
     assert TOLD not in resume(tmp_path, killed)
 
 
@@ -72,7 +72,7 @@ def test_what_is_validated_is_not_validated_again(tmp_path, data):
     assert steps(tmp_path / 'work') == [1, 2]
 
 
-# Of each validation but the first it thinks nothing, so that the learning rate drops after each.
+# With this threshold no score after the first counts as better, so the learning rate drops after each of them.
 PLATEAU = {
     'param_scheduler': [
         dict(type='ReduceOnPlateauLR', monitor=METRIC, rule='greater', patience=0, threshold=9, threshold_rule='abs')
@@ -84,7 +84,7 @@ PLATEAU = {
 
 
 def is_as(found, expected):
-    """Whether two runs have the same learning rates, losses and validations, each of the latter once."""
+    """Whether two runs have the same learning rates, losses and scores, and the same validations in their history."""
     names = ('lr', 'loss', METRIC)
     equal = [runs.scalars(found, name) == runs.scalars(expected, name) != {} for name in names]
     history, whole = (json.loads((folder / 'result.json').read_text())['history'] for folder in (found, expected))
@@ -101,7 +101,7 @@ def test_a_learning_rate_that_follows_the_scores_drops_in_the_same_epoch_after_a
 
 @pytest.mark.parametrize('noted', [True, False], ids=['noted', 'not noted'])
 def test_a_score_that_is_in_the_checkpoint_is_followed_once(tmp_path, data, uninterrupted, noted):
-    """A best score has its checkpoint saved again."""
+    """After a best score, its checkpoint is saved again."""
     best = {'default_hooks.checkpoint.save_best': METRIC, 'train_cfg.val_begin': 2}
     settings = dict(max_epochs=3, checkpoint_interval=1) | PLATEAU | best
     config = runs.tiny_config(tmp_path / 'tiny.py', data, **settings)
@@ -134,7 +134,7 @@ def test_what_a_run_went_back_behind_is_validated_again(tmp_path, data):
     assert runs.run(train.main, [config, '--work-dir', tmp_path / 'work'], tmp_path).code == 0
     cfg = Config.fromfile(config)
     (tmp_path / 'work' / 'iter_4.pth').unlink()
-    # SignalHook spares a resumed run.
+    # SignalHook would not kill a resumed run.
     cfg.custom_hooks = [dict(type='KillHook')]
     words = [runs.config_file(tmp_path / 'back.py', cfg), '--work-dir', tmp_path / 'work', '--resume']
     killed = runs.run(train.main, [*words, tmp_path / 'work' / 'iter_2.pth'], tmp_path)
@@ -164,7 +164,7 @@ def test_a_signal_in_the_validation_that_is_made_up_waits_for_its_end(tmp_path, 
 
 
 def test_a_best_checkpoint_of_a_validation_that_is_made_up_is_noted_in_the_resumed_one(tmp_path):
-    """mmengine saves that once more if it knows of it."""
+    """mmengine saves the resumed checkpoint once more if the CheckpointHook knows its path."""
     saver = CheckpointHook()
     hub = SimpleNamespace(get_info={'last_ckpt': 'iter_10.pth'}.get, update_info=lambda *of: None)
     known = []
@@ -215,7 +215,7 @@ def loop_of(kind, length, done, interval, begin=1, dynamic=None):
     ],
 )
 def test_what_is_due_is_what_the_loop_would_validate(epoch, iterations, setting, due):
-    """Every third of ten epochs, and the last."""
+    """The loop validates after every third of ten epochs, and after the last."""
     loop = loop_of(EpochBasedTrainLoop, 10, epoch, 3, **setting)
     assert _is_due(SimpleNamespace(train_loop=loop, val_loop=object(), iter=iterations, epoch=epoch)) == due
 

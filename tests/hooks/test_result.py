@@ -1,4 +1,4 @@
-"""ResultHook: the best and the last epoch that was measured."""
+"""ResultHook: the best and the last epoch with a score, the history of a resumed run, and the test at the end."""
 
 import json
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ def test_a_validation_without_a_detection_has_no_score_and_does_not_end_the_run(
 def test_a_new_run_does_not_take_up_what_another_has_left_in_its_folder(runner, tmp_path):
     (tmp_path / 'history.json').write_text(json.dumps([dict(epoch=1, iteration=391) | {'accuracy/top1': 90.0}]))
     ResultHook(metric='accuracy/top1').before_train(runner)
-    # Stopped before its first validation, and resumed.
+    # The new run is stopped before its first validation, and resumed.
     runner.iter = 500
     resumed = ResultHook(metric='accuracy/top1')
     resumed.before_train(runner)
@@ -77,7 +77,7 @@ def test_a_validation_that_is_made_again_replaces_the_one_before(runner):
 
 
 def weights_in_tests(folder, model, in_test, *hooks):
-    """The weight that each test of a run finds `in_test`, whose best checkpoint holds a 7, and the one after them."""
+    """The weight of `in_test` during each test of a run whose best checkpoint holds a 7, and after the tests."""
     best = {'weight': torch.full((1, 1), 7.0), 'bias': torch.zeros(1)}
     torch.save(dict(state_dict=best), folder / 'best.pth')
     saver = CheckpointHook()
@@ -103,7 +103,7 @@ def test_so_they_are_in_the_average_that_is_swapped_in_before_a_test(tmp_path):
 def test_a_sharded_run_that_could_not_test_its_best_weights_is_refused_before_it_trains(tmp_path):
     runner = FlexibleRunner.__new__(FlexibleRunner)
     hook = ResultHook(metric='accuracy/top1')
-    hook.test = True  # by --val-split
+    hook.test = True  # as --val-split sets it
     with pytest.raises(ValueError, match='Remove --fsdp or --val-split'):
         hook.before_train(runner)
 
@@ -136,7 +136,7 @@ def test_the_images_of_a_step_are_told_whoever_groups_them(grouped):
 
 @DATASETS.register_module()
 class OfOnesOwn(Dataset):
-    """No `LabelledImages`: it has neither splits nor parts."""
+    """A custom dataset, not a `LabelledImages`: it has neither splits nor parts."""
 
 
 @pytest.mark.parametrize(

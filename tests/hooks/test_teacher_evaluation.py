@@ -1,4 +1,4 @@
-"""TeacherEvaluationHook: the teacher's score is in the log before the first step, and the gap after validations."""
+"""TeacherEvaluationHook: the teacher's score is logged before the first step, and the gap after each validation."""
 
 import re
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ def logged_ap(folder, data, model):
 
 @pytest.fixture(scope='module')
 def trained_teacher(data, tmp_path_factory):
-    """A teacher that finds something, and its AP."""
+    """Setting of a teacher trained enough to detect something, and its AP."""
     folder = tmp_path_factory.mktemp('teacher')
     config = runs.tiny_config(folder / 'teacher.py', data, WIDE, max_iters=80)
     runs.run(train.main, [config, '--work-dir', folder], folder)
@@ -78,7 +78,7 @@ def test_without_a_validation_set_it_says_so(tmp_path, data, teacher):
 
 
 def hooked(folder, data, teacher, tap='roi_cls', **settings):
-    """Path of a config whose run evaluates its teacher."""
+    """Write the config of a run that evaluates its teacher; returns its path."""
     loss = pairs.LUMINET if tap == 'roi_cls' else dict(type='mmdet.L1Loss')
     model = pairs.distilling(tiny.faster_rcnn(), teacher, dict(tap=tap, loss=loss))
     config = runs.tiny_config(folder / 'c.py', data, model, **settings)
@@ -132,7 +132,7 @@ def test_a_resumed_run_takes_the_score_from_its_checkpoint(tmp_path, data, train
     assert f'on the validation set, from the checkpoint: {AP} {ap:.3f}' in text
     assert text.count('Evaluating bbox') == 1
     assert runs.scalars(tmp_path / 'work', f'teacher/{AP}') == {2: ap, 3: ap}
-    # Another teacher has no score yet.
+    # The checkpoint has no score of another teacher.
     other = Config.fromfile(config)
     other.model.teacher.checkpoint = str(tmp_path / 'other.pth')
     torch.save(torch.load(setting['checkpoint']), other.model.teacher.checkpoint)
@@ -200,7 +200,7 @@ def test_a_teacher_of_boxes_is_left_out_with_a_warning_where_masks_are_measured(
     path = hooked(tmp_path, data, trained_teacher[0], 'neck', max_iters=1)
     cfg = Config.fromfile(path)
     cfg.val_evaluator.metric = ['bbox', 'segm']
-    cfg.train_cfg.val_begin = 100  # The student gives no masks either.
+    cfg.train_cfg.val_begin = 100  # The student predicts no masks either, so it is not validated.
     argv = [runs.config_file(path, cfg), '--work-dir', tmp_path / 'work', '--launcher', 'pytorch']
     first, second = ranks.run(train.main, argv, tmp_path)
     assert (first.code, second.code) == (0, 0), first.text + second.text

@@ -13,7 +13,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def saved(tmp_path_factory):
-    """A function from a kind of student to the `teacher=` setting of a wider detector of that kind."""
+    """A function that returns, for a kind of student, the `teacher=` setting of a wider detector of that kind."""
     folder, made = tmp_path_factory.mktemp('teachers'), {}
 
     def save(kind: str) -> dict:
@@ -26,7 +26,7 @@ def saved(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def distilling(saved):
-    """A function from a kind of student, and settings of its teacher, to its model config."""
+    """A function that returns the model config of a kind of student, with these settings of its teacher."""
     return lambda kind, **settings: students.distilling(kind, dict(saved(kind), **settings))
 
 

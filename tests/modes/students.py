@@ -23,8 +23,8 @@ def plain(kind: str, **widths) -> dict:
     if kind == 'two_stage':
         return tiny.faster_rcnn(**widths)
     model = dense.model('retinanet', **widths)
-    # The fifth level would be a stride-2 convolution of a 1x1 map, whose weight gradient in bfloat16 torch reads from
-    # memory it has not written (CPU, torch 2.5 to 2.15).
+    # The fifth level would be a stride-2 convolution of a 1x1 map, whose weight gradient in bfloat16 torch computes
+    # from uninitialised memory (CPU, torch 2.5 to 2.15).
     model['neck']['num_outs'] = 4
     model['bbox_head']['anchor_generator']['strides'] = [8, 16, 32, 64]
     return model
@@ -37,7 +37,7 @@ def distilling(kind: str, teacher, distill: list | None = None, **widths) -> dic
 
 
 def save_teacher(path: Path, model: dict, seed: int = 1, classes: tuple[str, ...] | None = None) -> dict:
-    """A random teacher whose logits are as far apart as a trained one's; gives its `teacher=` setting."""
+    """Save a random teacher whose logits are as far apart as a trained one's; returns its `teacher=` setting."""
     setting = pairs.save_teacher(path, model, seed, classes)
     checkpoint = torch.load(path)
     for name, weight in checkpoint['state_dict'].items():

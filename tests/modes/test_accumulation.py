@@ -1,4 +1,4 @@
-"""Gradient accumulation: the step that is taken, and what it is not."""
+"""Gradient accumulation: steps take the mean of the gradients, and gradient shares are those of a single step."""
 
 import copy
 

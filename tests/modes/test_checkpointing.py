@@ -1,4 +1,4 @@
-"""Gradient checkpointing in the student's backbone: activations are made anew, and nothing else changes."""
+"""Gradient checkpointing in the student's backbone: apart from the statistics of trained norms, nothing changes."""
 
 import pytest
 import torch
@@ -9,14 +9,14 @@ from tests.modes import students
 
 @pytest.fixture
 def model(tmp_path, kind):
-    """A student with a term on every kind of tap, and a teacher with a backbone as wide."""
+    """A student with a term on the head, the neck and the backbone, and a teacher with an equally wide backbone."""
     teacher = students.save_teacher(tmp_path / 'twin.pth', students.plain(kind))
     terms = [students.HEAD_TERMS[kind], students.NECK_TERM, dict(tap='backbone', loss=students.PKD)]
     return students.distilling(kind, teacher, terms)
 
 
 def trained(model, with_cp):
-    """A detector after one backward pass, the losses, the rows its terms heard, and the passes of one block."""
+    """A detector after one backward pass, the losses, what its terms compared, and the forward passes of one block."""
     model['backbone']['with_cp'] = with_cp
     detector, heard, passes = pairs.build(model), [], []
     for term in detector.terms:
@@ -58,5 +58,5 @@ def test_a_norm_that_is_trained_counts_the_batch_twice(model):
         norm = detector.backbone.layer2[0].norm1
         means.append(norm.running_mean)
         assert norm.num_batches_tracked == 1 + with_cp
-    # With momentum 0.1, from 0: 0.1 of the batch's mean, then 0.19.
+    # From 0 with momentum 0.1, one pass gives 0.1 of the batch's mean, and two give 0.19.
     torch.testing.assert_close(means[1], means[0] * 1.9, rtol=1e-4, atol=1e-6)

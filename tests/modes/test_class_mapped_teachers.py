@@ -61,7 +61,7 @@ def test_the_student_hears_its_classes_gathered_by_hand(monkeypatch, coco_teache
 
 @pytest.fixture(scope='session')
 def named_data(tmp_path_factory):
-    """The tiny set, its categories named as the student's classes."""
+    """The tiny dataset, with its categories named like the student's classes."""
     root = tiny.write_coco(tmp_path_factory.mktemp('named'), num_classes=20)
     path = root / 'annotations.json'
     content = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Compiled networks: of the teacher, of the student's backbone, or the whole step by mmengine's `compile=True`."""
+"""Compilation of the teacher, of the student's backbone, or of the whole step by mmengine's `compile=True`."""
 
 import copy
 
@@ -10,7 +10,7 @@ from luminet_det.distillation import Teacher
 from tests import pairs
 from tests.modes.students import LOSSES
 
-EAGER = dict(backend='eager')  # traced as for any backend, without waiting for a C++ compiler
+EAGER = dict(backend='eager')  # traces as for any backend, without waiting for a C++ compiler
 
 
 def same(losses, expected):

@@ -1,4 +1,4 @@
-"""EMAHook: the average is of the student alone, and is what its definition says."""
+"""EMAHook: the average follows its definition, and contains the student alone."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def checkpoints(tmp_path_factory, data, distilling):
 
 
 def test_its_weights_are_the_running_average_of_the_students(checkpoints):
-    # mmengine saves the average as `state_dict`, to be deployed, and what training goes on from beside it.
+    # mmengine saves the average as `state_dict`, for deployment, and the weights in training as `ema_state_dict`.
     averages = [saved['state_dict'] for saved in checkpoints]
     students = [saved['ema_state_dict'] for saved in checkpoints]
     name = 'roi_head.bbox_head.fc_cls.weight'

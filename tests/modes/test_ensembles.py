@@ -1,4 +1,4 @@
-"""Ensembles: the student hears the mean of its teachers' logits, whatever backbones they have."""
+"""Ensembles: the teachers' logits are averaged, as are the losses on feature maps, whatever their backbones."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tests.modes import students
 
 
 def mobile(kind):
-    """A detector on another backbone, with other channels."""
+    """A detector with another backbone, of other widths."""
     model = students.plain(kind)
     model['backbone'] = dict(type='MobileNetV2', widen_factor=0.25, out_indices=(1, 2, 4, 7), norm_eval=False)
     model['neck']['in_channels'] = [8, 8, 24, 1280]
@@ -22,7 +22,7 @@ def teachers(tmp_path, saved, kind):
 
 
 def heard(model):
-    """What the terms are called with in a step, by loss, and the losses."""
+    """What the terms compare in a step, by their names, and the losses."""
     detector, calls = pairs.build(model), {}
     for name, term in zip(detector.term_names, detector.terms, strict=True):
         term.loss.register_forward_pre_hook(lambda _, args, name=name: calls.setdefault(name, []).append(args[:2]))

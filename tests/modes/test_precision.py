@@ -1,4 +1,4 @@
-"""AMP and the teacher's precision and memory layout: what they may change, and what not."""
+"""AMP and the teacher's precision and memory layout: what they may change, and what they must not."""
 
 import copy
 
@@ -13,7 +13,7 @@ HALVES = [torch.bfloat16, torch.float16]
 
 
 def gradients(detector, scale=1.0, **step):
-    """Losses of a step, and the gradient of their sum by parameter."""
+    """Losses of a step, and the gradient of their sum, times `scale`, by parameter."""
     losses = pairs.step(detector, **step)
     detector.zero_grad()
     (pairs.total(detector, losses) * scale).backward()
@@ -84,7 +84,7 @@ def test_a_channels_last_student_has_the_same_losses_and_gradients(distilling, k
         assert found[name].item() == pytest.approx(losses[name].item(), rel=1e-4)
     layouts = {p.is_contiguous(memory_format=torch.channels_last) for p in other.parameters() if p.dim() == 4}
     assert layouts == {True}
-    # Single gradients, such as those of a bias that a norm takes out again, are nothing but rounding.
+    # Compared as a whole: single gradients, such as that of a bias that a norm cancels, are only rounding errors.
     expected, got = (torch.cat([gradient.flatten() for gradient in each.values()]) for each in (expected, got))
     assert (got - expected).norm() < 1e-3 * expected.norm()
 
@@ -96,7 +96,7 @@ def test_amp_trains_on_a_gpu(distilling, kind, dtype):
     optimizer = torch.optim.SGD(detector.parameters(), lr=1e-3)
     wrapper = AmpOptimWrapper(optimizer=optimizer, dtype=dtype, loss_scale='dynamic')
     before = copy.deepcopy(detector.state_dict())
-    for seed in range(12):  # the first ones may overflow and are skipped
+    for seed in range(12):  # the first ones may overflow, and are then skipped
         inputs, samples = pairs.batch(detector, seed)
         with wrapper.optim_context(detector):
             losses = detector.loss(inputs, samples)

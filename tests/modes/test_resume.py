@@ -1,4 +1,4 @@
-"""Every mode trains by the tool, and goes on after a stop as if there had been none."""
+"""Every mode trains with tools/train.py, and resumes with the losses and weights of an uninterrupted run."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from tests.modes import students
 from tools import train
 
 EMA = dict(custom_hooks=[dict(type='EMAHook', momentum=0.25)])
-# Settings of the teacher, of the student's backbone, and of the run; flags of the tool.
+# Settings of the teacher, of the student's backbone, and of the run; flags of tools/train.py.
 MODES = {
     'amp': ({}, {}, {}, ['--amp']),
     'bf16 teacher': (dict(dtype='bf16'), {}, {}, []),

@@ -1,1 +1,1 @@
-"""Training on a device that is not the CPU, on machines that have none: what is left behind on the CPU is an error."""
+"""Training on a device other than the CPU, on machines that have none; a tensor left on the CPU raises an error."""

@@ -1,8 +1,8 @@
-"""A device of its own, made of the CPU's memory: it refuses what a GPU refuses, and calculates as the CPU does.
+"""A pretended device in the CPU's memory: it refuses what a GPU refuses, and computes what the CPU computes.
 
-`install()` makes the device `elsewhere` known to torch. It cannot be taken back, and processes forked later cannot
-train: install it in a process of its own. Not pretended are a GPU's own kernels and rounding, streams and graphs, and
-all that asks for `is_cuda`.
+`install()` makes the device `elsewhere` known to torch. This cannot be undone, and processes forked afterwards cannot
+train, so install it in a separate process. A GPU's own kernels and rounding, its streams and graphs, and anything that
+depends on `is_cuda` are not imitated.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 NAME = 'elsewhere'
 ATEN = torch.ops.aten
 
-# Of the operators that may take tensors of two devices: those that copy, and those that take an index of the CPU.
+# The operators that may take tensors of both devices: those that copy, and those that accept an index on the CPU.
 COPIES = ('copy_', '_copy_from', '_to_copy')
 INDEXED = ('index', 'index_put_', 'index_put', '_index_put_impl_')
-# What torch asks a tensor for whose shape may change.
+# Queries of shape and layout, which torch passes to a wrapper whose shape may change.
 LAYOUT = {
     ATEN.dim.default: Tensor.dim,
     ATEN.sym_numel.default: Tensor.numel,
@@ -57,7 +57,7 @@ class Elsewhere(Tensor):
         return f'elsewhere({self.here})'
 
     def __reduce_ex__(self, protocol: int) -> tuple:
-        # A file holds the values alone.
+        # A file holds only the values.
         return self.here.__reduce_ex__(protocol)
 
     def __deepcopy__(self, memo: dict) -> Tensor:
@@ -79,10 +79,10 @@ class Elsewhere(Tensor):
 
 
 def run(op: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Run an operator of torch on the values, and put what comes out on the device.
+    """Run an operator of torch on the values, and put the results on the device.
 
     Raises:
-        RuntimeError: Tensors or generators of both devices meet.
+        RuntimeError: The operator mixes tensors of both devices, or takes a generator of the CPU.
     """
     if op in LAYOUT:
         return LAYOUT[op](_here(args[0]), *args[1:])
@@ -119,18 +119,18 @@ def install() -> None:
     torch.as_tensor = _through_the_cpu(torch.as_tensor)
     torch.load = _through_the_cpu(torch.load, 'map_location')
     mmengine.runner.runner.get_device = lambda: NAME
-    # It knows the tensors of the CPU and of some makers' devices.
+    # By default it has only the tensor types of the CPU and of some vendors' devices.
     mmengine.structures.instance_data.IndexType = str | slice | int | list | np.ndarray | Tensor
 
 
 class Backend(backend_registration._DummyBackendModule):
-    """What torch asks a device's module for."""
+    """The module that torch asks about the device."""
 
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16, torch.float16]
 
 
-libraries = []  # what is registered lasts as long as its library
+libraries = []  # a registration lasts as long as its library object
 
 
 def _require_one_device(name: str, args: tuple, kwargs: dict) -> None:
@@ -140,7 +140,7 @@ def _require_one_device(name: str, args: tuple, kwargs: dict) -> None:
         raise RuntimeError(f'{name} on the device {NAME!r} takes a generator of the CPU.')
     if name in COPIES or (name in INDEXED and isinstance(args[0], Elsewhere)):
         return
-    # A number may be on the CPU.
+    # A tensor without dimensions may be on the CPU.
     if stray := [tuple(tensor.shape) for tensor in tensors if not isinstance(tensor, Elsewhere) and tensor.ndim]:
         raise RuntimeError(f'{name} takes tensors of the device {NAME!r}, and of the CPU: {stray}')
 
@@ -162,7 +162,7 @@ def _as_tensors(index: Any) -> Any:
 
 
 def _through_the_cpu(make: Callable, place: str = 'device') -> Callable:
-    """A function of torch that needs the device's memory, by way of the CPU's."""
+    """Wrap a function that cannot create tensors on the device: it creates them on the CPU, and they are moved."""
 
     def made(*args: Any, **kwargs: Any) -> Any:
         if not isinstance(kwargs.get(place), (str, torch.device)) or torch.device(kwargs[place]).type != NAME:

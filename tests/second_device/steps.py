@@ -1,9 +1,9 @@
-"""Two training steps by every method, and a prediction: on the CPU, then on another device, from one seed.
+"""Training steps and predictions with every method, on the CPU and then on another device, from the same seeds.
 
     python -m tests.second_device.steps FOLDER [DEVICE]
 
-writes `FOLDER/steps.json`: by case and device the numbers of each step, or the error. The device is the pretended one
-`elsewhere`, unless it is named: `cuda`.
+writes `FOLDER/steps.json`: for each case and device, the numbers of each step or the error. DEVICE is the pretended
+device `elsewhere`, unless another such as `cuda` is given.
 """
 
 import json
@@ -54,7 +54,7 @@ def main(folder: str, place: str = device.NAME) -> None:
 
 
 def compare_with_the_cpu() -> None:
-    """Have a GPU calculate as exactly as the CPU, with the CPU's random numbers."""
+    """Have a GPU compute as precisely as the CPU, without TF32, and use random numbers drawn on the CPU."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     for name in ('rand', 'randint', 'randperm'):
         setattr(torch, name, partial(_drawn, getattr(torch, name)))
@@ -65,7 +65,7 @@ def _drawn(draw: Callable, *args, device: torch.device | str = 'cpu', **kwargs) 
 
 
 def attempt(case: Callable, place: str) -> list | str:
-    """What a case gives on a device, or how it failed."""
+    """The numbers of a case on a device, or the traceback of its error."""
     methods.hub('steps', training_labels=narrow.digits()[1])
     try:
         return case(place)
@@ -74,7 +74,7 @@ def attempt(case: Callable, place: str) -> list | str:
 
 
 def cases(folder: Path) -> Iterator[tuple[str, Callable]]:
-    """By name: each method for classifiers, all at once for detectors, and what else a step may do."""
+    """Cases and their names: each method for classifiers, all methods at once for detectors, and other variants."""
     widths = dict(wide=narrow.WIDE, equal=narrow.NARROW)
     wide, equal = (narrow.save_teacher(folder / f'{name}.pth', of) for name, of in widths.items())
     for method in methods.CLASSIFIER:
@@ -107,7 +107,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Callable]]:
 
 
 def classifier(config: dict, views: int, place: str) -> list[dict]:
-    """Losses of two steps, then the sum of the logits that it predicts."""
+    """The logged numbers of two steps, then the sum of the absolute logits of a prediction."""
     model = small.build(config).to(place)
     steps = train(model, narrow.sgd(model), partial(narrow.batch, 32, views))
     with torch.no_grad():
@@ -116,7 +116,7 @@ def classifier(config: dict, views: int, place: str) -> list[dict]:
 
 
 def detector(config: dict, place: str) -> list[dict]:
-    """Losses of two steps, then how many boxes it predicts, and the sum of their scores."""
+    """The logged numbers of two steps, then the number of predicted boxes and the sum of their scores."""
     model = pairs.build(config, seed=0).to(place)
     steps = train(model, detectors.sgd(model), detectors.batch)
     with torch.no_grad():
@@ -125,7 +125,7 @@ def detector(config: dict, place: str) -> list[dict]:
 
 
 def architecture(config: dict, with_mask: bool, place: str) -> list[dict]:
-    """Losses of a step, and the sum of all its gradients' sizes."""
+    """The logged numbers of one step, and the sum of the absolute values of all gradients."""
     model = pairs.build(config).to(place)
     losses = pairs.step(model, with_mask=with_mask)
     total, logged = model.parse_losses(losses)
@@ -151,7 +151,7 @@ def detector_teacher(path: Path, kind: str, wide: bool) -> dict:
 
 
 def resident(place: str) -> list[dict]:
-    """Sums of batches of resident images, augmented on the device in every way."""
+    """Sums over a batch of resident images, for each augmentation on the device."""
     images, labels = narrow.digits()
     found = []
     for transform in AUGMENTATIONS:
@@ -162,7 +162,7 @@ def resident(place: str) -> list[dict]:
 
 
 def stray(place: str) -> list[dict]:
-    """What must fail on the device: labels that nobody moved there."""
+    """A loss that must fail on the device, because its labels were not moved there."""
     logits, labels = torch.rand(4, 3).to(place), torch.zeros(4).long()
     return [dict(loss=float(torch.nn.functional.cross_entropy(logits, labels)))]
 

@@ -1,4 +1,4 @@
-"""Whatever trains on the CPU trains on another device, and comes to the same: nothing is left behind on the CPU."""
+"""Whatever trains on the CPU trains on another device with the same results; no tensor is left behind on the CPU."""
 
 import json
 import os
@@ -37,7 +37,7 @@ pytestmark = [
 
 
 def python(module, *argv):
-    """Run a module of this folder in a process of its own, for the device cannot be taken away again."""
+    """Run a module of this folder in a separate process, because the device cannot be removed again."""
     words = [sys.executable, '-W', 'ignore', '-m', f'tests.second_device.{module}', *map(str, argv)]
     path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
     return subprocess.run(words, cwd=ROOT, env=os.environ | {'PYTHONPATH': path}, capture_output=True, text=True)
@@ -57,7 +57,7 @@ def test_every_case_is_looked_at(found):
 
 @pytest.mark.parametrize('case', CASES)
 def test_steps_and_predictions_are_those_of_the_cpu(found, case):
-    # torchvision resizes bytes on CPUs as integers, elsewhere as fractions.
+    # torchvision resizes uint8 images with integers on CPUs, with floating point on other devices.
     exact = 1e-3 if case == 'resident images' else 1e-5
     here, there = (found[case][device] for device in ('cpu', 'elsewhere'))
     assert isinstance(here, list), here
@@ -66,7 +66,7 @@ def test_steps_and_predictions_are_those_of_the_cpu(found, case):
 
 
 def test_what_is_left_behind_on_the_cpu_is_an_error(found):
-    """Else the above would say nothing."""
+    """Otherwise the tests above would prove nothing."""
     message = found['stray tensors']['elsewhere']
     assert 'takes tensors of the device' in message
 

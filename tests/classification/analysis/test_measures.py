@@ -1,4 +1,4 @@
-"""The numbers of an analysis, against values derived by hand."""
+"""The numbers of an analysis equal values derived by hand."""
 
 import math
 
@@ -18,13 +18,13 @@ from luminet_det.classification.analysis import (
 
 
 def sure(*probabilities):
-    """Logits of two classes, the first with these probabilities."""
+    """Logits (N, 2) that give the first of two classes these probabilities."""
     first = torch.tensor(probabilities, dtype=torch.float64)
     return torch.stack([first.log(), (1 - first).log()], 1)
 
 
 def test_ece_is_the_gap_between_accuracy_and_confidence_averaged_over_images():
-    # In (0.8, 1]: 0.9 twice, one right: |0.5 - 0.9|. In (0.6, 0.8]: 0.7 twice, both right: |1 - 0.7|.
+    # In (0.8, 1]: 0.9 twice, one of them right: |0.5 - 0.9|. In (0.6, 0.8]: 0.7 twice, both right: |1 - 0.7|.
     found = calibration(sure(0.9, 0.9, 0.7, 0.7), torch.tensor([0, 1, 0, 0]), bins=5)
     assert found.count.tolist() == [0, 0, 0, 2, 2]
     assert found.accuracy.tolist() == [0, 0, 0, 1, 0.5]
@@ -38,7 +38,7 @@ def test_a_bin_holds_its_upper_edge_and_the_last_one_certainty():
 
 
 def test_the_mean_confidence_of_a_bin_is_compared_not_its_middle():
-    # Both in one bin, one right: accuracy 0.5, mean confidence 0.75.
+    # Both are in one bin, one of them is right: accuracy 0.5, mean confidence 0.75.
     assert calibration(sure(0.6, 0.9), torch.tensor([0, 1]), bins=1).error == pytest.approx(0.25)
 
 

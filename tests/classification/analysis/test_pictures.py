@@ -1,4 +1,4 @@
-"""What the pictures show, and the page around them."""
+"""What the pictures of an analysis show, and the page that holds them."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Transforms of whole batches: same results and same distribution as those of single images."""
+"""Transforms of whole batches give the same results, in the same distribution, as those of single images."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def batched(name, **settings):
 
 
 def picture(height=32, width=32):
-    """Each crop of it is another image."""
+    """A random image without black pixels, of which all crops differ."""
     return torch.randint(1, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
@@ -32,7 +32,7 @@ def test_every_crop_and_flip_is_one_of_torchvisions_and_all_are_equally_likely()
     found = batched('RandomHorizontalFlip')(batched('RandomCrop', size=8, padding=2)(images)).flatten(1)
     matches = (found[:, None] == possible).all(-1)
     assert (matches.sum(1) == 1).all()
-    # 49 degrees of freedom: 85.4 is passed once in a thousand.
+    # With 49 degrees of freedom, chance exceeds 85.4 once in a thousand tests.
     assert chi_square(matches.sum(0)) < 85.4
 
 
@@ -97,7 +97,7 @@ def test_mean_and_spread_of_each_pixel_are_those_of_single_images(config):
         first, second = moment(one), moment(other)
         error = ((first.var(0) + second.var(0)) / draws).sqrt().clamp(min=1e-9)
         deviation = ((first.mean(0) - second.mean(0)) / error).abs()
-        # The 768 pixels brighten and darken together: their mean is one normal number rather than many.
+        # All 768 values brighten and darken together, so their mean deviation scatters like that of a single one.
         assert deviation.max() < 6
         assert deviation.mean() < 3
 
@@ -127,7 +127,7 @@ def test_the_same_seed_draws_the_same_batch():
 
 
 def test_no_transform_waits_for_the_device_to_know_what_it_computed():
-    # Images on the meta device have no values: whoever asked for one would be refused.
+    # Images on the meta device have no values, so reading one raises an error.
     images = torch.empty(16, 3, 32, 32, dtype=torch.uint8, device='meta')
     configs = [*AUGMENTATIONS, {'type': 'RandomCrop', 'size': 32, 'padding': 4}, {'type': 'RandomHorizontalFlip'}]
     for config in configs:

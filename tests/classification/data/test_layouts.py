@@ -1,4 +1,4 @@
-"""Each dataset is read from each of its layouts; one that is absent or damaged is named, and what to do."""
+"""Each dataset is read from each of its layouts; errors name an absent or damaged one and say what to do."""
 
 import hashlib
 import os
@@ -134,18 +134,18 @@ def test_names_that_are_python_objects_are_not_read_and_no_one_is_told_to_run_th
 
 @pytest.mark.parametrize(('kind', 'first', 'last'), [(CIFAR10, 'airplane', 'truck'), (CIFAR100, 'apple', 'worm')])
 def test_an_npz_without_names_has_the_official_ones(tmp_path, kind, first, last):
-    """So that a teacher of the pickles teaches a student of the npz."""
+    """So a teacher trained on the pickles can teach a student that trains on the npz."""
     arrays = written.npz(tmp_path / 'cifar.npz')
     del arrays['classes']
     np.savez(tmp_path / 'cifar.npz', **arrays)
     names = kind(tmp_path, allow_empty=True).metainfo['classes']
     assert (names[0], names[-1], len(set(names))) == (first, last, int(kind.NAME[6:]))
-    # The official order of both.
+    # Both datasets officially order their classes alphabetically.
     assert list(names) == sorted(names)
 
 
 class Downloading:
-    """A dataset of torchvision, which notes who downloads."""
+    """Stands in for a dataset of torchvision; a second download fails, and so does reading before the first."""
 
     base_folder, meta = 'cifar-100-python', dict(filename='meta', md5='')
 
@@ -223,7 +223,7 @@ def test_stl10_is_read_from_its_binary_files_without_the_unlabelled_ones(tmp_pat
     images = written.images(20, 96)
     sums = {}
     for split in ('train', 'test'):
-        # Columns first, as the files are.
+        # Columns before rows, as in the files.
         (folder / f'{split}_X.bin').write_bytes(images.transpose(0, 3, 2, 1).tobytes())
         (folder / f'{split}_y.bin').write_bytes((np.arange(20) % 10 + 1).astype(np.uint8).tobytes())
         for part in 'Xy':

@@ -1,4 +1,4 @@
-"""Each operation on a batch is torchvision's on each image by itself."""
+"""Each operation on a batch equals torchvision's on each single image, up to rounding by 1."""
 
 import math
 
@@ -45,7 +45,7 @@ def sheared(image, shear):
 
 
 def pictures(count: int, height: int = 32, width: int = 32) -> torch.Tensor:
-    """Smooth, noisy and constant images."""
+    """Noise in every third image, smooth images between; the last is constant if it is not noise."""
     noise = torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8)
     smooth = functional.gaussian_blur(noise, [7, 7])
     smooth[-1] = 77

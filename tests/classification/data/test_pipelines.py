@@ -1,4 +1,4 @@
-"""The two pipelines of a dataset, its subsets, its views, its batches."""
+"""The ordinary and the device-resident pipeline of a dataset: its subsets, views and batches."""
 
 import pytest
 import torch
@@ -227,7 +227,7 @@ def test_transforms_that_leave_bytes_are_refused_with_the_reason(root):
 
 def test_images_on_a_gpu_refuse_loader_processes_with_the_setting_to_change(root):
     dataset = CIFAR100(root, device_resident=True, device='cpu')
-    # What the loader processes see of a GPU is its name.
+    # In a loader process only the type of the device is checked, so no GPU is needed.
     dataset.resident.device = torch.device('cuda')
     with pytest.raises(RuntimeError, match='num_workers=0'):
         batches(dataset, num_workers=1)

@@ -13,7 +13,7 @@ def images(count: int, side: int = 32, seed: int = 0) -> np.ndarray:
 
 
 def npz(path: Path, classes: int = 4, each: int = 6, **changes) -> dict:
-    """Write an .npz file; its arrays are returned."""
+    """Write an .npz file; returns its arrays."""
     labels = np.arange(classes * each) % classes
     arrays = {'train_images': images(len(labels)), 'train_labels': labels}
     arrays |= {'test_images': images(2 * classes, seed=1), 'test_labels': np.arange(2 * classes) % classes}
@@ -23,7 +23,7 @@ def npz(path: Path, classes: int = 4, each: int = 6, **changes) -> dict:
 
 
 def tree(root: Path, classes=('ant', 'bee', 'cat'), each: int = 4, side: int = 32, suffix: str = 'png') -> Path:
-    """Write <class>/<i>.<suffix>."""
+    """Write images as <class>/<i>.<suffix> to `root`; returns `root`."""
     for place, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)
         for i, image in enumerate(images(each, side, seed=place)):
@@ -32,7 +32,7 @@ def tree(root: Path, classes=('ant', 'bee', 'cat'), each: int = 4, side: int = 3
 
 
 def pickles(root: Path, kind: type, monkeypatch, classes: int = 4, each: int = 6) -> dict:
-    """Write official-looking CIFAR pickles, in as many files as the set has, and make their checksums the expected."""
+    """Write CIFAR pickles, in as many files as the official set, and have torchvision expect their checksums."""
     arrays = npz(root / 'unused.npz', classes, each)
     (root / 'unused.npz').unlink()
     folder = root / kind.base_folder

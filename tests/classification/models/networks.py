@@ -1,10 +1,10 @@
-"""Every network of the package at its own image size."""
+"""Every network of the package, and images of a size to test it with."""
 
 import torch
 
 from luminet_det.registry import MODELS
 
-# Sizes of the features for images of 32 pixels, and the width of the embedding (the CRD benchmark's nets).
+# Side lengths of the feature maps for images of 32 pixels, and width of the embedding, as in the CRD benchmark.
 RESNET, VGG, SHUFFLE = (32, 32, 16, 8), (32, 16, 8, 4, 4), (32, 16, 8, 4)
 CIFAR = {
     'resnet8': (RESNET, 64),
@@ -29,7 +29,7 @@ CIFAR = {
     'resnet50_32px': ((32, *RESNET[1:], 4), 2048),
 }
 DEIT = ('deit_small_32px', 'deit_compact_32px')
-# MobileNet-V1 is made for 224 pixels; 64 show the same.
+# MobileNet-V1 is made for images of 224 pixels; 64 are enough to test it.
 OWN = (*CIFAR, 'mobilenetv1', *DEIT)
 
 

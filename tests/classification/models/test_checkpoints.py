@@ -1,4 +1,4 @@
-"""Checkpoints of our runs, of mdistiller and RepDistiller, of torchvision and of timm load, strictly."""
+"""Checkpoints of our own runs, mdistiller, RepDistiller, torchvision and timm load strictly."""
 
 import re
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from luminet_det.classification.models import own_weights
 from luminet_det.distillation.weights import load_strictly
 from tests.classification.models.networks import OWN, images, network
 
-# How mdistiller and RepDistiller name what the package names otherwise: ours, theirs, and one of their keys.
+# How to turn our names of weights into those of mdistiller and RepDistiller, and one key in their checkpoints.
 FOREIGN = {
     'resnet20': ((), 'layer2.0.downsample.1.running_var'),
     'resnet8x4': ((), 'layer1.0.downsample.0.weight'),
@@ -34,7 +34,7 @@ FOREIGN = {
 
 
 def trained(name: str, **settings) -> nn.Module:
-    """A network whose weights, and running statistics, are no start's."""
+    """A network whose weights and running statistics differ from their initial values, in eval mode."""
     built = network(name, **settings)
     generator = torch.Generator().manual_seed(1)
     for key, value in built.state_dict().items():
@@ -94,7 +94,7 @@ def test_a_torchvision_network_takes_torchvisions_weights(name):
     state = source.state_dict()
     with torch.device('meta'):
         target = models.get_model(name, num_classes=5)
-    # Without the search for stages, which has to run the model.
+    # Stands in for TorchvisionNetwork, whose search for stages would have to run the model.
     wrapper = nn.Module()
     wrapper.key_map = ((r'^(?!model\.)', 'model.'),)
     wrapper.model = target
@@ -117,7 +117,7 @@ def test_a_torchvision_network_takes_the_file_of_torchvisions_model_and_its_own(
 @pytest.mark.parametrize(('name', 'side'), [('googlenet', 64), ('inception_v3', 299)])
 def test_networks_whose_published_weights_have_a_normalisation_of_their_own_take_it_along(name, side):
     torch.manual_seed(2)
-    # As torchvision makes them for its own weights.
+    # The settings with which torchvision builds these networks for its own weights.
     source = models.get_model(name, num_classes=5, transform_input=True, init_weights=False).eval()
     target = loaded(network('TorchvisionNetwork', 5, name=name, init_weights=False), source.state_dict())
     x = torch.randn(1, 3, side, side)

@@ -1,4 +1,4 @@
-"""Models of torchvision and timm give the same outputs as the package's own, whatever they are made of."""
+"""Models of torchvision and timm give the same kinds of outputs as the package's own, whatever their architecture."""
 
 import copy
 import gc
@@ -17,7 +17,7 @@ from luminet_det.classification.models.library_network import LibraryNetwork
 from tests.classification.models.networks import network
 
 SWIN = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), window_size=4)
-# The settings, channels of each stage, which stages end in an activation that is a module, and which in a function.
+# Channels of each stage; which stages end in an activation module, and which in a ReLU whose input is not available.
 TORCHVISION = {
     'resnet18': ([64, 64, 128, 256, 512], [0, 1, 2, 3, 4], []),
     'mobilenet_v2': ([16, 24, 32, 96, 1280], [4], []),
@@ -55,7 +55,7 @@ def test_a_torchvision_model_gives_its_stages(name):
     assert sizes == sorted(set(sizes), reverse=True)
     for i, (after, before) in enumerate(zip(outputs.features, outputs.before_relu, strict=True)):
         if i in activated:
-            # In place, it would have left nothing below zero in the tensor before it.
+            # An in-place activation would have left no value below zero in its input.
             assert before.min() < 0
             assert torch.equal(before.clamp(0, 6 if name == 'mobilenet_v2' else None), after)
         else:

@@ -1,4 +1,4 @@
-"""What a network returns is what it promises, and nothing is computed twice for it."""
+"""A network returns the outputs that it promises, and runs no layer twice for them."""
 
 from collections import Counter
 
@@ -35,7 +35,7 @@ def test_features_have_the_sizes_of_the_benchmark_and_are_what_the_relu_leaves(n
     assert tuple(maps.shape[2] for maps in outputs.features) == sizes
     linear = (1, 2, 3, 4) if name == 'mobilenetv2_half' else ()
     for i, (after, before) in enumerate(zip(outputs.features, outputs.before_relu, strict=True)):
-        # A ReLU in place would have left nothing below zero.
+        # An in-place ReLU would have left no value below zero.
         assert before.min() < 0
         assert after is before if i in linear else torch.equal(after, before.relu())
 

@@ -1,4 +1,4 @@
-"""The networks are the exact variants behind the published numbers, to the parameter."""
+"""Each network has exactly as many parameters as the variant behind the published numbers."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from tests.classification.models.networks import OWN, network
 
 
 def narrow_resnet(blocks: int) -> int:
-    """Parameters of a CIFAR ResNet of `blocks` a stage with 100 classes, from its structure."""
+    """Parameters of a CIFAR ResNet with `blocks` blocks per stage and 100 classes, counted from its structure."""
 
     def block(channels: int, width: int) -> int:
         convolutions = 9 * width * (channels + width) + 4 * width
@@ -18,11 +18,11 @@ def narrow_resnet(blocks: int) -> int:
 
 
 def vgg(*convolutions: int) -> int:
-    """Parameters of a VGG with so many convolutions in each of its five stages and 100 classes."""
+    """Parameters of a VGG with 100 classes and this many convolutions in each of its five stages."""
     channels, total = 3, 513 * 100
     for width, count in zip((64, 128, 256, 512, 512), convolutions, strict=True):
         for _ in range(count):
-            total += 9 * channels * width + 3 * width  # of the convolution's biases, and of the norm
+            total += 9 * channels * width + 3 * width  # 3 * width: the convolution's biases, and the norm
             channels = width
     return total
 
@@ -51,7 +51,7 @@ PUBLISHED = {
     'deit_small_32px': 21_376_996,
     'deit_compact_32px': 2_407_140,
     'mobilenetv1': 4_231_976,
-    # ImageNet's, of torchvision.
+    # torchvision's networks for ImageNet.
     'resnet34': 21_797_672,
     'resnet18': 11_689_512,
 }
