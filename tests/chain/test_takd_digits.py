@@ -52,7 +52,7 @@ def test_the_assistant_takes_a_step_beside_the_teacher(tmp_path):
 
 @pytest.mark.parametrize('words', shown.commands(QUICKSTART / 'README.md'), ids=' '.join)
 def test_the_chain_that_the_page_shows_can_be_planned(words, monkeypatch, tmp_path, capsys):
-    (teacher,) = (config(name).model.teacher.checkpoint for name in ['takd_assistant'])
+    teacher = config('takd_assistant').model.teacher.checkpoint
     assert shown.plan(words, tmp_path, monkeypatch, [teacher]) == 0
     assert 'A chain of 2 in work_dirs/chain_takd_student' in capsys.readouterr().out
 

@@ -207,11 +207,28 @@ def test_a_teacher_of_boxes_is_left_out_with_a_warning_where_masks_are_measured(
     assert 'is not evaluated: val_evaluator needs what the teacher does not predict' in first.text
 
 
-def test_a_teacher_that_finds_next_to_nothing_is_warned_of(tmp_path, data, trained_teacher):
+def test_an_untrained_teacher_is_warned_of(tmp_path, data):
     untrained = pairs.save_teacher(tmp_path / 'untrained.pth', WIDE)
-    for teacher, warns in ((untrained, True), (trained_teacher[0], trained_teacher[1] < 0.05)):
-        _, text = logged_ap(tmp_path / str(warns), data, pairs.distilling(tiny.faster_rcnn(), teacher))
-        assert ('a student has nothing to learn from it' in text) == warns
+    _, text = logged_ap(tmp_path, data, pairs.distilling(tiny.faster_rcnn(), untrained))
+    assert 'a student has nothing to learn from it' in text
+
+
+@pytest.mark.parametrize(
+    ('scores', 'warns'),
+    [
+        ({AP: 0.049}, True),
+        ({AP: 0.05}, False),
+        ({'accuracy/top1': 36.6}, True),  # chance is 33.3, and 5% of the way from there to 100 is 36.7
+        ({'accuracy/top1': 36.7}, False),
+    ],
+)
+def test_one_below_an_ap_of_5_or_close_to_chance_is_warned_of(scores, warns):
+    warnings = []
+    dataset = SimpleNamespace(metainfo=dict(classes=tiny.classes()))
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    runner = SimpleNamespace(val_loop=loop, logger=SimpleNamespace(warning=warnings.append))
+    TeacherEvaluationHook._doubt(runner, 'it', scores)
+    assert len(warnings) == warns
 
 
 def test_a_minimum_that_names_no_metric_is_refused():

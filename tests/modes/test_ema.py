@@ -31,10 +31,10 @@ def checkpoints(tmp_path_factory, data, distilling):
 def test_its_weights_are_the_running_average_of_the_students(checkpoints):
     # mmengine saves the average as `state_dict`, for deployment, and the weights in training as `ema_state_dict`.
     averages = [saved['state_dict'] for saved in checkpoints]
-    students = [saved['ema_state_dict'] for saved in checkpoints]
+    weights = [saved['ema_state_dict'] for saved in checkpoints]
     name = 'roi_head.bbox_head.fc_cls.weight'
-    assert not torch.equal(students[1][f'module.{name}'], students[2][f'module.{name}'])
-    for before, after, student in zip(averages, averages[1:], students[1:], strict=False):
+    assert not torch.equal(weights[1][f'module.{name}'], weights[2][f'module.{name}'])
+    for before, after, student in zip(averages, averages[1:], weights[1:], strict=False):
         for name, value in after.items():
             if value.is_floating_point():
                 expected = (1 - MOMENTUM) * before[name] + MOMENTUM * student[f'module.{name}']

@@ -135,17 +135,17 @@ def test_no_transform_waits_for_the_device_to_know_what_it_computed():
 
 
 @pytest.mark.parametrize(
-    ('config', 'count'),
+    'config',
     [
-        ({'type': 'ColorJitter'}, 64),
-        ({'type': 'RandAugment', 'num_ops': 0}, 64),
-        ({'type': 'RandomErasing', 'p': 0}, 64),
-        ({'type': 'Cutout', 'size': 8, 'p': 0}, 64),
-        ({'type': 'Cutout', 'size': 0}, 64),
+        {'type': 'ColorJitter'},
+        {'type': 'RandAugment', 'num_ops': 0},
+        {'type': 'RandomErasing', 'p': 0},
+        {'type': 'Cutout', 'size': 8, 'p': 0},
+        {'type': 'Cutout', 'size': 0},
     ],
 )
-def test_settings_that_change_nothing_leave_every_pixel(config, count):
-    images = picture().expand(count, -1, -1, -1)
+def test_settings_that_change_nothing_leave_every_pixel(config):
+    images = picture().expand(64, -1, -1, -1)
     assert torch.equal(batch_transforms.build_views([config])[0][0](images), images)
 
 

@@ -198,5 +198,5 @@ def test_a_file_for_other_classes_is_refused_with_both_numbers():
 def test_a_file_that_makes_no_sense_to_the_network_comes_back_as_it_is():
     file = {'generator': {'a.b': torch.zeros(1)}, 'epoch': 3}
     assert own_weights(network('resnet20'), file, prefix='network.') == file
-    with pytest.raises(RuntimeError, match='278|missing.*generator'):
+    with pytest.raises(RuntimeError, match='missing.*generator'):
         loaded(network('resnet20'), file)
