@@ -1,4 +1,4 @@
-"""Detectors on any backbone, and a distilling step of one that has it as student and as teacher."""
+"""A Faster R-CNN on any backbone, and a distilling step with it as student and as teacher."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -11,7 +11,7 @@ FPN_STRIDES = (4, 8, 16, 32)
 
 
 def faster_rcnn(backbone: dict, channels: list[int], strides=FPN_STRIDES) -> dict:
-    """`tiny.faster_rcnn` on a backbone that gives these channels at these strides."""
+    """`tiny.faster_rcnn` on a backbone whose maps have these channels and strides."""
     model = tiny.faster_rcnn()
     model['backbone'] = dict(backbone)
     model['neck'] |= dict(in_channels=list(channels), num_outs=len(strides) + 1)
@@ -21,7 +21,7 @@ def faster_rcnn(backbone: dict, channels: list[int], strides=FPN_STRIDES) -> dic
 
 
 def distilling_step(model: dict, folder: Path) -> torch.nn.Module:
-    """Train the detector `model` one step beside a teacher of the same config; asserts that it is a real step.
+    """Train `model` for one step with a teacher of the same config, and check losses, gradients and weights.
 
     Returns:
         The student, with its gradients.
@@ -38,7 +38,7 @@ def distilling_step(model: dict, folder: Path) -> torch.nn.Module:
     assert all(
         torch.equal(value, taught[name]) for name, value in torch.load(teacher['checkpoint'])['state_dict'].items()
     )
-    # DistributedDataParallel wants a gradient for everything that is trained.
+    # DistributedDataParallel needs a gradient for every parameter that is trained.
     trained = {name: p.grad for name, p in student.named_parameters() if p.requires_grad}
     assert not [name for name, gradient in trained.items() if gradient is None]
     assert all(gradient.isfinite().all() for gradient in trained.values())

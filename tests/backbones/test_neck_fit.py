@@ -1,4 +1,4 @@
-"""A neck that does not fit its backbone: the error has the right list; a neck that fits costs nothing."""
+"""A neck that does not fit its backbone is refused with the channels to write; errors with other causes stay."""
 
 import copy
 
@@ -121,7 +121,7 @@ def test_only_the_first_of_several_necks_is_asked():
 
 
 def test_levels_of_other_strides_than_the_heads_are_made_for_are_refused():
-    """mmdet would train on them, with RoIs cut from the wrong places."""
+    """mmdet would train on them, with RoIs pooled from the wrong places."""
     detector = pairs.build(faster_rcnn(dict(TIMM, out_indices=(0, 1, 2, 3)), [32, 32, 48, 192]))
     detector.extract_feat(IMAGES)
     with pytest.raises(ValueError, match='neck=dict') as raised:

@@ -1,4 +1,4 @@
-"""A neck that does not fit stops training in the first step at the latest, with the right list."""
+"""A neck that does not fit stops training in the first step at the latest, with the channels to write."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_student_of_mmdet_is_refused_in_the_first_step(teacher, distill):
 @pytest.mark.parametrize(('backbone', 'channels'), [(TIMM, CHANNELS), (MOBILENET, [8, 8, 24, 1280])])
 def test_a_teacher_is_refused_in_the_first_step(backbone, channels, tmp_path):
     teacher = pairs.save_teacher(tmp_path / 'teacher.pth', faster_rcnn(backbone, channels))
-    # The checkpoint fits, since a level that is given or not does not change mmdet's weights.
+    # MobileNetV2's checkpoint still fits, as the levels that it outputs do not change its weights.
     teacher['config']['backbone'] = dict(backbone, out_indices=backbone['out_indices'][:3])
     student = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher))
     with pytest.raises(ValueError, match='of the teacher takes') as raised:

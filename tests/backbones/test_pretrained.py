@@ -1,4 +1,4 @@
-"""TimmBackbone(pretrained=...): read when training begins, from timm or a file, whole, and as weights only."""
+"""TimmBackbone(pretrained=...): init_weights loads timm's weights or a file's, completely, without running code."""
 
 import pickle
 
@@ -35,7 +35,7 @@ def written(path, weights):
 
 
 def is_loaded(backbone: TimmBackbone, weights: dict) -> bool:
-    """Whether the parameters are those of the classifier, whose `stages.0` is their `stages_0`."""
+    """Whether the backbone has the parameters of the classifier, whose `stages.0` it calls `stages_0`."""
     known = {key.replace('.', '_'): value for key, value in weights.items()}
     return all(torch.equal(p, known[key.replace('.', '_')]) for key, p in backbone.network.named_parameters())
 
@@ -51,7 +51,7 @@ def test_a_file_of_the_classifier_is_loaded_by_init_weights_not_before(settings,
 
 
 def test_true_asks_timm_for_its_weights_when_a_detector_is_initialised():
-    """Offline they stand in for those of the hub."""
+    """Offline, the overlay's weights stand in for those of the hub."""
     weights = published(RESNET)
     settings = dict(RESNET, pretrained=True, pretrained_cfg_overlay=dict(state_dict=weights), frozen_stages=1)
     channels = TimmBackbone(**settings).channels

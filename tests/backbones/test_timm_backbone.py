@@ -56,7 +56,7 @@ def test_maps_have_the_channels_and_strides_it_tells_whatever_the_images_size(na
             maps = built(images(height, width))
         assert isinstance(maps, tuple)
         assert [level.shape[1] for level in maps] == built.channels
-        # Half a pixel may be padded or dropped at the edges.
+        # Networks may round sizes up or down.
         for level, stride in zip(maps, built.strides, strict=True):
             assert abs(level.shape[2] - height / stride) < 1
             assert abs(level.shape[3] - width / stride) < 1
@@ -106,7 +106,7 @@ def test_frozen_stages_neither_learn_nor_follow_the_batch(name):
     changed = {key for key, value in built.state_dict().items() if not torch.equal(value, before[key])}
     assert changed
     assert not changed & set(frozen(built))
-    # Their running statistics have not moved, while those of other stages have.
+    # The running statistics of frozen layers have not moved either.
     owners = {parameter.rpartition('.')[0] for parameter in frozen(built)}
     assert not {key for key in changed if key.rpartition('.')[0] in owners}
     assert not [owner for owner in owners if owner != 'network.model' and built.get_submodule(owner).training]

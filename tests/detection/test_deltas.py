@@ -1,4 +1,4 @@
-"""Box deltas of one coder in the encoding of another."""
+"""DeltaMap: box deltas of one coder in the encoding of another."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The taps `neck` and `backbone`: pairs of any kind, matched level by level."""
+"""The taps `neck` and `backbone`: detectors of any kind teach each other, level by level."""
 
 import copy
 
@@ -21,7 +21,7 @@ def distilling(student: dict, teacher, distill=NECK) -> dict:
 
 
 def heard(detector, **batch):
-    """The (student, teacher) maps of each level that the first term's loss is called with, and the losses."""
+    """Run a step; returns the (student, teacher) maps of each level that the first term's loss gets, and the losses."""
     levels = []
     handle = detector.terms[0].loss.register_forward_pre_hook(lambda _, args: levels.append(args))
     losses = pairs.step(detector, **batch)
@@ -31,7 +31,7 @@ def heard(detector, **batch):
 
 @pytest.fixture(scope='module')
 def same_width(tmp_path_factory):
-    """Teachers, deeper than the students, whose necks are as wide as theirs."""
+    """Teachers with wider backbones than the students, and with necks as wide as theirs."""
     folder = tmp_path_factory.mktemp('teachers')
     two_stage, cascade = (make(base_channels=16) for make in (tiny.faster_rcnn, pairs.cascade_rcnn))
     return dict(
@@ -70,7 +70,7 @@ def test_any_kind_of_teacher_teaches_any_kind_of_student_by_its_neck(same_width,
     levels, losses = heard(detector, with_mask=student == 'mask')
     pairs.total(detector, losses).backward()
     two_stage = [('roi_head' in model), teacher in ('faster', 'cascade')]
-    # FPNs of two stages have strides 4 to 64, those of one stage 8 to 128.
+    # The FPNs of two-stage detectors have strides 4 to 64, those of single-stage ones 8 to 128.
     assert len(levels) == (5 if two_stage[0] == two_stage[1] else 4)
     assert all(ours.shape == theirs.shape for ours, theirs in levels)
     assert losses['loss_pkd'] > 0
@@ -141,7 +141,7 @@ def test_a_teacher_that_pads_otherwise_is_compared_on_the_positions_of_both(tmp_
 
 
 def levels_of(*values: int) -> tuple[torch.Tensor, ...]:
-    """Maps of one channel that hold these numbers."""
+    """Maps of one channel, each filled with one of these values."""
     return tuple(torch.full((1, 1, 2, 2), float(value)) for value in values)
 
 
@@ -159,7 +159,7 @@ def test_levels_of_one_stride_are_compared_in_their_order():
 
 
 def test_levels_come_from_the_finest_whatever_their_order_in_the_networks():
-    coarse_first = [32, 16, 8]  # YOLOv3's
+    coarse_first = [32, 16, 8]  # like YOLOv3's
     found = paired('neck', 'all', levels_of(3, 2, 1), levels_of(10, 20, 30), coarse_first, [8, 16, 32])
     assert values_of(found) == [(1, 10), (2, 20), (3, 30)]
     assert (found.strides, found.places) == ((8, 16, 32), (2, 1, 0))
@@ -169,7 +169,7 @@ def test_levels_come_from_the_finest_whatever_their_order_in_the_networks():
 
 @pytest.mark.parametrize('padded', ['student', 'teacher'])
 def test_of_a_map_that_is_padded_further_the_part_of_the_image_is_compared(padded):
-    """Padding is below and to the right."""
+    """Padding is added at the bottom and on the right, so the image is at the top left."""
     image = torch.rand(1, 2, 3, 4)
     wider = torch.nn.functional.pad(image, (0, 2, 0, 1), value=9.0)
     maps = ((wider,), (image,)) if padded == 'student' else ((image,), (wider,))
@@ -211,7 +211,7 @@ def test_a_teacher_with_fewer_levels_is_refused_unless_the_common_ones_are_asked
         pairs.step(pairs.build(distilling(tiny.faster_rcnn(), setting)))
     levels, _ = heard(pairs.build(distilling(tiny.faster_rcnn(), setting, COMMON)))
     assert len(levels) == 4
-    # RoIs are pooled from the levels that the teacher's own head uses, so their logits need no fifth.
+    # RoIs are pooled only from the levels that the teacher's own head uses, so their logits need no fifth level.
     assert pairs.step(pairs.build(distilling(tiny.faster_rcnn(), setting, pairs.TERM)))['loss_luminet'] > 0
 
 
@@ -245,7 +245,7 @@ def test_a_term_that_cannot_work_is_refused_with_one_that_does(same_width, term,
 
 
 class Attentive(FasterRCNN):
-    """Has a part of its own behind the neck."""
+    """A detector whose `extract_feat` applies a learned factor after the neck."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

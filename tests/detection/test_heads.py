@@ -1,4 +1,4 @@
-"""The box heads of student and teacher, asked on the RoIs of a step and on maps of any making."""
+"""The box heads of student and teacher, run on the RoIs of a step and on any maps."""
 
 import copy
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ STRIDES = [4, 8, 16, 32, 64]
 
 
 class Step:
-    """A step of a distilling detector, with what a loss that needs `heads` gets in it."""
+    """A step of a distilling detector, with the maps and `heads` that a loss on its neck gets."""
 
     def __init__(self, detector, seed=0):
         kept = []

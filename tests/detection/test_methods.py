@@ -29,7 +29,7 @@ STUDENTS = dict(
 )
 
 KIND = pytest.mark.parametrize('kind', TASKS)
-# A loss that several taps take is trained on all of them at once.
+# One entry for each loss, which is trained on all taps that take it at once.
 EVERY = [
     (kind, [method for method in table if method.loss == loss])
     for kind, table in TASKS.items()
@@ -47,7 +47,7 @@ def plain(kind, wide=False):
 
 @cache
 def scenes(size):
-    """Four scenes of digits: uint8 (3, size, size), boxes and classes of each."""
+    """Four scenes of digits, each as an image (3, size, size) in uint8, its boxes and their classes."""
     scans, labels = load_scans()
     found = []
     for seed in range(4):
@@ -60,7 +60,7 @@ def scenes(size):
 
 
 def batch(images=2, empty=False, size=64):
-    """What a data loader gives; without objects, if `empty`."""
+    """A batch as a dataloader gives it; if `empty`, its images are without objects."""
     inputs, samples = [], []
     for image, boxes, labels in scenes(size)[:images]:
         truth = InstanceData(bboxes=boxes[: 0 if empty else None], labels=labels[: 0 if empty else None])
@@ -76,7 +76,7 @@ def sgd(model, lr=0.005):
 
 @pytest.fixture(scope='module')
 def teachers(tmp_path_factory):
-    """By kind and by whether a loss bridges widths: trained for some steps, wider than the student or not."""
+    """A function that trains a teacher for a few steps, wider than the student if the loss bridges widths."""
 
     @cache
     def teacher(kind, bridges):
@@ -85,7 +85,7 @@ def teachers(tmp_path_factory):
         optimizer = sgd(model)
         for _ in range(20):
             model.train_step(batch(), optimizer)
-        # After so few steps all logits are still near one another.
+        # After so few steps the logits are still close together, so the last layer gets random weights.
         of_classes = model.roi_head.bbox_head.fc_cls if kind == 'two_stage' else model.bbox_head.retina_cls
         torch.nn.init.normal_(of_classes.weight, std=0.2)
         path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
@@ -102,14 +102,14 @@ def hub():
 
 @pytest.fixture(scope='module', params=EVERY, ids=lambda param: f'{param[0]}-{param[1][0].name}')
 def trained(request, teachers):
-    """A model after 30 steps by one loss alone, and by term what the loss was in each of them."""
+    """A model after 30 steps with one loss alone, and the raw value of each term in each step."""
     kind, table = request.param
     model = build(kind, table, teachers(kind, table[0].bridges))
     optimizer = sgd(model)
     torch.manual_seed(0)
     history = {name: [] for name in model.term_names}
     for _ in range(30):
-        # The detector's own losses would move the features, and bring the logits nearer to the teacher's.
+        # Without the detector's own losses, which would move the features and bring the logits closer to the teacher's.
         found = model(**model.data_preprocessor(batch(), True), mode='loss')
         optimizer.update_params(sum(found[f'loss_{name}'] for name in history))
         for name, values in history.items():
@@ -128,7 +128,7 @@ def build(kind, table, teacher, seed=0):
 
 @pytest.fixture
 def with_all(teachers):
-    """A student with every method at once, or every one that bridges to a wide teacher, and these by their names."""
+    """A function: a student with every method, or every one that bridges to a wide teacher, and these by term name."""
 
     def make(kind, wide=False):
         table = [method for method in TASKS[kind] if method.bridges or not wide]
@@ -139,20 +139,20 @@ def with_all(teachers):
 
 
 def step(model, data=None, seed=0):
-    """Losses of a step whose random draws are seeded."""
+    """The losses of a step with seeded random draws."""
     torch.manual_seed(seed)
     return model(**model.data_preprocessor(data or batch(), True), mode='loss')
 
 
 def gradients(loss, module):
-    """By name, the gradient of a loss in a module's parameters; None where the loss does not know them."""
+    """The gradients of a loss by name of a module's parameters; None where the loss does not depend on one."""
     parameters = dict(module.named_parameters())
     found = torch.autograd.grad(loss, parameters.values(), retain_graph=True, allow_unused=True) if parameters else ()
     return dict(zip(parameters, found, strict=True))
 
 
 def learned_by(model):
-    """By its term's name, each loss that builds parts of its own."""
+    """The losses that build layers of their own, by the name of their term."""
     names = [name for name, term in zip(model.term_names, model.terms, strict=True) if term.learns]
     return dict(zip(names, model.adaptors, strict=True))
 
@@ -219,8 +219,8 @@ def test_the_students_running_statistics_move_as_without_any(kind, with_all):
 @KIND
 def test_in_bf16_losses_and_gradients_are_finite_and_losses_are_float32(kind, with_all):
     model, table = with_all(kind)
-    # Not 64 pixels: torch's bf16 kernel for CPUs gives a 3x3 convolution of stride 2 on a map of 1x1, as a RetinaNet's
-    # neck then has, a gradient out of memory that nothing has written.
+    # Not 64 pixels, for which a RetinaNet's neck has a 3x3 convolution of stride 2 on a map of 1x1: there torch's bf16
+    # kernel for CPUs returns uninitialised memory as the gradient.
     with torch.autocast('cpu', dtype=torch.bfloat16):
         found = step(model, batch(size=128))
     require_finite(found, table, model)
@@ -229,7 +229,7 @@ def test_in_bf16_losses_and_gradients_are_finite_and_losses_are_float32(kind, wi
 @KIND
 @pytest.mark.parametrize('empty', [False, True], ids=['with_objects', 'without'])
 def test_of_one_image_losses_and_gradients_are_finite(kind, with_all, empty):
-    # The coarsest level of the neck is of one cell. The student's own norms have more.
+    # The coarsest level of the neck has a single cell; the student's own norms have more than one.
     model, table = with_all(kind)
     require_finite(step(model, batch(1, empty)), table, model)
 
@@ -258,7 +258,7 @@ def test_what_all_learned_comes_back_from_a_checkpoint(kind, with_all, hub):
     for each in (again, anew):
         each.load_state_dict(model.state_dict())
     hub.update_info(again.adaptors.kept_as, torch.load(file, weights_only=True))
-    # The first that trains takes what was kept.
+    # Only the first model that runs a step loads the saved state.
     theirs, mine, other = (step(each) for each in (again, model, anew))
     learned = [name for name, loss in learned_by(model).items() if list(loss.parameters())]
     for name in table:
@@ -268,7 +268,7 @@ def test_what_all_learned_comes_back_from_a_checkpoint(kind, with_all, hub):
 
 def train_rank(rank, kind, table, teacher):
     model = build(kind, table, teacher)
-    # It stops in the second step if a parameter had no part in the first.
+    # DDP raises an error in the second step if a parameter was not used in the first.
     wrapped = MMDistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=False)
     optimizer = torch.optim.SGD(wrapped.parameters(), lr=1e-4)
     torch.manual_seed(rank)
@@ -298,14 +298,14 @@ def test_on_two_processes_all_that_losses_learn_agrees(kind, teachers, tmp_path)
 
 def alone_on_rank(rank, kind, table, teacher):
     model = build(kind, table, teacher)
-    # Two images each, as one resembles none: SP is 0 of it.
+    # Two images each: SP compares images with each other and is 0 for a single one.
     found = step(model, {name: values[2 * rank : 2 * rank + 2] for name, values in batch(4).items()})
     return {name: found[f'raw_{name}'].item() for name in model.term_names}
 
 
 @KIND
 def test_on_two_processes_what_learns_nothing_compares_the_rows_and_images_of_its_own(kind, teachers, tmp_path):
-    # Of a teacher as wide as the student, CWD learns nothing either.
+    # With a teacher as wide as the student, CWD learns nothing either.
     table = [method for method in TASKS[kind] if not method.learns or method.loss == 'CWDLoss']
     settings = kind, table, teachers(kind, False)
     assert not list(build(*settings).adaptors.parameters())

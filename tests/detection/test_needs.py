@@ -1,4 +1,4 @@
-"""What detectors hand to a loss beside the maps."""
+"""What detectors pass to a loss besides the maps or rows: boxes, anchors, strides, classes, the epoch."""
 
 import pytest
 import torch

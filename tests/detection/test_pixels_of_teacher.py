@@ -1,4 +1,4 @@
-"""The teacher in training answers as it would alone, on its own normalisation."""
+"""During distillation the teacher answers as it would alone, with its own normalisation."""
 
 import torch
 
@@ -21,5 +21,5 @@ def test_a_caffe_style_teacher_answers_as_it_does_alone(tmp_path):
     inputs, _ = pairs.batch(alone)
     with torch.no_grad():
         expected = alone.roi_head._bbox_forward(alone.extract_feat(inputs), rois[0])['cls_score']
-    # One part in 100,000 of the logits' range: caffe pixels reach 150, where float32 keeps 1e-5.
+    # Relative to the largest logit: caffe pixels reach 150, where float32 resolves about 1e-5.
     assert (heard[0] - expected).abs().max() < 1e-5 * expected.abs().max()

@@ -1,4 +1,4 @@
-"""With many processes distillation is on every rank, DDP needs no crutch, and synced statistics are those of one."""
+"""Several processes: each distils, DDP needs no find_unused_parameters, and synced statistics equal those of one."""
 
 import os
 from copy import deepcopy
@@ -15,7 +15,7 @@ SYNCED = pairs.TERM | dict(loss=dict(pairs.LUMINET, sync=True))
 
 
 def processes(target, *args, folder, world=2):
-    """Run `target(rank, *args)` in forked processes of one group; what each returns."""
+    """Run `target(rank, *args)` in forked processes of one group; returns the result of each."""
     mp.start_processes(_process, (target, args, world, str(folder)), nprocs=world, start_method='fork')
     return [torch.load(folder / f'{rank}.pth') for rank in range(world)]
 
@@ -24,14 +24,14 @@ def _process(rank, target, args, world, folder):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=world)
     torch.save(target(rank, *args), f'{folder}/{rank}.pth')
-    # Tearing gloo down beside a live DDP deadlocks once in a while.
+    # A normal exit would tear gloo down while the DDP model is alive, which sometimes deadlocks.
     os._exit(0)
 
 
 def train_rank(rank: int, model: dict, num_items: list[tuple[int, int]]) -> dict:
-    """Two steps on this rank's images: the losses and gradients."""
+    """Two steps on this rank's images: LumiNet losses, last gradients, and the teacher parameters that DDP has."""
     detector = pairs.build(model)
-    # It stops in the second step if a parameter had no part in the first.
+    # DDP raises an error in the second step if a parameter was not used in the first.
     wrapped = MMDistributedDataParallel(detector, broadcast_buffers=False, find_unused_parameters=False)
     optimizer = torch.optim.SGD(wrapped.parameters(), lr=0.01)
     history = []
@@ -88,7 +88,7 @@ def test_a_single_stage_student_needs_no_unused_parameters(tmp_path, kind):
 
 
 def student_without_chance():
-    """Every proposal is taken, so that the RoIs follow from the images; batch statistics are left out as in COCO."""
+    """A student that takes every proposal as a RoI and, as in the COCO configs, uses no batch statistics."""
     model = tiny.faster_rcnn()
     model['backbone']['norm_eval'] = True
     model['train_cfg']['rcnn']['sampler'].update(num=1000, pos_fraction=1.0)
@@ -96,7 +96,7 @@ def student_without_chance():
 
 
 def term_of(images: slice, model: dict, num_items: tuple[int, int]) -> dict:
-    """The distillation term of some of the images, and its gradient."""
+    """The value and the gradients of the distillation term for some of the images."""
     detector = pairs.build(model)
     inputs, samples = pairs.batch(detector, num_items=num_items)
     losses = detector.loss(inputs[images], samples[images])
@@ -106,7 +106,7 @@ def term_of(images: slice, model: dict, num_items: tuple[int, int]) -> dict:
 
 
 def one_image(rank: int, model: dict, num_items: tuple[int, int]) -> dict:
-    """This process's image; value and gradients averaged over the processes, as DDP does."""
+    """`term_of` one image, that of this process; averaged over the processes, as DDP does."""
     found = term_of(slice(rank, rank + 1), model, num_items)
     for tensor in (found['value'], *found['gradients'].values()):
         dist.all_reduce(tensor)
@@ -122,7 +122,7 @@ def test_synced_two_processes_with_an_image_each_equal_one_with_both(tmp_path, t
         return pairs.distilling(student_without_chance(), teacher, term)
 
     expected = term_of(slice(None), model(True), num_items)
-    # Where the sum cancels, as at the bias of the classes, whose offsets do not matter, rounding is all there is.
+    # The tolerance is relative to the largest gradient: some, as of the class bias, cancel to rounding errors.
     largest = max(gradient.abs().max().item() for gradient in expected['gradients'].values())
     for found in processes(one_image, model(True), num_items, folder=tmp_path):
         torch.testing.assert_close(found['value'], expected['value'], rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What can be relied on in the distilling single-stage detector."""
+"""DistillSingleStageDetector: trains as in plain mmdet but for its terms; what cannot be compared is refused."""
 
 import copy
 import pickle
@@ -26,7 +26,7 @@ def distilling(student: dict, teacher, distill=TERM) -> dict:
 
 @pytest.fixture(scope='module')
 def teachers(tmp_path_factory):
-    """By kind, a `teacher=` setting: wider than the student, on the tiny classes."""
+    """A function from a kind of detector to a `teacher=` setting: wider than the student, for the tiny classes."""
     folder, made = tmp_path_factory.mktemp('teachers'), {}
 
     def make(kind: str) -> dict:
@@ -38,7 +38,7 @@ def teachers(tmp_path_factory):
 
 
 def save_teacher(path, model: dict, classes: tuple[str, ...] | None = None, seed: int = 1) -> dict:
-    """A random teacher whose logits are as far apart as a trained one's."""
+    """Write a random teacher whose logits are as far apart as a trained one's; returns its `teacher=` setting."""
     setting = pairs.save_teacher(path, model, seed, classes)
     checkpoint = torch.load(path)
     for name, weight in checkpoint['state_dict'].items():
@@ -49,7 +49,7 @@ def save_teacher(path, model: dict, classes: tuple[str, ...] | None = None, seed
 
 
 def rows_of(detector, seed=0, term=0, **batch):
-    """(student, teacher, target) that the loss of a term is called with, and the step's losses."""
+    """Run a step; returns the (student, teacher, target) that the loss of a term gets, and the step's losses."""
     heard = []
     loss = detector.terms[term].loss
     forward = loss.forward
@@ -111,7 +111,7 @@ def test_distillation_leaves_the_students_own_losses_as_they_are(teachers, kind)
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_rows_are_the_logits_of_the_same_priors_in_both_networks(teachers, kind):
-    """Each network is run by itself, and a row is looked up by level, position and anchor."""
+    """Each network runs by itself, and its rows are taken by image, level, position and anchor."""
     detector = pairs.build(distilling(dense.model(kind), teachers(kind))).eval()
     (student, teacher, _), _ = rows_of(detector)
     inputs, _ = pairs.batch(detector)
@@ -135,7 +135,7 @@ def test_labels_are_those_that_the_students_own_loss_is_given(teachers, kind):
     loss_cls = detector.bbox_head.loss_cls
     loss_cls.register_forward_pre_hook(lambda _, args: seen.append(args))
     (student, _, labels), _ = rows_of(detector)
-    # By level: all images of one level, where rows go by image.
+    # The own loss gets one level of all images at a time; rows are ordered by image first.
     targets = torch.cat([args[1][0] if isinstance(args[1], tuple) else args[1] for args in seen])
     scores = torch.cat([args[0] for args in seen])
     assert (labels < 3).sum() > 0
@@ -261,7 +261,7 @@ def test_amp_gives_finite_float32_losses_close_to_full_precision(teachers, kind,
     pairs.total(detector, losses).backward()
     assert losses['loss_luminet'].dtype == torch.float32
     assert losses['loss_luminet'].item() == pytest.approx(full.item(), rel=0.3)
-    # Of the head: oneDNN's bf16 gradient of a strided 1x1 map, which plain mmdet has too, is not always finite.
+    # Only of the head: oneDNN's bf16 gradient of a strided 1x1 map is not always finite, in plain mmdet either.
     assert all(torch.isfinite(p.grad).all() for p in detector.bbox_head.parameters())
 
 
@@ -338,7 +338,7 @@ def test_a_head_that_asks_each_class_by_itself_wants_a_loss_that_does(teachers):
 
 
 def softmax(**widths):
-    """A RetinaNet whose classes exclude each other, with a column for the background."""
+    """A RetinaNet with a softmax over its classes and a column for the background."""
     model = dense.model('retinanet', **widths)
     model['bbox_head']['loss_cls'] = dict(type='CrossEntropyLoss', use_sigmoid=False)
     return model
@@ -347,10 +347,10 @@ def softmax(**widths):
 def test_the_surest_rows_of_a_softmax_are_those_of_the_highest_probability():
     labels = torch.full((1, 2), 1)
     call = DenseRows((torch.zeros(1, 2, 1, 2),), labels, num_columns=2, num_classes=1)
-    # The first row has the higher logit, and is a surer background than the second is a class.
+    # The first row has the higher logit for the class, but is most likely background, unlike the second.
     teacher = torch.tensor([[[5.0, 9.0], [3.0, 0.0]]])
     assert call.rows(1, teacher).tolist() == [1]
-    # Where each class is asked by itself the logit decides, whatever the others are.
+    # Where classes are decided independently, a row's highest logit alone counts.
     teacher = torch.tensor([[[5.0, 5.0], [3.0, 0.0]]])
     assert replace(call, num_classes=2).rows(1, teacher).tolist() == [0]
 
@@ -442,7 +442,7 @@ def test_a_head_without_priors_is_refused_for_the_dense_tap_alone(teachers):
     [[torch.zeros(1, 5, dtype=torch.int64)], [torch.zeros(5, dtype=torch.int64)] * 2, [torch.zeros(2, 5)], None],
 )
 def test_labels_that_are_not_one_a_prior_level_by_level_are_refused(labels):
-    """Two images with levels of four positions and one; PAA, for one, has a tensor an image."""
+    """The batch has two images, and levels of four positions and of one; PAA, for example, has a tensor per image."""
 
     class Head(torch.nn.Module):
         num_classes = cls_out_channels = 3
@@ -478,7 +478,7 @@ def test_networks_that_round_sizes_otherwise_are_refused(teachers, rows):
 
 
 def test_a_head_that_gives_probabilities_is_refused_on_its_tap(teachers):
-    """As TOOD's, whose outputs its own loss takes as activated."""
+    """TOOD's head is one: its own loss takes the outputs as activated."""
     model = dense.model('gfl')
     model['bbox_head']['loss_cls'] = dict(type='QualityFocalLoss', use_sigmoid=True, activated=True)
     with pytest.raises(ValueError, match="GFLHead gives probabilities.*'dense_cls' compares logits.*'neck'"):

@@ -1,4 +1,4 @@
-"""What can be relied on in the distilling two-stage detector."""
+"""DistillTwoStageDetector: trains as in plain mmdet but for its terms; what cannot be compared is refused."""
 
 import copy
 import functools
@@ -18,7 +18,7 @@ STUDENT = tiny.faster_rcnn()
 
 
 def train(detector, steps=3):
-    """A few SGD steps; returns the losses of each and the final gradients."""
+    """A few SGD steps; returns the logged losses of each. The detector keeps the gradients of the last."""
     optimizer = torch.optim.SGD(detector.parameters(), lr=0.05, momentum=0.9)
     history = []
     for i in range(steps):
@@ -33,7 +33,7 @@ def train(detector, steps=3):
 
 @pytest.fixture
 def passed():
-    """Rows of every forward of some modules: `rows = passed(backbone=module, ...)`."""
+    """Records the number of rows in every forward pass of some modules: `rows = passed(backbone=module, ...)`."""
 
     def attach(**modules):
         rows = {name: [] for name in modules}
@@ -89,7 +89,7 @@ def test_teacher_and_student_answer_on_the_identical_rois_in_the_same_order(teac
         head.bbox_roi_extractor.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[1]))
     pairs.step(detector)
     assert len(student[0]) == 64
-    # The teacher takes the images one by one here, and counts them from 0 each time.
+    # The teacher's box head takes half of the images at a time, here one, and counts them from 0 each time.
     of_batch = [torch.cat([part[:, :1] + image, part[:, 1:]], dim=1) for image, part in enumerate(teachers)]
     assert torch.equal(student[0], torch.cat(of_batch))
 
@@ -358,7 +358,7 @@ def test_images_without_boxes_just_work(teacher, rois, loss):
     pairs.total(detector, losses).backward()
     assert losses['loss_l1'] == 0
     assert all(torch.isfinite(p.grad).all() for p in detector.parameters() if p.grad is not None)
-    # Every parameter takes part, as DDP without find_unused_parameters needs it.
+    # The classifying layer's parameters take part, as DDP without find_unused_parameters needs.
     assert all(p.grad is not None for p in detector.roi_head.bbox_head.fc_cls.parameters())
 
 
@@ -453,7 +453,7 @@ def test_a_single_stage_student_or_teacher_is_refused_with_the_reason(teacher):
     retina.bbox_head.num_classes = 3
     with pytest.raises(ValueError, match='The student is a single-stage detector.*Cascade R-CNN'):
         pairs.build(pairs.distilling(retina.to_dict(), teacher))
-    # It is refused before its weights are fetched.
+    # The teacher is refused before its weights are fetched.
     detector = pairs.build(pairs.distilling(STUDENT, dict(config=retina.to_dict(), checkpoint='nowhere.pth')))
     with pytest.raises(ValueError, match='The teacher is a single-stage detector.*Cascade R-CNN'):
         pairs.step(detector)
@@ -532,7 +532,7 @@ def test_the_norms_of_a_teachers_head_take_the_batchs_statistics_where_they_shal
     norm = detector.teachers[0].model.roi_head.bbox_head.shared_convs[0].bn
     norm.register_forward_pre_hook(lambda norm, args: seen.append((norm.running_mean is None, len(args[0]))))
     pairs.step(detector)
-    # All RoIs at once where they are a batch, else those of one image after the other.
+    # With batch statistics the head takes all RoIs at once, otherwise those of one image at a time.
     rois = sum(rows for _, rows in seen)
     assert seen == ([(True, rois)] if batch_statistics else [(False, seen[0][1]), (False, seen[1][1])])
 

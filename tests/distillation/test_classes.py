@@ -1,4 +1,4 @@
-"""ClassMap: columns by name, background last; what cannot be matched stops with both lists."""
+"""ClassMap: columns match by class name, background last; if they cannot, the error shows both lists of names."""
 
 import pytest
 import torch
@@ -50,7 +50,7 @@ def test_names_that_do_not_fit_the_head_are_refused(whose):
 
 @pytest.fixture
 def student_classes(monkeypatch):
-    """Set the class names that a Runner would have published."""
+    """A function that sets the class names that a training Runner would have published."""
 
     def set_classes(names):
         hub = MessageHub('test_classes')

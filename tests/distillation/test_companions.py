@@ -1,4 +1,4 @@
-"""What a loss learns trains with the student, stays out of its weights, and survives an interruption."""
+"""What a loss learns trains with the student, stays out of the student's state dict, and survives a kill."""
 
 import copy
 import signal
@@ -62,7 +62,7 @@ def test_the_state_dict_is_the_plain_students(detector):
     assert list(detector.state_dict()) == list(plain.state_dict())
     assert detector.state_dict()._metadata.keys() - {'adaptors'} == plain.state_dict()._metadata.keys()
     plain.load_state_dict(detector.state_dict(), strict=True)
-    # In torch's way and in mmengine's.
+    # With torch's function and with mmengine's.
     detector.load_state_dict(plain.state_dict(), strict=True)
     load_state_dict(detector, plain.state_dict(), strict=True)
 

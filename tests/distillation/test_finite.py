@@ -1,4 +1,4 @@
-"""FiniteGuard: on a GPU a step's finding is read when it has arrived, and no step waits for it."""
+"""FiniteGuard: on a GPU the result of a step's check is read once it has arrived, so the step does not wait for it."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from luminet_det.distillation.pending_flags import PENDING, Flag
 
 
 class OnGpu(torch.Tensor):
-    """A tensor that says it is on a GPU, where looking at a value would stall the step."""
+    """A tensor on the CPU that says it is on a GPU, where reading a value would stall the step."""
 
     device = property(lambda self: torch.device('cuda'))
 
@@ -36,7 +36,7 @@ def test_an_image_whose_features_are_broken_is_blamed_before_those_it_spoilt():
 
 
 class OnItsWay:
-    """A copy from a GPU that has not arrived."""
+    """Stands in for the CUDA event of a copy that has not arrived yet."""
 
     here = False
 

@@ -1,10 +1,10 @@
-"""Folding BatchNorms into convolutions: the same outputs, fewer layers, and no fold that changes anything."""
+"""Folding BatchNorms into convolutions: the outputs stay the same, and a fold that would change them is refused."""
 
 import pickle
 
 import pytest
 import torch
-from mmengine.utils.dl_utils.parrots_wrapper import SyncBatchNorm  # the one that mm configs name SyncBN
+from mmengine.utils.dl_utils.parrots_wrapper import SyncBatchNorm  # the class of type='SyncBN' in mm configs
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -19,7 +19,7 @@ IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
 
 
 def trained(network):
-    """With statistics and scales that are not where they start."""
+    """The network, frozen and in eval mode, with random statistics, scales and offsets in its norms."""
     draw = torch.Generator().manual_seed(5)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -49,7 +49,7 @@ def norms(network):
         ('mobilenetv2_half', 0),
         ('shufflenetv1', 0),
         ('shufflenetv2', 0),
-        # The first norm of a block reads a sum, but for that after the stem; the second alone reads a convolution.
+        # Six norms read a sum: the first of each block except the one after the stem, and the last of the network.
         ('wrn_16_2', 6),
     ],
 )
@@ -64,14 +64,14 @@ def test_a_network_says_the_same_with_its_norms_folded(name, left):
 
 
 class ActivatingNorm(nn.BatchNorm2d):
-    """As timm's."""
+    """A norm that includes its activation, like timm's."""
 
     def forward(self, x):
         return super().forward(x).relu()
 
 
 class Odd(nn.Module):
-    """Convolutions that must not be folded, and three, the last, that may be."""
+    """Convolutions that must stay apart from their norms, and three that need not: `plain`, `synced` and `last`."""
 
     def __init__(self):
         super().__init__()
@@ -116,12 +116,12 @@ def test_only_a_norm_that_alone_reads_a_convolution_of_its_own_is_folded():
 
 
 def hidden(network):
-    """A forward pass that also gives what the network keeps to itself."""
+    """The outputs of a forward pass, and what the network has kept in its buffer."""
     return [network(IMAGES), network.kept.clone()]
 
 
 class Keeping(nn.Module):
-    """It hands out of the reader's sight what its convolution says."""
+    """Copies the output of its convolution through numpy, where reads are not recorded."""
 
     def __init__(self):
         super().__init__()
@@ -159,7 +159,7 @@ def test_a_torchvision_network_gives_the_same_taps(name):
 
 @pytest.fixture
 def trained_teacher(teacher, tmp_path):
-    """A detector's setting whose norms would be missed."""
+    """The `teacher=` setting of a detector whose outputs would change if a norm were missing."""
     made = Teacher.from_setting(teacher)
     made.build()
     checkpoint = torch.load(teacher['checkpoint'], weights_only=True)

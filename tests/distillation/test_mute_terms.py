@@ -1,4 +1,4 @@
-"""A term that reaches nothing trainable is warned of once."""
+"""MuteTerms: one warning for a term whose loss reaches no trainable weight."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Peers teach each other: each by its own losses and against all others, none into the other."""
+"""Mutual learning: each network has its own losses and terms against all others, and alone learns from them."""
 
 import copy
 import pickle
@@ -272,7 +272,7 @@ def test_a_killed_run_resumes_exactly_with_its_peers(tmp_path):
     peers = [saved['message_hub']['runtime_info']['luminet_det.peers'][0] for saved in (mine, theirs)]
     for own, other in ((mine['state_dict'], theirs['state_dict']), peers):
         assert all(torch.equal(own[name], other[name]) for name in other)
-    # The peer is a plain classifier's weights.
+    # The peer's state is that of a plain classifier.
     small.build(small.setting(width=12)).load_state_dict(peers[0], strict=True)
 
 

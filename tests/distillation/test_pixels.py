@@ -1,4 +1,4 @@
-"""PixelMap: the teacher sees its own pixels, and pays nothing where both nets agree."""
+"""PixelMap: the teacher sees pixels as it normalises and pads them, at no cost where both networks agree."""
 
 import pytest
 import torch

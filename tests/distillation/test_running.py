@@ -1,4 +1,4 @@
-"""What a run says is asked of the Runner that trains, not of the one built last."""
+"""Information about the run comes from the Runner that is training, not from the one built last."""
 
 import pytest
 from mmengine.logging import MessageHub
@@ -10,7 +10,7 @@ from tests.learner import NECK
 
 @pytest.fixture
 def hubs():
-    """Of a Runner that trains, and of one that was built after it."""
+    """The message hubs of a Runner that is training, and of one that was built later."""
     names = ('trains', 'built_later')
     first, second = (MessageHub.get_instance(f'test_running_{name}') for name in names)
     first.update_info_dict(dict(loop_stage='train', iter=7))

@@ -1,4 +1,4 @@
-"""Statistics over too few rows are warned of once, with what to set."""
+"""SmallBatch: one warning about statistics over too few rows, with what to set."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Teacher: resolved from every kind of setting, loaded strictly, frozen, out of sight."""
+"""Teacher: built from every kind of setting, loaded strictly, frozen, and not part of the student."""
 
 import copy
 import pickle
@@ -127,7 +127,7 @@ def test_any_half_type_of_the_teacher_goes_with_any_of_the_student(teacher, dtyp
         losses = pairs.step(student)
     pairs.total(student, losses).backward()
     assert losses['loss_luminet'].item() == pytest.approx(full, rel=0.3)
-    # A teacher in another type still sees the student's very pixels.
+    # Whatever its dtype, the teacher sees the student's pixels as they are.
     assert all(link.pixels.identity for link in student.links)
 
 
@@ -222,7 +222,7 @@ def test_class_names_come_from_the_data_sets_own_class_at_last(tmp_path, teacher
 
 
 def test_a_teacher_without_weights_is_refused(tmp_path, teacher):
-    # `load_from` is where the teacher's own training began.
+    # `load_from` names the weights from which the teacher's own training started, not its result.
     path = config_file(tmp_path / 'c.py', model=teacher['config'], load_from=teacher['checkpoint'])
     with pytest.raises(ValueError, match=r"no weights: a random teacher teaches nothing.*checkpoint='"):
         Teacher(path).build()

@@ -1,4 +1,4 @@
-"""Term: the schedule ramps and stops; every setting changes something."""
+"""Term: its schedule ramps and stops, and settings that cannot work are refused with what to write."""
 
 import re
 
@@ -157,7 +157,7 @@ def test_what_is_logged_of_a_term_that_has_stopped_is_zero_not_what_it_was(teach
 def test_epochs_outside_of_a_runner_are_warned_of(monkeypatch, teacher):
     said = []
     monkeypatch.setattr(epochs, 'print_log', lambda text, **options: said.append(text))
-    monkeypatch.setattr(epochs, 'training_hub', lambda: None)  # that of a Runner which another test has stopped
+    monkeypatch.setattr(epochs, 'training_hub', lambda: None)  # there may be one of another test
     for warmup in ('2 epochs', 500):
         detector = pairs.build(pairs.distilling(tiny.faster_rcnn(), teacher, dict(pairs.TERM, warmup=warmup)))
         for _ in range(3):

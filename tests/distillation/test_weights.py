@@ -1,4 +1,4 @@
-"""Weights that must fit, of files by older versions too."""
+"""load_strictly: weights must fit the model, also those in files from older versions."""
 
 import pytest
 import torch

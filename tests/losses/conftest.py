@@ -1,4 +1,4 @@
-"""Logits of the published-formula test vectors: four rows, five classes, float64."""
+"""Logits and targets of the test vectors for the published formulas: four rows, five classes, logits in float64."""
 
 import pytest
 import torch

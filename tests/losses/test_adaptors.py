@@ -1,4 +1,4 @@
-"""What every loss with learned adaptors of its own promises."""
+"""What FitNet, OFD and FGFI, the losses with learned adaptors of their own, have in common."""
 
 import copy
 from functools import partial
@@ -29,7 +29,7 @@ def norms(number, dtype):
 
 
 def boxes_and_priors(number, dtype):
-    """Square anchors of two sizes at each position of an input of 48 pixels, and two boxes an image."""
+    """Square anchors of two sizes at each position, for an input of 48 x 48 pixels, and two boxes per image."""
     priors = []
     for _, (_, side, _) in SHAPES:
         stride = 48 // side
@@ -56,7 +56,7 @@ def levels(number, of, seed=0, dtype=torch.float32):
 
 
 def adapted(name, number=2, dtype=torch.float32, **settings):
-    """A loss as a run uses it, and what it compares; the student's maps require a gradient."""
+    """A loss, its convolutions drawn from Kaiming's distribution, and its inputs; the student's maps need gradients."""
     torch.manual_seed(0)
     loss_type, needs = LOSSES[name]
     loss = loss_type(loss_weight=1.0, **settings)
@@ -164,7 +164,7 @@ def test_one_image_of_one_pixel_gives_a_finite_value_and_gradient(name):
 @pytest.mark.parametrize('number', [1, 0])
 def test_a_norm_in_training_leaves_its_bias_alone_of_one_value_a_channel(number):
     norm, level = Norm(3), maps(number, 3, 1, 1, dtype=torch.float32).requires_grad_()
-    # Of its running statistics each process has its own, and a checkpoint the first one's: a resumed run has others.
+    # Running statistics must not matter: each process has its own, and a checkpoint holds only the first one's.
     for seed, values in enumerate((norm.weight.data, norm.bias.data, norm.running_mean)):
         values.copy_(maps(3, seed=seed))
     buffers = [buffer.clone() for buffer in norm.buffers()]

@@ -85,7 +85,7 @@ def test_the_gradient_is_that_of_finite_differences_and_reaches_the_student_alon
 
 @pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
 def test_autocast_changes_neither_value_nor_gradient(half):
-    # Squares of these overflow half precision.
+    # Their squares overflow float16.
     student, teacher = (300 * maps(2, 3, 4, 4, seed=i).to(half) for i in (0, 1))
     with torch.autocast('cpu', dtype=half):
         value, gradient = value_and_gradient(ATLoss(), student, teacher)

@@ -11,7 +11,7 @@ from torch import multiprocessing
 from luminet_det.losses.crd import CRDLoss
 from luminet_det.losses.negatives import Negatives
 
-# Twelve images, three classes of four: with eight negatives each image is compared with all those of other classes.
+# Twelve images in three classes of four: with eight negatives, each image is compared with all of the other classes.
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2, 2, 1, 0, 0, 1, 2])
 SETTINGS = dict(num_samples=12, dim=4, num_negatives=8)
 INDEX = torch.tensor([3, 7, 0, 11, 5])
@@ -42,7 +42,7 @@ def unit(vectors):
 
 
 class ByTheBook:
-    """CRD as its formula has it, one exponential at a time."""
+    """CRD in numpy, as its formula is written, with plain exponentials."""
 
     def __init__(self, loss):
         parts = {name: value.detach().numpy().copy() for name, value in loss.state_dict().items()}
@@ -204,7 +204,7 @@ def test_a_first_batch_without_rows_leaves_z_to_the_next():
 @pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
 def test_the_layers_follow_autocast_and_all_after_them_is_in_float32(half):
     loss = adapted(dtype=torch.float32)
-    # What is compared, without layers: theirs are the identity.
+    # The same loss with identity layers: called with embeddings, it compares exactly those.
     bare = adapted((4, 4), dtype=torch.float32)
     identity = {'weight': torch.eye(4), 'bias': torch.zeros(4)}
     layers = {f'embed.{i}.{name}': value for i in (0, 1) for name, value in identity.items()}
@@ -254,7 +254,7 @@ def test_an_image_twice_in_a_batch_is_updated_by_the_first():
     student, teacher = batch()
     call(loss, student, teacher, torch.tensor([3, 7, 3, 7, 3]))
     call(expected, student[:2], teacher[:2], torch.tensor([3, 7]))
-    # A batch of another size may add up in another order.
+    # Not exactly equal, as a batch of another size may be summed in another order.
     torch.testing.assert_close(loss.memory.embeddings, expected.memory.embeddings, rtol=1e-12, atol=1e-12)
 
 
@@ -360,7 +360,7 @@ def test_other_shapes_are_refused():
 
 # Several processes
 
-# The rows of each of two processes in each step; image 3 is in both of the second step's batches.
+# For each step, the images of the two processes' batches; in the second step, image 3 is in both batches.
 STEPS = [([3, 7, 0], [11, 5, 1]), ([3, 2, 4], [8, 3, 9]), ([6, 7, 10], [0]), ([], [2, 1])]
 
 
@@ -373,7 +373,7 @@ def one_step(loss, step, rows):
 
 def one_of_two(rank, folder):
     torch.set_num_threads(1)
-    # The timeout ends the test, should one process miss a collective.
+    # The timeout ends the test if a process misses a collective.
     dist.init_process_group('gloo', f'file://{folder}/meeting', timedelta(seconds=60), rank=rank, world_size=2)
     loss = adapted()
     if rank:
@@ -382,7 +382,7 @@ def one_of_two(rank, folder):
     for step, parts in enumerate(STEPS):
         begin = len(parts[0]) * rank
         found.append(one_step(loss, step, slice(begin, begin + len(parts[rank]))))
-    # Resumed before an epoch's last batch, the smallest.
+    # Resumed just before an epoch's last batch, which is the smallest.
     again = adapted(seed=rank)
     again.load_state_dict(loss.state_dict())
     one_step(again, 3, slice(0, rank))
@@ -396,14 +396,14 @@ def one_of_two(rank, folder):
     except ValueError as error:
         found.append(str(error))
     torch.save(found, f'{folder}/{rank}.pt')
-    # Not through the interpreter's exit: gloo's destructor waits there for a thread that waits for the GIL.
+    # A normal exit of the interpreter could hang: gloo's destructor waits for a thread that waits for the GIL.
     os._exit(0)
 
 
 @pytest.fixture(scope='module')
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp('two')
-    # Forked, for starting takes a hundred times longer than the steps.
+    # Forked, as starting new processes takes a hundred times longer than the steps.
     multiprocessing.start_processes(one_of_two, (str(folder),), nprocs=2, start_method='fork')
     return [torch.load(folder / f'{rank}.pt', weights_only=True) for rank in range(2)]
 

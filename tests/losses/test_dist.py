@@ -13,7 +13,7 @@ def random_logits(*shape, seed=0):
 
 
 def by_the_book(student, teacher, tau):
-    """inter and intra, from numpy's own correlation coefficient."""
+    """The parts inter and intra, without the factor tau**2, from numpy's own correlation coefficient."""
     q, p = (np.exp(logits.numpy() / tau) for logits in (student, teacher))
     q, p = q / q.sum(1, keepdims=True), p / p.sum(1, keepdims=True)
     return tuple(
@@ -49,7 +49,7 @@ def test_its_parts_equal_numpys_correlation(tau):
     for settings, expected in ((INTER, inter), (INTRA, intra), (dict(inter_weight=2, intra_weight=3), None)):
         expected = 2 * inter + 3 * intra if expected is None else expected
         found = DISTLoss(tau, **settings, loss_weight=1.0)(student, teacher)
-        # Only the 1e-8 that keeps a constant row finite is between them.
+        # They differ only by the 1e-8 that keeps a constant row finite.
         assert found.item() == pytest.approx(tau**2 * expected, rel=1e-5)
 
 

@@ -63,7 +63,7 @@ def test_it_stays_finite_where_the_student_is_sure(gap):
     student.requires_grad_()
     teacher = torch.tensor([[0.0, 1.0, 2.0, -1.0, 0.5]]).repeat(2, 1)
     target = torch.tensor([1, 3])
-    # What the loss has to avoid: the logarithm of a computed 1 - p.
+    # What the loss has to avoid: the logarithm of a computed 1 - p, which is 0 here.
     assert (1 - student.softmax(dim=1)[0, 1]).log() == -torch.inf
 
     value = DKDLoss()(student, teacher, target)
@@ -104,7 +104,7 @@ def test_its_inner_weights_are_printed():
 
 
 def dkd_of_standardised_rows(student, teacher, target, tau, non_target_weight):
-    """DKD row by row in numpy, on rows that are standardised first."""
+    """DKD on standardised rows, with a target weight of 1, row by row in numpy."""
     total = 0.0
     for s, t, y in zip(student.numpy(), teacher.numpy(), target.tolist(), strict=True):
         rows = [(row - row.mean()) / (row.std(ddof=1) + 1e-7) / tau for row in (s, t)]

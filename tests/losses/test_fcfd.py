@@ -13,7 +13,7 @@ CLASSES = 4
 
 
 class Network(nn.Module):
-    """Stages that are 1x1 convolutions and, between them, a tanh; what the loss asks of `networks`, without norms."""
+    """Stages of a tanh and a 1x1 convolution, without norms; it has all that the loss asks of each of `networks`."""
 
     def __init__(self, channels, after_relu=False, seed=0):
         super().__init__()
@@ -23,7 +23,7 @@ class Network(nn.Module):
         self.weights = nn.ParameterList(
             torch.randn(out, into, generator=generator, dtype=torch.float64) / into**0.5 for into, out in shapes
         )
-        # Logits far enough apart to tell temperatures from each other.
+        # Logits far enough apart for the temperature to make a difference.
         self.weights[-1].data.mul_(8)
 
     def run_stage(self, i, x):
@@ -44,7 +44,7 @@ class Network(nn.Module):
 
 
 class Pair:
-    """A student, a frozen teacher and their maps of two images, as the loss gets them."""
+    """The loss's `networks`: a student and a frozen teacher, with two images on which a call runs a loss."""
 
     def __init__(self, student=STUDENT, teacher=TEACHER, after_relu=()):
         self.student = Network(student, 'student' in after_relu, seed=1)
@@ -70,7 +70,7 @@ def pair():
 
 
 def numpy_bridge(layers, maps, leaky):
-    """3x3 convolution with zeros around, standardised by channel, in numpy."""
+    """A bridge in numpy: 3x3 convolution with zero padding, norm over each channel and, if asked for, leaky ReLU."""
     weight = layers[0].weight.detach().numpy()
     scale, shift = (p.detach().numpy()[:, None, None] for p in (layers[1].weight, layers[1].bias))
     padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -86,7 +86,7 @@ def numpy_bridge(layers, maps, leaky):
 
 
 def numpy_loss(loss, pair, epoch):
-    """The published objective with all four mixed paths, derived again."""
+    """The published objective with all four mixed paths, written independently in numpy."""
     weights = {n: [w.detach().numpy() for w in getattr(pair, n).weights] for n in ('student', 'teacher')}
 
     def stage(name, i, x):
@@ -202,7 +202,7 @@ def test_it_reaches_the_student_and_every_bridge_and_not_the_teacher(pair, path)
     crossed = [i for i, layers in enumerate(loss.to_student) if layers[0].weight.grad.abs().sum() > 0]
     assert crossed == ([path[1] - 1] if path[0] else [])
     assert all(layers[0].weight.grad.abs().sum() > 0 for layers in loss.to_teacher)
-    # The last layer is on the way of those paths alone that end in the student.
+    # Only paths that start in the teacher end in the student, and pass the student's last layer.
     assert (pair.student.weights[-1].grad is not None) == path[0]
 
 
@@ -338,7 +338,7 @@ def test_a_bridge_changes_channels_and_size(given, wanted):
     assert layers(source).shape == target.shape
     assert layers[0].bias is None
     assert list(layers.buffers()) == []
-    # What a norm leaves is the same in evaluation.
+    # The norm uses the statistics of the batch in evaluation mode too.
     assert torch.equal(layers.eval()(source), layers.train()(source))
 
 

@@ -19,7 +19,7 @@ class Boxes(NamedTuple):
 
 
 class Head(nn.Module):
-    """Reads the cell of each RoI off the first level, by one matrix."""
+    """A box head whose RoIs are single cells of the first level, each multiplied by one matrix."""
 
     def __init__(self, channels, rois, seed):
         super().__init__()
@@ -35,7 +35,7 @@ class Head(nn.Module):
 
 
 class Detectors:
-    """Maps of two levels and two heads on the same RoIs."""
+    """A student and a teacher: maps of two levels of each, and their heads on the same RoIs."""
 
     def __init__(self, rois=((0, 1, 2), (1, 3, 0), (1, 0, 0)), images=2, seed=0):
         generator = torch.Generator().manual_seed(seed)
@@ -82,7 +82,7 @@ def detectors():
 
 
 def numpy_loss(loss, detectors):
-    """The published objective, derived again."""
+    """The published objective, written independently in numpy."""
 
     def bridged(layers, maps):
         weight = layers[0].weight.detach().numpy()
@@ -161,7 +161,7 @@ def test_it_reaches_the_student_and_every_bridge_and_not_the_teacher(detectors):
     assert all(level.grad.abs().sum() > 0 for level in detectors.maps)
     assert detectors.student.weight.grad.abs().sum() > 0
     assert all(p.grad is not None for p in loss.parameters())
-    # The head looks at the first level alone.
+    # The heads look only at the first level.
     looked_at, other = (layers[0].weight.grad.abs().sum() for layers in loss.to_student)
     assert looked_at > 0
     assert other == 0

@@ -40,14 +40,14 @@ def softmax(values):
 
 
 def attention_by_the_book(image):
-    """S (H, W) and A (C,) of one image (C, H, W)."""
+    """The attention of one image (C, H, W): S (H, W) and A (C,)."""
     channels, height, width = image.shape
     positions = height * width * softmax((np.abs(image).mean(0) / 0.5).ravel()).reshape(height, width)
     return positions, channels * softmax(np.abs(image).mean((1, 2)) / 0.5)
 
 
 def masks_by_the_book(boxes, height, width, image_size):
-    """M_fg and M_bg of one image, box by box and cell by cell."""
+    """The masks M_fg and M_bg (H, W) of one image, box by box and cell by cell."""
     foreground = np.zeros((height, width))
     for x1, y1, x2, y2 in boxes.tolist():
         left, right = math.floor(x1 * width / image_size[1]), math.ceil(x2 * width / image_size[1])
@@ -60,7 +60,7 @@ def masks_by_the_book(boxes, height, width, image_size):
 
 
 def context_by_the_book(image, block):
-    """What a global context block makes of one image (C, H, W)."""
+    """One image (C, H, W) plus the vector that a global context block adds to it."""
     p = {name: value.detach().numpy() for name, value in block.named_parameters()}
     flat = image.reshape(len(image), -1)
     pooled = flat @ softmax(p['attend.weight'][0, :, 0, 0] @ flat + p['attend.bias'])
@@ -71,7 +71,7 @@ def context_by_the_book(image, block):
 
 
 def by_the_book(loss, student, teacher, boxes, image_size):
-    """The four parts of one level, image by image, in numpy."""
+    """The four parts of the first level, without their weights, image by image, in numpy."""
     parts = np.zeros(4)
     for own, other, of_image in zip(student.detach().numpy(), teacher.detach().numpy(), boxes, strict=True):
         foreground, background = masks_by_the_book(of_image, *own.shape[1:], image_size)
@@ -141,7 +141,7 @@ def test_equal_maps_begin_with_no_loss():
 
 
 def where_the_parts_look(boxes, image_size, size):
-    """The cells in which a difference costs something in the foreground, and in the background: two (H, W)."""
+    """M_fg and M_bg (H, W) as the loss uses them: the gradients of its first two parts at a difference of 1."""
     teacher = torch.zeros(1, 1, *size, dtype=torch.float64)
     student = teacher.clone().requires_grad_()
     gradients = []
@@ -153,7 +153,7 @@ def where_the_parts_look(boxes, image_size, size):
 
 def test_a_box_covers_the_cells_from_its_floor_to_its_ceiling_with_the_last():
     foreground, background = where_the_parts_look(torch.tensor([[17.0, 8.0, 31.0, 24.0]]), (64, 64), (8, 8))
-    # Columns 2 to 4, rows 1 to 3: an edge at 24 is the edge of row 3, which is included.
+    # Columns 2 to 4 and rows 1 to 3: row 3 begins at y=24, the lower edge, and is included.
     expected = torch.zeros(8, 8, dtype=torch.float64)
     expected[1:4, 2:5] = 1 / 9
     torch.testing.assert_close(foreground, expected)
@@ -219,7 +219,7 @@ def test_the_gradient_is_that_of_finite_differences_and_reaches_student_and_bloc
     value(student).backward()
     assert teacher.grad is None
     assert student.grad.abs().sum() > 0
-    # A constant added to all positions leaves a softmax over them as it is.
+    # The bias gets no gradient: a constant added at all positions does not change a softmax over them.
     learns = {name: p.grad.abs().sum() > 1e-9 for name, p in loss.named_parameters()}
     assert all(learns[name] != name.endswith('attend.bias') for name in learns)
 

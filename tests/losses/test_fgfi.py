@@ -11,7 +11,7 @@ INPUT = 64
 
 
 def priors(offset=0.0):
-    """Two square anchors at each position of each level, some of them across the border."""
+    """Two square anchors at each position of each level, some of which cross the border of the image."""
     found = []
     for side in SIDES:
         stride = INPUT / side
@@ -37,7 +37,7 @@ def iou(a, b):
 
 
 def masks(boxes, priors, threshold):
-    """Which positions count, box by box and anchor by anchor."""
+    """Which positions count, box by box and anchor by anchor: (N, H, W) for each level, 1 where they do."""
     found = [np.zeros((len(boxes), *level.shape[:2])) for level in priors]
     for image, truth in enumerate(boxes):
         for box in truth.numpy():
@@ -128,7 +128,7 @@ def test_standardised_a_constant_channel_of_the_teacher_is_zero():
 
 
 def test_all_levels_have_one_maximum():
-    # This box fits an anchor of the coarse level exactly; alone, the fine level would have positions of its own.
+    # The box equals an anchor of the coarse level, and no fine anchor has half that IoU; alone, some of them count.
     truth = [priors()[1][1, 2, 1].unsqueeze(0)]
     found = FGFILoss()._masks(truth, priors())
     assert found[1].any()

@@ -37,7 +37,7 @@ def test_standardised_rows_have_mean_zero_and_unbiased_variance_one():
 
 
 def test_the_small_constant_is_added_outside_the_root():
-    # The unbiased deviation of -d and d is d * sqrt(2), here 1e-7.
+    # The unbiased standard deviation of -d and d is d * sqrt(2), here 1e-7.
     row = torch.tensor([[-1.0, 1.0]], dtype=torch.float64) * 1e-7 / 2**0.5
     assert standardized_rows(row)[0, 1].item() == pytest.approx(0.5 / 2**0.5, rel=1e-9)
 

@@ -13,7 +13,7 @@ from luminet_det.losses import LumiNetLoss, perception
 
 
 def by_the_book(logits, eps=1e-5):
-    """Eq. 3 as written, left to autograd."""
+    """Eq. 3 as written, with the gradient left to autograd."""
     return (logits - logits.mean(0)) / (logits.var(0, correction=0) + eps).sqrt()
 
 
@@ -195,7 +195,7 @@ def student_head():
 
 
 def batch(rows):
-    """Features for the student's head and the teacher's logits; the later rows differ from the earlier."""
+    """Features for the student's head and the teacher's logits; both drift, so each process has other statistics."""
     drift = torch.arange(rows)[:, None] / 4
     return (random_logits(rows, 3) + drift).float(), (random_logits(rows, CLASSES, seed=1) - drift).float()
 
@@ -209,7 +209,7 @@ def train_step(head, rows, features, teacher, sync):
 def one_of_many(rank, world, folder):
     torch.set_num_threads(1)
     meeting = f'file://{folder}/meeting'
-    # The timeout ends the test, should one process miss a collective.
+    # The timeout ends the test if a process misses a collective.
     dist.init_process_group('gloo', meeting, timedelta(seconds=60), rank=rank, world_size=world)
     found = {}
     for counts in ROWS[world]:
@@ -219,13 +219,13 @@ def one_of_many(rank, world, folder):
             head = nn.parallel.DistributedDataParallel(student_head())
             found[counts, sync] = train_step(head, rows, *batch(sum(counts)), sync)
     torch.save(found, f'{folder}/{rank}.pt')
-    # Not through the interpreter's exit: gloo's destructor waits there for a thread that waits for the GIL.
+    # A normal exit of the interpreter could hang: gloo's destructor waits for a thread that waits for the GIL.
     os._exit(0)
 
 
 @pytest.mark.parametrize('world', ROWS)
 def test_with_sync_many_processes_equal_one(tmp_path, world):
-    # Forked, for starting takes a hundred times longer than the steps.
+    # Forked, as starting new processes takes a hundred times longer than the steps.
     multiprocessing.start_processes(one_of_many, (world, str(tmp_path)), nprocs=world, start_method='fork')
     ranks = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in range(world)]
     for counts in ROWS[world]:

@@ -20,7 +20,7 @@ def rows(number, classes=7, seed=0):
 
 
 def info_nce(student, teacher, tau, negatives):
-    """-log of the share of the own teacher among those that `negatives(i)` names besides, mean over rows, in numpy."""
+    """The mean over rows i of -log softmax of the teacher's row i among itself and rows `negatives(i)`, in numpy."""
     total = 0.0
     for i, row in enumerate(student):
         cosines = [row @ other / np.linalg.norm(row) / np.linalg.norm(other) for other in teacher]
@@ -73,7 +73,7 @@ def test_rows_of_the_same_class_are_no_negatives_of_the_sample_wise_part():
     student, teacher, _ = rows(6)
     target = torch.tensor([0, 0, 1, 1, 2, 2])
     hidden = teacher.clone()
-    # The first row's own class-mate changes: only rows of other classes see it, and itself.
+    # The teacher's row 1 changes: only student row 1 and rows of other classes are compared with it, so not row 0.
     hidden[1] = random_logits(7, seed=9)
     loss = MCLDLoss(**SAMPLE)
     first = [gradient_of(loss, student, each, target)[0] for each in (teacher, hidden)]
@@ -131,7 +131,7 @@ def test_scale_of_a_class_and_when_centred_its_offset_do_not_matter_to_the_contr
     ],
 )
 def test_each_setting_changes_the_value(student, teacher, setting, value):
-    # The published rows are of four classes: the mask needs two of one.
+    # Not the published targets, four different classes: the mask matters only if rows share a class.
     target = torch.tensor([0, 0, 4, 1])
     plain = MCLDLoss()(student, teacher, target).item()
     assert MCLDLoss(**{setting: value})(student, teacher, target).item() != pytest.approx(plain, rel=1e-2)

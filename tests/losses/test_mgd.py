@@ -22,7 +22,7 @@ def seeded(loss, student, teacher, seed=0):
 
 
 def masks(loss, student, teacher):
-    """What was kept of each value of the first level, in one call."""
+    """The mask that one call draws for the first level: 1 where a value is kept, 0 where it is erased."""
     seen = []
     hook = loss.adaptors[0][2].register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
     loss(student, teacher)
@@ -31,7 +31,7 @@ def masks(loss, student, teacher):
 
 
 def convolved(maps, layer):
-    """A 3x3 convolution with zeros around, in numpy."""
+    """A 3x3 convolution with zero padding, in numpy."""
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     padded = np.pad(maps, [(0, 0), (0, 0), (1, 1), (1, 1)])
     height, width = maps.shape[2:]

@@ -14,7 +14,7 @@ def random_logits(*shape, seed=0):
 
 
 def views(number=8, classes=6, seed=0):
-    """Student and teacher: the logits of a weak and a strong view each."""
+    """The logits of student and teacher, each of a weak and of a strong view."""
     logits = [random_logits(number, classes, seed=seed + i) for i in range(4)]
     return tuple(logits[:2]), tuple(logits[2:])
 
@@ -35,7 +35,7 @@ def levels(student, teacher, tau, standardise=False):
 
 
 def by_the_book(student, teacher, form, tau=4.0, standardise=False):
-    """MLLD at weight 1, as its authors' code lays it out: one temperature, one view and one level at a time."""
+    """MLLD at weight 1, one temperature and view at a time; `form='code'` is laid out like its authors' code."""
     student, teacher = ([view.numpy() for view in each] for each in (student, teacher))
     confidence, presence = softmax(teacher[0]).max(1), softmax(teacher[0]).sum(0)
     unsure, rare = (each <= np.percentile(each, 50) for each in (confidence, presence))
@@ -138,7 +138,7 @@ def test_standardised_kd_ignores_the_scale_of_a_row_where_batch_and_class_see_it
 def test_the_codes_strong_view_is_heard_by_kd_alone_and_the_papers_by_all_levels():
     _, teacher = views()
     student = (teacher[0], 5 * teacher[1])
-    # Standardised, KD does not see the scale.
+    # On standardised logits, KD does not see their scale.
     assert MLLDLoss(standardize=True)(student, teacher).item() == pytest.approx(0, abs=1e-9)
     assert MLLDLoss(standardize=True, form='paper')(student, teacher) > 1e-3
 
@@ -212,7 +212,7 @@ def test_shapes_that_differ_are_refused_with_all_of_them():
         MLLDLoss(views=1)(*zeros)
 
 
-# Numbers
+# Gradients and numerics
 
 
 @every_form

@@ -5,13 +5,13 @@ import torch
 
 from luminet_det.losses.negatives import Negatives
 
-# Three classes of different sizes, mixed up.
+# Three classes of five, three and two images, interleaved.
 LABELS = torch.tensor([0, 1, 0, 2, 1, 0, 2, 0, 1, 0])
 INDEX = torch.tensor([1, 0, 3, 4])
 
 
 def drawn(count, times, labels=LABELS, index=INDEX):
-    """How often each image was drawn as a negative of each row, in each of many draws (times, B, N)."""
+    """How often each image is drawn as a negative of each row, in each of many draws: (times, B, N)."""
     torch.manual_seed(0)
     negatives = Negatives(labels, count)
     found = torch.zeros(times, len(index), len(labels), dtype=torch.int64)
@@ -45,7 +45,7 @@ def test_every_set_of_others_is_as_likely_as_every_other():
         pairs = torch.einsum('ti,tj->ij', single, single) / times
         p = count * (count - 1) / (n * (n - 1))
         within(pairs[~torch.eye(n, dtype=torch.bool)], p, math.sqrt(p * (1 - p)), times)
-        # As sets of three, all of them occur, about equally often.
+        # Every possible set of three images occurs, all about equally often.
         sets = (single.long() * 2 ** torch.arange(n)).sum(1).unique(return_counts=True)[1]
         assert len(sets) == math.comb(n, count)
         within(sets / times, 1 / math.comb(n, count), math.sqrt(1 / math.comb(n, count)), times)
@@ -66,7 +66,7 @@ def test_a_draw_looks_at_few_more_images_than_it_needs():
 
 def test_a_class_with_too_few_others_draws_each_independently():
     count, times = 6, 8000
-    # Class 0 has five others, classes 1 and 2 have seven and eight.
+    # For class 0 there are five images of other classes, for classes 1 and 2 seven and eight.
     found = drawn(count, times).double()
     assert (found.sum(2) == count).all()
     assert found[:, LABELS[INDEX, None] == LABELS].sum() == 0

@@ -10,7 +10,7 @@ from luminet_det.distillation.terms import Term
 from luminet_det.losses.ofd import OFDLoss
 from tests.losses.example_maps import maps, vectors
 
-# The mean of the negative values, should it be -0.5, belongs to this bias and weight.
+# A norm of this weight and bias 0 has the margin -0.5: the negative values have the mean -weight * sqrt(2 / pi).
 WEIGHT = 0.5 / 0.7978845608028654
 
 
@@ -22,7 +22,7 @@ def norm(weight, bias):
 
 
 def adapted(student, teacher, connected=True, **settings):
-    """A loss in float64, whose connectors do nothing unless `connected`."""
+    """A loss in float64; unless `connected`, its connectors are the identity."""
     loss = OFDLoss(**settings)
     loss.adapt(student, teacher)
     if not connected:
@@ -38,7 +38,7 @@ def margins(before):
 
 
 def partial(student, teacher, margin):
-    """The three cases as they are told: active target, inactive target above the margin, and at the margin."""
+    """The partial distance case by case: active target, inactive target above the margin, and not above the margin."""
     total = 0.0
     for s, t, m in zip(student.ravel(), teacher.ravel(), np.broadcast_to(margin, teacher.shape).ravel(), strict=True):
         if t > 0 or (m < t <= 0 and s > t):
@@ -70,7 +70,7 @@ def test_a_margin_is_the_mean_of_the_negative_part_of_a_normal_distribution(weig
 
 
 def test_margins_change_form_where_negative_values_become_rare():
-    # Phi(-3.0902) is 0.001.
+    # Phi(-3.0902) is 0.001, the limit.
     common, rare = margins(norm([1.0, 1.0], [3.090, 3.091]))
     expected = 3.090 - math.exp(-(3.090**2) / 2) / math.sqrt(2 * math.pi) / (math.erfc(3.090 / math.sqrt(2)) / 2)
     assert common == pytest.approx(expected, rel=1e-4)

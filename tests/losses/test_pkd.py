@@ -54,7 +54,7 @@ def test_a_constant_channel_a_single_value_and_no_image_give_finite_gradients(sh
 
 
 def beside_others(channel, dtype):
-    """A student's maps (4, 3, 2, 2) of which the first channel has these values, and a teacher's."""
+    """Maps (4, 3, 2, 2) of a student, the first channel with the 16 values given, and of a teacher."""
     student = torch.cat([channel.double().view(4, 1, 2, 2), maps(4, 2, 2, 2)], dim=1)
     return student.to(dtype).requires_grad_(), maps(4, 3, 2, 2, seed=1).to(dtype)
 
@@ -75,7 +75,7 @@ def test_a_channel_that_is_constant_but_for_rounding_has_neither_value_nor_gradi
     value = PKDLoss()(student, teacher)
     gradient = torch.autograd.grad(value, student)[0]
     assert gradient[:, 0].abs().max() == 0
-    # The others are compared as they are without it; the teacher's channel is compared with 0.
+    # The other channels compare as they do without it; the teacher's first channel is compared with 0.
     rest = PKDLoss()(student[:, 1:], teacher[:, 1:])
     assert value.item() == pytest.approx((2 * rest.item() + 6 / 2 * 15 / 16) / 3, rel=1e-5)
     torch.testing.assert_close(gradient, 2 / 3 * torch.autograd.grad(rest, student)[0])

@@ -7,7 +7,7 @@ from torch import nn
 
 from luminet_det.losses.reviewkd import ReviewKDLoss, hierarchical_context
 
-# Channels, height and width, the shallowest level first; the last one is a map of pooled features.
+# Channels, height and width of each level, the shallowest first; the last level is pooled features.
 STUDENT = [(2, 8, 8), (3, 4, 4), (4, 2, 2), (4, 1, 1)]
 TEACHER = [(3, 8, 8), (5, 5, 5), (2, 4, 4), (6, 1, 1)]
 
@@ -25,7 +25,7 @@ def adapted(student=STUDENT, teacher=TEACHER, dtype=torch.float64, **settings):
     loss = ReviewKDLoss(**settings)
     torch.manual_seed(0)
     loss.adapt(*(tuple(level.to(dtype) for level in levels) for levels in both(1, student, teacher)))
-    # Weights of a norm that is more than a scale of one, and an attention that is not one half everywhere.
+    # At their start, norms have scale 1 and bias 0 and attention has small weights, which would hide errors.
     for name, parameter in loss.named_parameters():
         if parameter.dim() == 1 or 'attention' in name:
             nn.init.normal_(parameter, 1.0, 0.3)

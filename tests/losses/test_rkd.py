@@ -15,7 +15,7 @@ def huber(student, teacher):
 
 
 def relations(embeddings):
-    """Relative distances and the cosines at each embedding, one after the other."""
+    """Distances relative to their mean (B, B), and cosines of the angles at each embedding (B, B, B), in numpy."""
     number = len(embeddings)
     length = np.array([[np.linalg.norm(a - b) for b in embeddings] for a in embeddings])
     cosine = np.zeros((number, number, number))
@@ -101,7 +101,7 @@ def test_the_gradient_is_that_of_finite_differences_and_reaches_the_student_alon
 def test_the_gradient_flows_through_the_students_mean_distance():
     student, teacher = maps(5, 3), maps(5, 3, seed=1)
     _, gradient = value_and_gradient(RKDLoss(**DISTANCE), student, teacher)
-    # What does not change with the scale has no slope along it.
+    # The loss does not change with the student's scale, so its gradient along that direction is zero.
     assert abs((gradient * (student - student.mean(0))).sum()) < 1e-9 * gradient.abs().max()
 
 
@@ -156,7 +156,7 @@ def test_a_student_whose_embeddings_are_all_equal_has_a_finite_gradient():
 
 @pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
 def test_autocast_changes_neither_value_nor_gradient(half):
-    # The squares of these overflow half precision.
+    # Their squares overflow float16.
     student, teacher = (300 * maps(6, 4, seed=i).to(half) for i in (0, 1))
     with torch.autocast('cpu', dtype=half):
         value = RKDLoss()(student.requires_grad_(), teacher)

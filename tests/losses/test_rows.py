@@ -1,4 +1,4 @@
-"""What every loss on rows of logits promises, whichever divergence it computes."""
+"""What losses on rows of logits have in common, whichever divergence they compute."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ LOSSES = [
     *(partial(loss, standardize=True) for loss in (KDLoss, DKDLoss)),
 ]
 every_loss = pytest.mark.parametrize('loss_type', LOSSES)
-# Those that divide by a deviation or a norm of the student's logits, and have no eps to make up for it.
+# Losses that divide by a deviation or a norm of the student's logits, with no eps large enough to bound gradients.
 dividing = pytest.mark.parametrize(
     'loss',
     [
@@ -41,7 +41,7 @@ dividing = pytest.mark.parametrize(
 
 
 def rows_of(number, classes=7, scale=3.0, dtype=torch.float32, seed=0):
-    """Student, teacher and target of random rows; the student's logits require a gradient."""
+    """Random student and teacher logits, and target classes; the student's logits require a gradient."""
     generator = torch.Generator().manual_seed(seed)
     student, teacher = torch.randn(2, number, classes, generator=generator, dtype=torch.float64) * scale
     target = torch.randint(classes, (number,), generator=generator)

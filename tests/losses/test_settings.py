@@ -1,4 +1,4 @@
-"""Settings of any loss that would be taken and do something else than they say, or nothing."""
+"""Settings of any loss that are refused because they would have another effect than they say, or none."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ LOSSES = [getattr(losses, name) for name in losses.__all__ if name.endswith('Los
 
 
 def defaults(kind):
-    """The settings of a loss that have a default, with these."""
+    """The settings of a loss that have a default, with their defaults."""
     parameters = inspect.signature(kind).parameters.values()
     return {each.name: each.default for each in parameters if each.default is not each.empty}
 

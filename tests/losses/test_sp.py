@@ -28,11 +28,11 @@ def of_vectors(*images):
 
 
 def test_two_images_by_hand():
-    # To the teacher they have nothing in common, rows (1, 0) and (0, 1); to the student they are the same.
+    # The teacher's images have nothing in common, so G is (1, 0), (0, 1); the student's images are equal.
     teacher, student = of_vectors([2.0, 0, 0], [0, 0, 5.0]), of_vectors([1.0, 1.0], [1.0, 1.0])
     by_hand = 2 * ((1 - 0.5**0.5) ** 2 + 0.5) / 4
     assert SPLoss(1.0)(student, teacher).item() == pytest.approx(by_hand)
-    # Rows that are not symmetric once they are divided: Q Q^T is ((1, 1), (1, 2)).
+    # Q Q^T is ((1, 1), (1, 2)); divided by the norms of its rows, it is no longer symmetric.
     student = of_vectors([1.0, 0], [1.0, 1.0])
     by_hand = ((1 - 0.5**0.5) ** 2 + 0.5 + 0.2 + (1 - 0.8**0.5) ** 2) / 4
     assert SPLoss(1.0)(student, teacher).item() == pytest.approx(by_hand)
@@ -89,11 +89,11 @@ def test_the_gradient_is_that_of_finite_differences_and_reaches_the_student_alon
 
 @pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
 def test_autocast_changes_neither_value_nor_gradient(half):
-    # Products of these overflow half precision.
+    # Their products overflow float16.
     student, teacher = (300 * maps(4, 3, 4, 4, seed=i).to(half) for i in (0, 1))
     with torch.autocast('cpu', dtype=half):
         value = SPLoss()(student.requires_grad_(), teacher)
-    # Outside, as in training: inside autocast the products of a backward pass are in half precision too.
+    # The backward pass is outside autocast, as in training; inside, its matrix products would be in half precision.
     gradient = torch.autograd.grad(value, student)[0]
     reference = value_and_gradient(SPLoss(), student.float(), teacher.float())
     assert value.isfinite()
@@ -107,7 +107,7 @@ def test_autocast_changes_neither_value_nor_gradient(half):
 def test_one_image_and_none_have_nothing_to_compare(images, scale):
     student, teacher = scale * maps(images, 3, 4, 4), maps(images, 5, 2, 2, seed=1)
     value, gradient = value_and_gradient(SPLoss(), student, teacher)
-    # One of zeros resembles not even itself, which the teacher's does.
+    # An image of zeros has a similarity of 0 even to itself, where the teacher has 1.
     assert value.item() == pytest.approx(3000 if images and not scale else 0, abs=1e-9)
     assert gradient.abs().sum() < 1e-6
     assert gradient.shape == student.shape
@@ -123,7 +123,7 @@ def test_a_dead_image_gives_a_finite_value_and_a_gradient_of_moderate_size(dead,
             level[dead] = 0
     value, gradient = value_and_gradient(SPLoss(1.0), student, teacher)
     assert value.isfinite()
-    # Divided by a small number in place of zero it would be some 1e12.
+    # If the zero norm were replaced by a small number, the gradient would be about 1e12.
     assert gradient.isfinite().all()
     assert gradient.abs().max() < 1e3 * usual.abs().max()
 
