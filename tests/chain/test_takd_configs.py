@@ -51,7 +51,7 @@ def parameters(network):
 
 
 def test_every_pair_with_a_published_number_has_a_chain_and_no_other_has():
-    wanted = {pair for pair, number in zip(cifar100.PAIRS, ROWS['takd'], strict=True) if number.value is not None}
+    wanted = {own for own, number in zip(cifar100.PAIRS, ROWS['takd'], strict=True) if number.value is not None}
     assert {pair(path) for path in STUDENTS} == wanted == set(cifar100.PAPER_PAIRS)
 
 
