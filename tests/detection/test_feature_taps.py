@@ -42,23 +42,22 @@ def same_width(tmp_path_factory):
     )
 
 
-def test_levels_are_those_of_both_networks_on_the_same_images(same_width):
-    for tap in ('neck', 'backbone'):
-        narrow = pairs.save_teacher if tap == 'neck' else None
-        teacher = same_width['faster'] if narrow else dict(same_width['faster'])
-        student = tiny.faster_rcnn() if narrow else tiny.faster_rcnn(base_channels=16)
-        detector = pairs.build(distilling(student, teacher, dict(NECK, tap=tap))).eval()
-        levels, losses = heard(detector)
-        inputs, _ = pairs.batch(detector)
-        model = detector.teachers[0].model
-        assert len(levels) == (5 if tap == 'neck' else 4)
-        with torch.no_grad():
-            alone = [m.extract_feat(inputs) if tap == 'neck' else m.backbone(inputs) for m in (detector, model)]
-        for (ours, theirs), mine, other in zip(levels, *alone, strict=True):
-            torch.testing.assert_close(ours, mine)
-            torch.testing.assert_close(theirs, other)
-        expected = sum(PKDLoss()(*level) for level in zip(*alone, strict=True))
-        assert losses['loss_pkd'].item() == pytest.approx(expected.item(), rel=1e-4)
+@pytest.mark.parametrize(
+    ('tap', 'student'), [('neck', tiny.faster_rcnn()), ('backbone', tiny.faster_rcnn(base_channels=16))]
+)
+def test_levels_are_those_of_both_networks_on_the_same_images(same_width, tap, student):
+    detector = pairs.build(distilling(student, same_width['faster'], dict(NECK, tap=tap))).eval()
+    levels, losses = heard(detector)
+    inputs, _ = pairs.batch(detector)
+    model = detector.teachers[0].model
+    assert len(levels) == (5 if tap == 'neck' else 4)
+    with torch.no_grad():
+        alone = [m.extract_feat(inputs) if tap == 'neck' else m.backbone(inputs) for m in (detector, model)]
+    for (ours, theirs), mine, other in zip(levels, *alone, strict=True):
+        torch.testing.assert_close(ours, mine)
+        torch.testing.assert_close(theirs, other)
+    expected = sum(PKDLoss()(*level) for level in zip(*alone, strict=True))
+    assert losses['loss_pkd'].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize('student', ['faster', 'mask', 'cascade', 'retinanet', 'fcos', 'atss', 'gfl'])
@@ -192,7 +191,7 @@ def test_nan_in_the_teachers_maps_stops_the_run_and_names_the_images(same_width)
 # What is refused, and how
 
 
-def test_levels_that_only_one_has_are_refused_unless_the_common_ones_are_asked_for(tmp_path, same_width):
+def test_levels_that_only_one_has_are_refused_unless_the_common_ones_are_asked_for(same_width):
     detector = pairs.build(distilling(tiny.faster_rcnn(), same_width['retinanet']))
     with pytest.raises(
         ValueError, match="student's are 4, 8, 16, 32, 64, the teacher's 8, 16, 32, 64, 128.*levels='common'"

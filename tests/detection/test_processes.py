@@ -2,6 +2,7 @@
 
 import os
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 import torch
@@ -22,7 +23,9 @@ def processes(target, *args, folder, world=2):
 
 def _process(rank, target, args, world, folder):
     torch.set_num_threads(1)
-    dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=world)
+    # A process that waits in vain for the other one fails rather than hangs.
+    limit = timedelta(seconds=120)
+    dist.init_process_group('gloo', f'file://{folder}/rendezvous', limit, rank=rank, world_size=world)
     torch.save(target(rank, *args), f'{folder}/{rank}.pth')
     # A normal exit would tear gloo down while the DDP model is alive, which sometimes deadlocks.
     os._exit(0)

@@ -90,6 +90,7 @@ def test_teacher_and_student_answer_on_the_identical_rois_in_the_same_order(teac
     pairs.step(detector)
     assert len(student[0]) == 64
     # The teacher's box head takes half of the images at a time, here one, and counts them from 0 each time.
+    assert [part[:, 0].unique().tolist() for part in teachers] == [[0], [0]]
     of_batch = [torch.cat([part[:, :1] + image, part[:, 1:]], dim=1) for image, part in enumerate(teachers)]
     assert torch.equal(student[0], torch.cat(of_batch))
 
@@ -300,7 +301,7 @@ def test_the_gradient_share_is_that_of_the_step_before(teacher, student):
         parts.append(sum(g.square().sum() for g in gradients).sqrt().item())
     pairs.total(detector, losses).backward()
     logged = pairs.step(detector)
-    for name, part in zip(('luminet', 'kd'), parts, strict=False):
+    for name, part in zip(('luminet', 'kd'), parts[:2], strict=True):
         assert logged[f'gradient_share_{name}'].item() == pytest.approx(part / sum(parts), rel=1e-4)
     assert not any(name.startswith('gradient_share') for name in pairs.step(detector)), 'no backward pass since'
 

@@ -10,12 +10,12 @@ SIDES = (8, 4)
 INPUT = 64
 
 
-def priors(offset=0.0):
+def priors():
     """Two square anchors at each position of each level, some of which cross the border of the image."""
     found = []
     for side in SIDES:
         stride = INPUT / side
-        centre = (np.arange(side) + 0.5) * stride + offset
+        centre = (np.arange(side) + 0.5) * stride
         y, x = np.meshgrid(centre, centre, indexing='ij')
         half = np.array([0.6, 1.2]) * stride
         corners = [axis[..., None] + sign * half for sign in (-1, 1) for axis in (x, y)]
