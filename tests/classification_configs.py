@@ -1,4 +1,4 @@
-"""The classifiers' configs, found and read once for the tests of them."""
+"""The classifiers' configs, found and parsed once for their tests."""
 
 import ast
 import functools
@@ -18,7 +18,7 @@ COUNTS = {
     'tiny_imagenet': 7,
     'image_folder': 3,
 }
-# Each method's folder, below that of its data.
+# By the folder of each method, inside that of its dataset.
 METHOD_COUNTS = {
     'cifar100/fitnet': 13,
     'cifar100/at': 13,
@@ -65,7 +65,7 @@ def text_of(path: Path) -> str:
 
 
 def teachers(config: Config) -> list[dict]:
-    """The settings of a config's teachers; none of a plain one."""
+    """The settings of a config's teachers; empty for a plain config."""
     found = config.model.get('teacher', [])
     return found if isinstance(found, list) else [found]
 
@@ -77,7 +77,7 @@ def work_dir(path: Path) -> str:
 METHODS = [path for folder in METHOD_COUNTS for path in sorted((ROOT / 'configs' / folder).glob('*.py'))]
 DISTILLING = [path for path in CONFIGS if '-' in path.stem]
 PLAIN = [path for path in CONFIGS if path not in DISTILLING]
-# The folders' own networks and pairs, whose data and schedule are published.
+# The configs whose data and schedule are published: those directly in these folders, except DeiT.
 PUBLISHED = [
     path
     for path in CONFIGS

@@ -7,15 +7,15 @@ from mmengine.registry import DefaultScope
 
 import luminet_det  # noqa: F401  (makes mmdet importable without compiled mmcv)
 
-# Nets this thin are faster on one thread, all the more on a shared machine.
+# Networks this thin are faster on one thread, especially on a shared machine.
 torch.set_num_threads(1)
-# The first backward pass decides whether autograd has threads, which a forked run could not use; here it has none,
-# but once torch.compile has been loaded it would.
+# The first backward pass decides whether autograd starts threads, which a forked run could not use. Now it starts none;
+# once torch.compile has been loaded, it would.
 torch.zeros(1, requires_grad=True).sum().backward()
 
 
 def pytest_collection_modifyitems(items):
-    """Tests on a GPU are passed over without one."""
+    """Skip the tests marked `gpu` if there is no GPU."""
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker('gpu'):
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind():
-    """A Runner leaves its scope and its message hub to the process, and the next test would be in them."""
+    """Remove the default scope and message hub that a Runner leaves behind, and that the next test would use."""
     kept = {manager: dict(manager._instance_dict) for manager in (DefaultScope, MessageHub)}
     yield
     for manager, instances in kept.items():

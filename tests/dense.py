@@ -17,9 +17,9 @@ def model(name: str, num_classes: int = 3, base_channels: int = 8, channels: int
     """Model config of one of `CONFIGS`, for images of 64 px, randomly initialised, nothing frozen.
 
     Args:
-        name: Its key.
+        name: Its key in `CONFIGS`.
         num_classes: Classes without background.
-        base_channels: Width of a ResNet's stem; RTMDet's backbone has a width of its own.
+        base_channels: Width of a ResNet's stem; RTMDet's backbone ignores it.
         channels: Width of neck and head.
     """
     cfg = hub.get_config(CONFIGS[name]).model.to_dict()

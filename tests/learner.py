@@ -1,4 +1,4 @@
-"""A loss that learns, for tests: a 1x1 convolution a level, and a buffer that counts its calls."""
+"""A loss with parameters, for tests: a 1x1 convolution per level, and a buffer that counts its calls."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from luminet_det.registry import MODELS
 
 @MODELS.register_module()
 class LearnerLoss(nn.Module):
-    """The mean squared error after a learned 1x1 convolution.
+    """The mean squared error after a learned 1x1 convolution of the student's maps, summed over the levels.
 
     Args:
         loss_weight: Factor on the returned value.

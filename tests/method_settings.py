@@ -1,4 +1,4 @@
-"""The published settings of the methods for classifiers, by pair; what is ours among them, the READMEs say."""
+"""The published settings of the methods for classifiers, by pair; the READMEs say which of them are ours."""
 
 from pathlib import Path
 
@@ -17,21 +17,21 @@ BETA = {
     ('mobilenetv2_half', 'vgg13'): 6,
     ('mobilenetv2_half', 'resnet50_32px'): 8,
     ('shufflenetv2', 'resnet32x4'): 8,
-    # Unpublished; by the teacher, as above.
+    # Unpublished: 2 for resnet20, and for the others by the teacher, as above.
     ('resnet20', 'resnet110'): 2,
     ('wrn_16_2', 'resnet32x4'): 8,
     ('wrn_40_2', 'resnet32x4'): 8,
     ('resnet8x4', 'wrn_40_2'): 6,
     ('mobilenetv2_half', 'wrn_40_2'): 6,
 }
-# tau and weight, where they are not 2 and 9.
+# tau and loss_weight, unless they are 2 and 9.
 KD_LS = {
     ('vgg8', 'vgg13'): (3, 9),
     ('mobilenetv2_half', 'vgg13'): (3, 9),
     ('mobilenetv2_half', 'resnet50_32px'): (3, 1),
     ('resnet20', 'resnet110'): (4, 12),
 }
-# Where it is not 5; of MobileNetV2 <- VGG-13 it is not published.
+# loss_weight, unless it is 5; for MobileNetV2 <- VGG-13 it is unpublished.
 REVIEWKD = {
     ('resnet20', 'resnet56'): 0.6,
     ('resnet32', 'resnet110'): 1,
@@ -41,7 +41,7 @@ REVIEWKD = {
     ('resnet18', 'resnet34'): 1,
     ('mobilenetv1', 'resnet50'): 8,
 }
-# tau, weight of the mixed paths, weight of the maps, where they are not 4, 1 and 5.
+# tau, weight of the mixed paths and weight of the maps, unless they are 4, 1 and 5.
 FCFD = {
     ('resnet20', 'resnet56'): (4, 1, 0.02),
     ('wrn_16_2', 'wrn_40_2'): (4, 0.2, 5),
@@ -51,7 +51,7 @@ FCFD = {
     ('resnet18', 'resnet34'): (1, 1, 0.02),
     ('mobilenetv1', 'resnet50'): (1, 1, 5),
 }
-# Images of all processes in a step, learning rate, Nesterov's momentum.
+# Images per step over all processes, learning rate, whether with Nesterov's momentum.
 IMAGENET = {
     'at': (512, 0.2, False),
     'dml': (512, 0.2, False),
@@ -67,12 +67,12 @@ IMAGENET = {
 
 
 def terms(path: Path) -> list[tuple[str, dict, dict]]:
-    """What a config's terms must be: loss, its settings beside the defaults, the term's options."""
+    """The terms that a config must have: loss, its settings other than defaults, options of the term."""
     method, *pair, _ = read_name(path.stem)
     large, pair = of_folder(path) == 'imagenet', tuple(pair)
     logits, embedding = dict(tap='logits'), dict(tap='embedding')
     features = dict(tap='features', stages=[1, 2, 3, 4] if pair[0] in FIVE_STAGES else [1, 2, 3])
-    # The codes' ramp is of 20 epochs, and of one, that is none, on ImageNet.
+    # The published code warms up for 20 epochs, and on ImageNet for one, which amounts to no warm-up.
     ramp = {} if large else dict(warmup='20 epochs')
     samples = dict(num_samples=1281167) if large else {}
     tau, mixed, maps = FCFD.get(pair, (4, 1, 5))

@@ -1,4 +1,4 @@
-"""Every loss of the package as a term of each task: what the tests of whole training steps go through."""
+"""Every loss of the package as a term of each task, for the tests of whole training steps."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from luminet_det import losses
 from luminet_det.registry import MODELS
 
 LOSSES = [name for name in losses.__all__ if name.endswith('Loss')]
-# Settings with which a loss may fit a tap that refuses it as it comes.
+# Settings with which a tap may accept a loss that it refuses with its defaults.
 VARIANTS = ({}, dict(use_sigmoid=True), dict(views=1))
 
 
@@ -19,11 +19,11 @@ class Method:
     """A loss on a tap.
 
     Attributes:
-        loss: Name of its class, with a scope where it is not one of the package.
-        tap: Of the student.
-        settings: Of the loss. Weights are such that 30 steps of the thin networks show what the loss does.
-        options: Of the term.
-        never_zero: Why a student that equals its teacher does not get 0; empty where it does.
+        loss: Name of its class, with its scope if it is not from this package.
+        tap: Name of the student's tap.
+        settings: Settings of the loss. The weights are such that 30 steps of the thin networks show its effect.
+        options: Options of the term.
+        never_zero: Why the loss is not 0 for a student that equals its teacher; empty if it is.
     """
 
     loss: str
@@ -39,17 +39,17 @@ class Method:
 
     @property
     def type(self) -> str:
-        """What a config calls the loss."""
+        """The loss's `type` in a config."""
         return self.loss if '.' in self.loss else f'luminet_det.{self.loss}'
 
     @property
     def name(self) -> str:
-        """What the loss is called in the log."""
+        """The loss's name in the log."""
         return self.kind.__name__.lower().removesuffix('loss')
 
     @property
     def kind(self) -> type:
-        """Its class."""
+        """The class of the loss."""
         return MODELS.get(self.type)
 
     @property
@@ -59,7 +59,7 @@ class Method:
 
     @property
     def learns(self) -> bool:
-        """Whether it builds parts of its own."""
+        """Whether the loss builds learned layers."""
         return hasattr(self.kind, 'adapt')
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ CONTRAST = 'a contrast also pushes away from the others'
 ADAPTOR = 'its adaptor does not begin as the identity'
 ERASED = 'its generator has to fill what is erased'
 
-# MGD and FGD have published weights for sums over maps a thousand times as large as these.
+# The published weights of MGD and FGD are for sums over maps a thousand times as large as those here.
 CLASSIFIER = [
     Method('KDLoss', 'logits', dict(tau=4.0)),
     Method('DKDLoss', 'logits', dict(tau=4.0, non_target_weight=2.0)),
@@ -113,7 +113,7 @@ OF_ROWS = [
     Method('MLLDLoss', 'roi_cls', dict(views=1, loss_weight=0.05)),
 ]
 
-# Box-delta imitation.
+# Imitation of box deltas.
 OF_BOXES = [Method('mmdet.L1Loss', 'roi_reg')]
 
 OF_PRIORS = [
@@ -148,7 +148,7 @@ SINGLE_STAGE = [*OF_PRIORS, *OF_LEVELS, *OF_ANCHORS]
 
 
 def left_out(methods: Sequence[Method], taps: Iterable[str], accept: Callable[[dict], object]) -> list[str]:
-    """Losses that a tap takes, while `methods` has no line for them there.
+    """The losses that a tap accepts although `methods` has no entry for them on that tap.
 
     Args:
         methods: The table of a task.
@@ -171,7 +171,7 @@ def _accepted(accept: Callable[[dict], object], tap: str, loss: str, settings: d
 
 
 def hub(name: str, **info) -> MessageHub:
-    """A message hub as a Runner that trains has it, with these infos; tests/conftest.py takes it away again."""
+    """The message hub of a Runner that trains, with these infos; tests/conftest.py removes it after the test."""
     found = MessageHub.get_instance(name)
     for key, value in dict(info, loop_stage='train').items():
         found.update_info(key, value, resumed=False)

@@ -1,4 +1,4 @@
-"""Losses for tests that keep what they are handed."""
+"""Losses for tests, which keep the arguments that they are given."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from luminet_det.registry import MODELS
 
 
 class NeedyLoss(nn.Module):
-    """Keeps the arguments of its last call in `seen`; its value is the student's sum, times 0."""
+    """Keeps the arguments of its last call in `seen`; its value is 0 times the sum of the student's tensors."""
 
     loss_weight = 1.0
     takes_levels = True
@@ -44,5 +44,5 @@ class NeedyViewsLoss(NeedyLoss):
 
 
 def term(tap: str, kind: str, *needs: str, **options) -> dict:
-    """A term on `tap` whose loss needs these."""
+    """A term on `tap` whose loss has these `needs`."""
     return dict(tap=tap, loss=dict(type=f'luminet_det.Needy{kind}Loss', needs=needs), **options)

@@ -1,4 +1,4 @@
-"""Student and teacher pairs for tests: thin nets, random weights, batches as a data loader gives them."""
+"""Student and teacher pairs for tests: thin nets with random weights, and preprocessed batches."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -62,7 +62,7 @@ def cascade_rcnn(num_classes: int = 3, **widths) -> dict:
 
 
 def build(model: dict, seed: int = 0) -> torch.nn.Module:
-    """Build a model config with seeded weights, in training mode."""
+    """The detector of a model config with seeded weights, in training mode."""
     torch.manual_seed(seed)
     detector = MODELS.build(ConfigDict(deepcopy(model)))
     detector.init_weights()
@@ -73,7 +73,7 @@ def save_teacher(path: Path, model: dict, seed: int = 1, classes: tuple[str, ...
     """Write a randomly initialised teacher to `path`; returns its `teacher=` setting."""
     detector = build(model, seed)
     num_classes = len(classes) if classes else 3
-    # Logits far enough apart that classes, and thus wrong class columns, can be told apart.
+    # Logits vary enough between classes that swapped class columns make a difference.
     for name, weight in detector.named_parameters():
         if 'fc_cls' in name:
             torch.nn.init.normal_(weight, std=0.3)
@@ -83,7 +83,7 @@ def save_teacher(path: Path, model: dict, seed: int = 1, classes: tuple[str, ...
 
 
 def distilling(student: dict, teacher, distill=TERM) -> dict:
-    """The model config of `student`, distilling."""
+    """The model config of `student` with a teacher and terms."""
     return dict(deepcopy(student), type='luminet_det.DistillTwoStageDetector', teacher=teacher, distill=distill)
 
 
@@ -110,5 +110,5 @@ def step(detector, seed: int = 0, **batch_options) -> dict:
 
 
 def total(detector, losses: dict) -> torch.Tensor:
-    """The scalar mmengine would back-propagate."""
+    """The scalar that mmengine would back-propagate."""
     return detector.parse_losses(losses)[0]

@@ -1,4 +1,4 @@
-"""Training by several processes, forked and not started, so that it takes no longer than its steps."""
+"""Training with several processes, forked rather than started anew, which would take longer than the steps."""
 
 import json
 import os
@@ -23,14 +23,14 @@ SLURM = ['SLURM_PROCID', 'SLURM_LOCALID', 'SLURM_NTASKS']
 
 @HOOKS.register_module()
 class LossHook(Hook):
-    """Lose this process before an iteration, as by the kernel's out-of-memory killer.
+    """Kill a process before an iteration, as the kernel's out-of-memory killer does.
 
     Args:
-        iteration: Before which, from 0.
+        iteration: The iteration, counted from 0.
+        note: File that counts how often a process was lost.
         rank: Which process.
-        times: How many of the starts that come this far.
-        note: File that counts them.
-        error: Raise this instead of being killed.
+        times: In how many of the starts that get this far.
+        error: Message of an error to raise instead of killing the process.
     """
 
     def __init__(self, iteration: int, note: str, rank: int = 1, times: int = 1, error: str | None = None) -> None:
@@ -56,7 +56,7 @@ def free_port() -> str:
 def run(
     main: Callable, argv: Sequence, folder: Path, world: int = 2, names: Sequence[str] = TORCHRUN
 ) -> list[runs.Finished]:
-    """Call `main(argv)` in `world` processes that find each other by the variables `names`."""
+    """Call `main(argv)` in `world` processes, which find each other by the environment variables `names`."""
     meeting = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(), OMP_NUM_THREADS='1')
     started = []
     for rank in range(world):
@@ -74,10 +74,10 @@ def run(
 
 @HOOKS.register_module()
 class NoteHook(Hook):
-    """Write what each process has after each iteration: its losses, its part of the weights, its teacher's.
+    """Write after each iteration what each process has: losses, and the sizes of its parts of student and teachers.
 
     Args:
-        folder: Where to; one file a process.
+        folder: Where to write one file per process.
     """
 
     def __init__(self, folder: str) -> None:
@@ -99,5 +99,5 @@ class NoteHook(Hook):
 
 
 def notes(folder: Path, rank: int) -> list[dict]:
-    """What `NoteHook` has written for a process, an entry an iteration."""
+    """What `NoteHook` has written for a process, one entry per iteration."""
     return [json.loads(line) for line in (Path(folder) / f'rank{rank}.jsonl').read_text().splitlines()]

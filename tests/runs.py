@@ -1,4 +1,4 @@
-"""Training and testing by the tools, each run in a process of its own that is forked, not started, on the CPU."""
+"""Training and testing with the tools, each run in its own process, which is forked unless the tests use a GPU."""
 
 import functools
 import gc
@@ -23,18 +23,18 @@ from mmengine.runner import Runner
 
 from tests import GPU_ASKED, tiny
 
-# Once, here, instead of in every child.
+# Done once here instead of in every child process.
 register_all_modules(init_default_scope=False)
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 TIMEOUT = 180
-# What is forked from a process that has used a GPU cannot use it.
+# A process that is forked from one that has used a GPU cannot use it.
 START = 'spawn' if GPU_ASKED else 'fork'
 
 
 @dataclass
 class Finished:
-    """What is left of a run: its exit code (negative: killed by that signal) and all it printed."""
+    """A finished run: its exit code (negative: killed by that signal) and all that it printed."""
 
     code: int
     text: str
@@ -46,15 +46,15 @@ class Finished:
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """Send this process a signal before an iteration of training or validation, unless it has been resumed.
+    """Send this process a signal before an iteration of training or validation, unless the run has been resumed.
 
     Args:
         number: The signal.
-        iteration: Before which, from 0.
-        val: Whether it is one of validation.
-        times: How often, a moment apart.
+        iteration: The iteration, counted from 0.
+        val: Whether it is an iteration of validation.
+        times: How many signals are sent, 10 ms apart.
         rank: In which of several processes.
-        group: Whether to all processes of the group and from outside, as terminals and schedulers do.
+        group: Send it to the whole process group from another process, as terminals and schedulers do.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ def run(main: Callable, argv: Sequence[str], folder: Path, **environ: str) -> Fi
     child, output = start(main, argv, folder, **environ)
     late = time.monotonic() + TIMEOUT
     try:
-        # Not `join` with a timeout: after a SIGKILL it would wait for the orphaned loader processes as well.
+        # Not `join` with a timeout, which after a SIGKILL would wait for the orphaned loader processes as well.
         while child.exitcode is None:
             if time.monotonic() > late:
                 raise TimeoutError(f'still running after {TIMEOUT} s:\n{output.read_text()}')
@@ -96,7 +96,7 @@ def run(main: Callable, argv: Sequence[str], folder: Path, **environ: str) -> Fi
 
 
 def start(main: Callable, argv: Sequence[str], folder: Path, **environ: str) -> tuple[multiprocessing.Process, Path]:
-    """As `run`, without waiting; gives the process and the file it prints to."""
+    """Like `run`, without waiting; returns the process and the file that it prints to."""
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f'output_{len(list(folder.glob("output_*")))}.txt'
     output.touch()
@@ -114,30 +114,30 @@ def _child(main: Callable, argv: list[str], folder: Path, output: Path, environ:
     sys.stdout, sys.stderr = (os.fdopen(number, 'w', buffering=1, closefd=False) for number in (1, 2))
     os.environ.update(environ)
     os.chdir(folder)
-    # Tests that run in the background of a script have Ctrl-C ignored.
+    # In tests that run in the background of a script, Ctrl-C is ignored, and the child would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Two thirds of a run this short would be mmengine collecting garbage and laying out the config it saves.
+    # Otherwise mmengine's garbage collection and formatting of saved configs would take two thirds of so short a run.
     gc.freeze()
     Config.fromfile = functools.partial(Config.fromfile, format_python_code=False)
     main(argv)
 
 
 def config_file(path: Path, cfg: Config) -> Path:
-    """Write a config that the tools can read."""
+    """Write a config to a file that the tools can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cfg.dump(path)
     return path
 
 
 def tiny_config(path: Path, data: Path, model: dict | None = None, **settings) -> Path:
-    """Write the config of a tiny run without a work dir, which is the tools' to choose."""
+    """Write the config of a tiny run without a work dir, so that the tools choose it."""
     cfg = tiny.runner_cfg(model or tiny.faster_rcnn(), data, 'unused', **settings)
     cfg.pop('work_dir')
     return config_file(path, cfg)
 
 
 def scalars(work_dir: Path, name: str = 'loss') -> dict[int, float]:
-    """What was logged under `name`, by iteration; of an iteration trained twice the later."""
+    """The values logged under `name`, by iteration; the later value if an iteration was trained twice."""
     found = {}
     for file in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
         for line in file.read_text().splitlines():

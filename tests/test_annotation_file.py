@@ -1,4 +1,4 @@
-"""A COCO file with faults: what mmdet would do with each, said with the first offenders and what to change."""
+"""Faults of a COCO file: each is reported with what mmdet would do, the first offenders and what to change."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Class names that do not fit the annotation file are found before a step is trained."""
+"""Class names that do not fit the annotation file are found before the first training step."""
 
 import json
 from contextlib import nullcontext
@@ -57,7 +57,7 @@ def test_names_in_the_files_order_pass(tmp_path, data, teacher):
 
 
 def test_objects365_is_numbered_by_its_categories_ids(tmp_path, data):
-    """As mmdet numbers it: its files list them in any order."""
+    """So mmdet numbers it, since Objects365's files list the categories in any order."""
     content = json.loads((data / 'annotations.json').read_text())
     content['categories'].reverse()
     path = tmp_path / 'reversed.json'
@@ -88,7 +88,7 @@ def test_some_of_the_categories_in_their_order_pass():
 
 
 def teacher_of_order(folder, data, classes):
-    """A checkpoint that was trained on the tiny set with its classes in this order, by its config's account."""
+    """A `teacher=` setting whose config and checkpoint say that it was trained on the tiny set with these classes."""
     path = runs.tiny_config(folder / 'teacher.py', data, PLAIN)
     cfg = Config.fromfile(path)
     cfg.train_dataloader.dataset.metainfo = dict(classes=classes)
@@ -116,7 +116,7 @@ def test_a_teacher_of_some_of_the_files_categories_is_taken(tmp_path, data):
 
 
 class InOrderOfMetainfo(CocoDataset):
-    """Numbers labels by `metainfo`, not by the file."""
+    """Numbers labels in the order of `metainfo`, not of the file."""
 
     def load_data_list(self):
         listed = super().load_data_list()

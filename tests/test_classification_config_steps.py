@@ -1,4 +1,4 @@
-"""The classifiers' configs take a step on drawn images from random teachers, and work on a folder of one's own."""
+"""The classifiers' configs take a step on random images with random teachers, and work on a user's own image folder."""
 
 import functools
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.classification_configs import PUBLISHED, ROOT, every, of_folder, pars
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """A small dataset in the layout of each folder's."""
+    """The root of a small dataset in the layout that the configs expect, by folder of configs."""
     root = tmp_path_factory.mktemp('data')
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
@@ -35,7 +35,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
-    """Random weights of the network of a plain config."""
+    """Returns a function that saves random weights for a plain config's network."""
     folder = tmp_path_factory.mktemp('weights')
 
     @functools.cache
@@ -50,7 +50,7 @@ def weights(tmp_path_factory):
 
 
 def small(config: Config, root: Path, images: int = 8) -> Config:
-    """The config on small images, in this process."""
+    """The config with small batches and images, loaded in this process on the CPU."""
     loader = config.train_dataloader
     loader.update(batch_size=images, num_workers=0, persistent_workers=False, pin_memory=False)
     loader.dataset.update(data_root=str(root), device='cpu')
@@ -61,7 +61,7 @@ def small(config: Config, root: Path, images: int = 8) -> Config:
 
 
 def step(config: Config) -> dict:
-    """Losses of a step with the config's own loader and optimiser, which must change all that it trains."""
+    """Losses of a step with the config's own loader and optimiser, which must change nearly all parameters."""
     model = MODELS.build(config.model)
     before = {name: value.clone() for name, value in model.named_parameters()}
     optimiser = build_optim_wrapper(model, config.optim_wrapper)
@@ -122,13 +122,13 @@ def test_the_ensemble_is_of_the_two_networks_of_the_figure():
     path = ROOT / 'configs' / 'cifar100/ablations/luminet_wrn_16_2-wrn_40_2-resnet8x4.py'
     assert [Path(teacher.config).stem for teacher in parsed(path).model.teacher] == ['wrn_40_2', 'resnet8x4']
     (hook,) = (hook for hook in parsed(path).custom_hooks if hook.type.endswith('TeacherEvaluationHook'))
-    # Both must pass, and the second is the weaker.
+    # Both teachers must reach the minimum, and the second is the weaker one.
     assert hook.minimum['accuracy/top1'] < 72.50
 
 
 @pytest.fixture
 def my_images(data, tmp_path):
-    """The configs of a folder of one's own, after the two lines that the README tells to change."""
+    """The configs for a user's own image folder, with the two lines changed that the README says to change."""
     for folder in ('_base_', 'image_folder'):
         (tmp_path / folder).mkdir()
         for path in (ROOT / 'configs' / folder).glob('*.py'):

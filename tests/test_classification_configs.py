@@ -1,4 +1,4 @@
-"""The classifiers' configs: all there, built, as published, and alike in everything but what their names tell apart."""
+"""The classifiers' configs are complete, build, follow the publications, and differ only in what their names say."""
 
 import re
 
@@ -26,7 +26,7 @@ from tests.classification_configs import (
     work_dir,
 )
 
-# alpha, tau, weight of the cross-entropy: those that LumiNet's code comes with.
+# alpha, tau and weight of the cross-entropy, as in LumiNet's published code.
 LUMINET = {
     ('cifar100', 'resnet8x4', 'resnet32x4'): (33, 4, 2),
     ('cifar100', 'vgg8', 'vgg13'): (70, 8, 1),
@@ -50,14 +50,14 @@ DKD = {
     ('cifar100', 'mobilenetv2_half', 'vgg13'): 6,
     ('cifar100', 'mobilenetv2_half', 'resnet50_32px'): 8,
     ('cifar100', 'shufflenetv2', 'resnet32x4'): 8,
-    ('cifar100', 'resnet20', 'resnet110'): 2,  # ours
+    ('cifar100', 'resnet20', 'resnet110'): 2,  # our choice
     ('imagenet', 'resnet18', 'resnet34'): 0.5,
     ('imagenet', 'mobilenetv1', 'resnet50'): 2,
     ('imagenet', 'mobilenetv2', 'resnet50'): 2,
 }
 BEYOND = cifar100.BEYOND_THE_PAPER
 LIGHT = ('mobilenetv2_half', 'shufflenetv1', 'shufflenetv2')
-# Images of all processes in a step, learning rate, weight decay, epochs, and where the rate drops to a tenth.
+# Images per step over all processes, learning rate, weight decay, epochs, epochs where the rate drops to a tenth.
 SGD = {
     'cifar100': (64, 0.05, 5e-4, 240, [150, 180, 210]),
     'imagenet': (512, 0.2, 1e-4, 100, [30, 60, 90]),
@@ -135,7 +135,7 @@ def test_a_teacher_is_what_its_own_config_leaves_or_torchvision_publishes(path):
             assert teacher.checkpoint.removeprefix('torchvision://') in get_torchvision_models()
             assert own.stem in teacher.checkpoint
         elif of_folder(path) == 'cifar100_short':
-            # These share names with cifar100's; their README gives each a --work-dir.
+            # These have the same file names as cifar100's, so their README gives each a --work-dir.
             assert teacher.checkpoint == f'work_dirs/cifar100_short/{own.stem}/epoch_10.pth'
         else:
             epochs = parsed(own).train_cfg.max_epochs
@@ -218,7 +218,7 @@ def test_weights_and_temperature_are_the_published_ones_and_others_are_marked(pa
     pair = (folder, student, teacher)
     (term,) = config.model.distill
     loss, ce = term.loss, config.model.get('ce_weight', 1.0)
-    # The codes' ramp is of 20 epochs, and of one, that is none, on ImageNet.
+    # The published code warms up for 20 epochs, and on ImageNet for one, which amounts to no warm-up.
     assert term.get('warmup') == (None if method == 'kd' or folder == 'imagenet' else '20 epochs')
     if method == 'kd':
         assert (ce, loss.loss_weight, loss.tau) == ((0.5, 0.5, 1) if folder == 'imagenet' else (0.1, 0.9, 4))

@@ -1,4 +1,4 @@
-"""The READMEs beside the classifiers' configs list all of them, and their commands run."""
+"""The READMEs of the classifiers' configs list all configs, and show commands that the tools accept."""
 
 import re
 import shlex
@@ -69,7 +69,7 @@ def cells(line: str) -> list[str]:
 
 
 def commands(tool: str) -> list:
-    """The commands of a tool in the READMEs, with lines that end in a backslash joined."""
+    """A tool's commands in the READMEs, with lines that end in a backslash joined to the next."""
     found = []
     for folder in COUNTS:
         text = (ROOT / 'configs' / folder / 'README.md').read_text().replace('\\\n', ' ')

@@ -28,7 +28,7 @@ def test_the_papers_row_trains_and_evaluates_on_coco_images(tmp_path):
             if 'Resize' in transform['type']:
                 transform |= dict(scales=[(160, 128)]) if 'scales' in transform else dict(scale=(160, 128))
     config.val_dataloader.dataset.indices = 16
-    # After two steps no score is high; all boxes are kept, so that there is something to evaluate.
+    # After two steps no score is high, so all boxes are kept, to have something to evaluate.
     config.model['test_cfg']['rcnn']['score_thr'] = 0.0
     config.val_evaluator.ann_file = f'{ROOT}/val.json'
     config.test_dataloader = config.test_evaluator = config.test_cfg = None

@@ -1,4 +1,4 @@
-"""A config as the tools take it."""
+"""Loading a config as the tools do: a mistake is refused with what to write instead."""
 
 from argparse import ArgumentParser
 

@@ -1,4 +1,4 @@
-"""Every COCO config parses, builds and takes a step beside a thin teacher of its own kind; the zoo names exist."""
+"""COCO configs parse and build with a thin teacher of their own kind, most take a step, and the zoo names exist."""
 
 import functools
 import re
@@ -23,7 +23,7 @@ from tests import pairs
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'coco'
 CONFIGS = sorted(FOLDER.glob('*.py'))
-# Of every row.
+# The terms of the methods that every row has.
 TERMS = dict(
     plain=None,
     kd=[dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.KDLoss', tau=1, loss_weight=1))],
@@ -36,7 +36,7 @@ TERMS = dict(
     ],
     luminet=[dict(tap='roi_cls', rois='all', loss=dict(type='luminet_det.LumiNetLoss', tau=1, loss_weight=4))],
 )
-# Of the rows of Faster R-CNN; ReviewKD's weight depends on the row.
+# Methods that only the rows of Faster R-CNN have; ReviewKD's weight depends on the row.
 FOUR, BOXES = [0, 1, 2, 3], dict(tap='roi_reg', loss=dict(type='mmdet.L1Loss', loss_weight=1))
 REVIEW = {'r18-faster-rcnn-r101': 1.2, 'r50-faster-rcnn-r101': 1.0, 'mobilenetv2-faster-rcnn-r50': 2.0}
 ON_NECK = dict(
@@ -84,7 +84,7 @@ every_config = pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.st
 
 
 def narrow(model: Config) -> dict:
-    """The config's detector on thin nets, without downloads: a ResNet, ResNeXt or MobileNetV2, or a ResNet of timm."""
+    """The config's detector with thin layers and no downloads, on a ResNet, ResNeXt, MobileNetV2 or timm's ResNet."""
     backbone, roi_head = model.backbone, model.roi_head
     backbone.pop('init_cfg', None)
     backbone |= dict(frozen_stages=-1, norm_eval=False)
@@ -120,7 +120,7 @@ def parsed(path: Path) -> Config:
 
 
 def named(path: Path) -> tuple[str, str, str, str | None]:
-    """Method, student, kind and, of a distilled config, teacher, as the file name says."""
+    """Method, student, kind of detector and, of a distilling config, teacher, as the file name says."""
     pattern = r'([a-z_]+)_([a-z0-9]+)-([a-z]+)-rcnn(?:-([a-z0-9]+))?_fpn_1x_coco'
     return re.fullmatch(pattern, path.stem).groups()
 
@@ -136,7 +136,7 @@ def plain_twin(path: Path) -> Path:
 
 
 def zoo_teacher(model: dict) -> str:
-    """The zoo name of a teacher, or of a peer that starts without its weights."""
+    """The zoo name of a config's teacher, or of its peer, which starts without the zoo's weights."""
     return model.teacher if isinstance(model.teacher, str) else model.teacher.config
 
 
@@ -148,7 +148,7 @@ def terms(method: str, row: str) -> list[dict]:
 
 @functools.cache
 def plain_shapes(path: Path) -> dict:
-    """The names and shapes in a plain config's checkpoint."""
+    """The names and shapes in the state dict of a plain config's thin detector."""
     return {
         name: value.shape for name, value in MODELS.build(ConfigDict(narrow(parsed(path).model))).state_dict().items()
     }
@@ -161,7 +161,7 @@ def zoo(name: str) -> Config:
 
 @functools.cache
 def zoo_aps(name: str) -> list[float]:
-    """What mmdet's metafile says a zoo checkpoint scores: box AP and, where it has masks, mask AP."""
+    """The scores of a zoo checkpoint in mmdet's metafile: box AP and, if it has masks, mask AP."""
     models = yaml.safe_load((Path(zoo(name).filename).parent / 'metafile.yml').read_text())['Models']
     (entry,) = (model for model in models if model.get('Weights') == zoo(name).model_path)
     return [ap for result in entry['Results'] for ap in result['Metrics'].values()]
@@ -169,7 +169,7 @@ def zoo_aps(name: str) -> list[float]:
 
 @pytest.fixture(scope='module')
 def thin_teacher(tmp_path_factory):
-    """A zoo teacher's own config on thin nets, with random weights; built once for all that name it."""
+    """Returns a function: the `teacher=` setting of a zoo config, thin and with random weights, saved once per name."""
     folder = tmp_path_factory.mktemp('teachers')
 
     @functools.cache
@@ -194,7 +194,7 @@ def test_every_row_is_there_with_its_twins_and_in_readme_and_metafile():
 
 
 def built(path: Path, thin_teacher):
-    """A config's detector on thin nets, beside a thin teacher."""
+    """A config's detector on thin nets, with a thin teacher."""
     model, method = parsed(path).model, named(path)[0]
     if method == 'dml':
         model.teacher.config = narrow(deepcopy(zoo(zoo_teacher(model)).model))
@@ -203,7 +203,7 @@ def built(path: Path, thin_teacher):
     return pairs.build(narrow(model))
 
 
-# Of the methods that Faster R-CNN alone has, the other rows differ from R18's in the backbone only.
+# For the methods that only Faster R-CNN has, other rows differ from R18's only in networks and ReviewKD's weight.
 @pytest.mark.parametrize('path', [path for path in CONFIGS if not is_like_r18s(path)], ids=lambda path: path.stem)
 def test_a_config_parses_builds_and_takes_a_step(path, thin_teacher):
     detector = built(path, thin_teacher)
@@ -216,7 +216,7 @@ def test_a_config_parses_builds_and_takes_a_step(path, thin_teacher):
     assert all(losses[f'loss_{name}'] > 0 for name in getattr(detector, 'term_names', ()))
     assert ('loss_mask' in losses) == (kind == 'mask')
     assert ('s2.loss_cls' in losses) == (kind == 'cascade')
-    # DistributedDataParallel wants a gradient for everything that is trained.
+    # DistributedDataParallel needs a gradient for every trained parameter.
     trained = {name: p.grad for name, p in detector.named_parameters() if p.requires_grad}
     assert not [name for name, gradient in trained.items() if gradient is None]
     assert all(torch.isfinite(gradient).all() for gradient in trained.values())
@@ -264,7 +264,7 @@ def test_the_pretrained_weights_of_the_student_are_in_mmengines_tables(path):
 
 
 def test_torchvisions_mobilenet_would_not_fit():
-    """Why those students take the weights that were converted for mmdet."""
+    """This is why the MobileNetV2 students take weights that were converted for mmdet."""
     backbone = MODELS.build(parsed(FOLDER / 'plain_mobilenetv2-faster-rcnn_fpn_1x_coco.py').model.backbone)
     assert not backbone.state_dict().keys() & torchvision.models.mobilenet_v2().state_dict().keys()
 
@@ -317,7 +317,7 @@ def test_masks_are_loaded_and_evaluated_where_the_detector_has_them(path):
 @every_config
 def test_the_zoo_ap_that_is_told_of_a_teacher_is_the_zoos(path):
     teacher = parsed(path).model.get('teacher')
-    # The others have their teacher from one of these.
+    # The other configs inherit their teacher from one of these, or have a peer.
     if isinstance(teacher, str) and teacher in path.read_text():
         told = [float(ap) for ap in re.findall(r'(\d\d\.\d) (?:\w+ )?AP\b', path.read_text())]
         assert told[: len(zoo_aps(teacher))] == zoo_aps(teacher)
@@ -341,13 +341,13 @@ def test_the_readme_shows_the_published_ap_of_a_pair_with_its_mark_and_no_other(
         shown['student' if method == 'plain' else method] = ap.strip()
     figures = {row.key: row.figures[coco.PAIRS.index(pair)] for row in coco.AP}
     published = {method: str(figure) for method, figure in figures.items() if figure.value is not None}
-    # Its chain stands in a README of its own.
+    # TAKD's chain is in another README.
     published.pop('takd', None)
     assert {method: ap for method, ap in shown.items() if ap} == published
 
 
 def test_an_evaluation_is_logged_at_its_own_step():
-    """By epoch, the hook's default, a run counted in iterations logs each of them at step 0."""
+    """With `log_metric_by_epoch=True`, the hook's default, an iteration-based run logs all evaluations at step 0."""
     for config in map(parsed, CONFIGS):
         assert config.train_cfg.type == 'IterBasedTrainLoop'
         logger = config.default_hooks.logger

@@ -1,4 +1,4 @@
-"""The classes of datasets, of which some have a list of metainfo."""
+"""The classes of a dataset whose metainfo may be a list with an entry per part."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The configs of configs/digits: each parses, builds and takes a step."""
+"""Each config of configs/digits parses, builds and takes a step."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A distilled run by the tools, from training to the stock detector that is left of it."""
+"""A distilling run with the tools, from training to the stock detector that it leaves."""
 
 import json
 
@@ -18,7 +18,7 @@ def data(tmp_path_factory):
 
 
 def trained(folder, data, teacher, *flags, hooks=(), distill=pairs.TERM, **settings):
-    """Train a distilling config with `tools/train.py`; gives the work dir and what was printed."""
+    """Train a distilling config with `tools/train.py`; returns the work dir and what was printed."""
     config = runs.tiny_config(folder / 'distilling.py', data, pairs.distilling(PLAIN, teacher, distill), **settings)
     if hooks:
         cfg = Config.fromfile(config)

@@ -1,4 +1,4 @@
-"""A digest of what decides a run's outcome, and of nothing else."""
+"""A fingerprint changes with what decides a run's outcome, and with nothing else."""
 
 import pytest
 from mmengine.config import Config

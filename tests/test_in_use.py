@@ -1,4 +1,4 @@
-"""A folder is one training's at a time, and nobody's once that has ended, however it did."""
+"""One training at a time can use a folder, which is free again once that training has ended, however it ended."""
 
 import errno
 import multiprocessing
@@ -15,7 +15,7 @@ from luminet_det.in_use import claimed
 from tests import runs, tiny
 from tools import sweep, train, train_chain
 
-CHILD = 10  # seconds
+CHILD = 10  # seconds that the forked child lives
 FORK = multiprocessing.get_context('fork')
 
 
@@ -29,7 +29,7 @@ def hold(folder, fork, ready):
 
 @pytest.fixture(params=[False, True], ids=['alone', 'with a forked child'])
 def holder(request, tmp_path):
-    """A process that has the folder, until it is killed; its child lives on for a while."""
+    """A process that has claimed the folder, until it is killed; its child, if any, lives on for a while."""
     ready, theirs = FORK.Pipe()
     process = FORK.Process(target=hold, args=(tmp_path / 'work', request.param, theirs))
     process.start()
@@ -57,7 +57,7 @@ def test_nothing_is_left_in_the_folder(tmp_path):
 
 
 def test_a_mark_that_was_deleted_as_it_was_opened_guards_nothing_and_is_made_anew(tmp_path, monkeypatch):
-    """As when the process that had it ends between this one's opening and locking."""
+    """That is what happens if its owner ends after this process has opened the file and before it has locked it."""
     path = tmp_path / '.in_use'
     opened = type(path).open
 
@@ -73,7 +73,7 @@ def test_a_mark_that_was_deleted_as_it_was_opened_guards_nothing_and_is_made_ane
 
 
 def test_a_system_without_locks_guards_nothing_and_trains(tmp_path, monkeypatch):
-    """As Windows, where an open file cannot be deleted."""
+    """As on Windows, where an open file could not be deleted."""
     monkeypatch.setattr(in_use, 'fcntl', None)
     with claimed(tmp_path / 'work'), claimed(tmp_path / 'work'):
         assert not list((tmp_path / 'work').iterdir())

@@ -1,4 +1,4 @@
-"""What is looked at of a dataset, and what cannot be: images in an archive, phrases instead of classes."""
+"""Which faults of a dataset are found, and what is not checked: images in an archive, phrases instead of classes."""
 
 import zipfile
 
@@ -18,7 +18,7 @@ register_all_modules(init_default_scope=True)
 
 @TRANSFORMS.register_module()
 class LoadImageFromZip(LoadImageFromFile):
-    """Reads `images.zip` where there would be `images/`."""
+    """Reads images from `images.zip` instead of `images/`."""
 
     def transform(self, results):
         folder, _, name = results['img_path'].rpartition('/')

@@ -1,4 +1,4 @@
-"""What is measured is known before it is: the names are those of the scores, and a choice by others is refused."""
+"""The names of scores are known before anything is measured, and choosing an epoch by another name is refused."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def box(values):
 
 
 def scores(metric, classes=CLASSES):
-    """What a metric makes of one image on which all was found."""
+    """The scores of a metric for one image on which everything was found."""
     metric.dataset_meta = dict(classes=classes)
     found = dict(bboxes=box([2, 2, 20, 20]), scores=torch.ones(1), labels=torch.zeros(1, dtype=torch.long))
     truth = dict(bbox=[2, 2, 20, 20], bbox_label=0, ignore_flag=0)
@@ -77,13 +77,13 @@ def test_what_is_measured_may_be_chosen_by(best):
 
 
 class Mine(CocoMetric):
-    """Measures what it likes."""
+    """A user's own metric, of which it is not known what it measures."""
 
     names = ('anything',)
 
 
 class Prefixing(Evaluator):
-    """Gives scores names of its own, as mmdet's MultiDatasetsEvaluator does."""
+    """An evaluator that may rename scores, as mmdet's MultiDatasetsEvaluator does."""
 
 
 def test_names_of_other_metrics_evaluators_and_loops_are_not_judged(tmp_path):
@@ -92,7 +92,7 @@ def test_names_of_other_metrics_evaluators_and_loops_are_not_judged(tmp_path):
     assert unmeasured('b', CocoMetric(), Mine()) is None
     assert unmeasured('b', CocoMetric(), evaluator=Prefixing) is None
     assert unmeasured('teacher/coco/bbox_mAP', CocoMetric(), val_cfg=dict(type='mmdet.TeacherStudentValLoop')) is None
-    # mmengine saves no best where nothing is measured.
+    # mmengine saves no best checkpoint if nothing is measured.
     assert unmeasured('b', CocoMetric(format_only=True, outfile_prefix=str(tmp_path))) is None
 
 

@@ -1,4 +1,4 @@
-"""The classifiers' configs of every method in a folder of its own: all there, as published, and alike in the rest."""
+"""The configs of the classifiers' methods, a folder each, are complete, as published, and otherwise like plain ones."""
 
 import re
 
@@ -29,7 +29,7 @@ TOP1 = {row.key: row.figures for row in cifar100.TOP1}
 
 
 def figure(path):
-    """The published accuracy of a config of CIFAR-100."""
+    """The published accuracy of a CIFAR-100 config."""
     method, *pair, _ = read_name(path.stem)
     return TOP1[method][cifar100.PAIRS.index(tuple(pair))]
 
@@ -79,7 +79,7 @@ def test_terms_and_weights_are_the_published_ones(path):
         found.append((loss.pop('type').removeprefix('luminet_det.').removesuffix('Loss'), loss, options))
     assert found == terms(path)
     large, method = of_folder(path) == 'imagenet', path.parent.name
-    # The published weight of MLLD is that of each of two views; ours is of their mean.
+    # MLLD's published weight of the cross-entropy is for each of two views; ours is for their mean.
     expected = dict(mlld=1 if large else 0.2, mlld_ls=0.2, kd_ls=0.1).get(method, 1)
     if large and method == 'kd_ls':
         expected = 1 if 'resnet18' in path.stem else 0.5
@@ -125,7 +125,7 @@ def test_the_teacher_is_that_of_kd_or_a_peer_without_weights(path):
         return
     kd = parsed(ROOT / 'configs' / of_folder(path) / f'kd_{student}-{teacher}.py')
     assert own.pop('batch_statistics', False) == (path.parent.name in ('ofd', 'fcfd'))
-    # Which of its layers are folded does not change who teaches.
+    # Whether convolution and norm layers are fused does not make it another teacher.
     assert own == {key: value for key, value in kd.model.teacher.items() if key != 'fuse_conv_bn'}
     assert config.custom_hooks[1] == kd.custom_hooks[1]
 
@@ -167,7 +167,7 @@ def test_the_accuracy_that_an_imagenet_file_tells_is_published_of_that_pair(path
 
 
 def named(method: str) -> str:
-    """How the published rows call a method."""
+    """A method's name in the published rows."""
     return {row.key: row.method for row in cifar100.TOP1}.get(method, method.upper())
 
 
@@ -176,7 +176,7 @@ def test_a_config_builds_with_what_its_losses_learn(path):
     config = parsed(path)
     config.model.pop('init_cfg', None)
     if is_mutual(path):
-        # Peers draw their weights when they are built.
+        # Peers draw their weights when they are built, so they are not built on the meta device.
         assert len(MODELS.build(config.model).peers) == 1
         return
     with torch.device('meta'):
@@ -192,7 +192,7 @@ def test_a_config_builds_with_what_its_losses_learn(path):
     dict(fitnet=16_768, ofd=86_912, crd=65_792, reviewkd=1_808_774, fcfd=959_744).items(),
 )
 def test_what_is_learned_for_resnet8x4_is_as_large_as_published(method, parameters):
-    """CRD's memories of 12,800,005 numbers come on top of its layers."""
+    """CRD's memory banks, 12,800,005 numbers in addition to its layers, are not counted."""
     with torch.device('meta'):
         config = parsed(ROOT / 'configs' / 'cifar100' / method / f'{method}_resnet8x4-resnet32x4.py')
         terms = MODELS.build(config.model).terms
@@ -223,7 +223,7 @@ def test_a_run_counts_with_the_epochs_of_its_methods_settings(tmp_path, name, fo
 def test_the_page_of_results_has_a_command_for_every_config():
     page = make_page([])
     told = set(re.findall(r'tools/train.py (\S+/(?:cifar100|imagenet)/\w+/\S+\.py)', page))
-    # ImageNet's FCFD, and what is known of others' runs alone, has no row of its own there.
+    # On ImageNet, FCFD and methods of which only another group's runs are published have no row of their own there.
     expected = {path for path in METHODS if path.stem != 'mcld_resnet8x4-resnet32x4' and has_row(path)}
     assert {f'configs/{shown(path)}' for path in expected} <= told
     assert all((ROOT / path).is_file() for path in told)

@@ -16,7 +16,7 @@ from tests.classification_configs import METHODS, ROOT, every, of_folder, parsed
 
 QUICKSTART = ROOT / 'configs' / 'quickstart'
 STUDENTS = sorted(QUICKSTART.glob('*_student.py'))
-# Whose student and teacher differ in the sizes of their maps, and in the place of their cuts.
+# More pairs, whose student and teacher differ in the sizes of their maps or in where their networks are cut.
 OTHERS = [
     'fitnet_mobilenetv2_half-resnet50_32px',
     'at_mobilenetv2_half-resnet50_32px',
@@ -47,7 +47,7 @@ every_student = pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
-    """Random weights of the network of a plain config."""
+    """Returns a function that saves random weights for a plain config's network."""
     folder = tmp_path_factory.mktemp('weights')
 
     @functools.cache
@@ -63,12 +63,12 @@ def weights(tmp_path_factory):
 
 
 def names(number: int) -> tuple[str, ...]:
-    """Of that many classes."""
+    """Names of that many classes."""
     return tuple(map(str, range(number)))
 
 
 def training(classes: tuple[str, ...], **info) -> None:
-    """Publish what a Runner publishes while it trains."""
+    """Publish to the message hub what a Runner publishes while it trains."""
     hub = MessageHub.get_instance('steps')
     hub.update_info_dict(dict(loop_stage='train', iter=0, epoch=0, dataset_meta=dict(classes=classes), **info))
 
@@ -111,7 +111,7 @@ def test_the_two_views_are_those_of_the_strong_augmentation():
         if of_folder(path) == 'cifar100':
             assert views == transforms
         else:
-            # The square is up to half of the image, as there.
+            # The square covers up to half of the width of the image, as there.
             assert views[1][3] == transforms[1][3] | dict(size=(0, 112))
             assert views[1][2] == transforms[1][2]
 

@@ -1,4 +1,4 @@
-"""A run that goes on in another folder than it began in."""
+"""A run that is resumed in another folder than the one it began in."""
 
 import shutil
 from types import SimpleNamespace

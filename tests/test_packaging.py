@@ -1,4 +1,4 @@
-"""What is installed: the configs come along, and no distribution is put over another."""
+"""What is installed: the configs are included, and no stock package is installed over its fork."""
 
 import importlib.metadata
 import importlib.util
@@ -36,7 +36,7 @@ INSTALLED = {found.metadata['Name'].lower(): found for found in importlib.metada
 
 @pytest.fixture
 def metadata(monkeypatch):
-    """The arguments of `setup()` in an environment that holds some distributions."""
+    """Returns a function: the arguments of `setup()` in an environment with these distributions."""
 
     def of(*installed):
         caught = {}
@@ -80,7 +80,7 @@ def test_the_version_and_the_minimums_stand_in_one_place(metadata):
 
 @pytest.fixture(scope='module')
 def source(tmp_path_factory):
-    """A copy of what the repository holds; building leaves files behind."""
+    """A copy of the repository, since building leaves files behind."""
     folder = tmp_path_factory.mktemp('source')
     for name in FILES:
         shutil.copy(ROOT / name, folder)
@@ -161,7 +161,7 @@ def test_the_constraints_pin_every_requirement_exactly(metadata):
 
 
 def test_a_pin_that_python_3_10_cannot_install_has_a_marker():
-    """There pip then takes the newest release that 3.10 has."""
+    """On Python 3.10, pip then takes the newest release that supports it."""
     lines = (ROOT / 'constraints.txt').read_text().splitlines()
     pins = [Requirement(line) for line in lines if line and not line.startswith('#')]
     checked = 0

@@ -1,4 +1,4 @@
-"""The published numbers: complete, marked where they are not read, and under the names of what was trained."""
+"""The published numbers are complete, marked unless read in their source, and found by the names of configs."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_the_rows_that_have_configs_come_first_and_each_has_a_source():
 
 
 def test_every_published_accuracy_is_between_its_student_less_ten_and_ninety():
-    """A digit lost in typing would fall out of this range, or out of order."""
+    """A number that lost a digit in typing would be outside this range."""
     plain = ROWS['student'].figures
     for row in cifar100.TOP1:
         for value, base in zip(row.figures, plain, strict=True):
@@ -85,7 +85,7 @@ def test_the_imagenet_student_of_resnet50_is_mobilenet_v1():
 
 
 def test_no_recalled_row_is_shown_as_read():
-    """Everything about transfer is recalled; LumiNet's is a picture."""
+    """All transfer results are recalled, except LumiNet's, which are published only as an unreadable picture."""
     assert {value.mark for row in cifar100.TRANSFER for value in row.figures} == {'R', '?'}
     recalled = [row.method for row in imagenet.MOBILENETV1 if row.figures[0].mark == 'R']
     assert recalled == ['KD', 'AT', 'OFD', 'CRD', 'DML', 'TAKD', 'MLLD']

@@ -1,4 +1,4 @@
-"""The log of a run that was started several times, and killed while it wrote."""
+"""The log of a run that was started several times, and killed while writing."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Settings beside model and data: a mistyped one is named with its place and the nearest."""
+"""Settings other than model and data: a mistyped one is named with its place and the nearest known name."""
 
 import pytest
 from mmdet.utils import register_all_modules

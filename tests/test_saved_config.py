@@ -1,4 +1,4 @@
-"""Two configs as checkpoints hold them, compared without running them."""
+"""Two configs, as saved in checkpoints, are compared without running them."""
 
 from mmengine.config import Config
 

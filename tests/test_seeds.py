@@ -1,4 +1,4 @@
-"""Seeds: a key draws the same numbers again, on the CPU and on a GPU; devices that are not there cost no time."""
+"""The same key draws the same random numbers again, on the CPU and on a GPU; seeding skips absent devices."""
 
 import random
 
@@ -33,7 +33,7 @@ def test_a_key_draws_the_same_numbers_whatever_the_device(device, monkeypatch):
 
 @pytest.fixture
 def generators(monkeypatch):
-    """Two GPUs, the second of which is in use; generators of the CPU stand for theirs."""
+    """Two GPUs, the second of which is in use, with CPU generators in place of theirs."""
     found = torch.Generator(), torch.Generator()
     monkeypatch.setattr(seeds, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(torch.cuda, 'is_initialized', lambda: True)
@@ -53,7 +53,7 @@ def test_the_gpu_in_use_is_seeded_and_what_it_draws_goes_with_the_key(generators
 
 
 def test_seeding_asks_no_device_that_is_not_there(generators, monkeypatch):
-    # On a GPU each took a third of a step to write down who asked for a device that was never used.
+    # On a GPU, each call took a third of a step, to record the caller's stack for a device that is never used.
     for name in ('xpu', 'mtia'):
         monkeypatch.setattr(getattr(torch, name), 'manual_seed_all', lambda seed: pytest.fail(f'asked {seed}'))
     seeds.seed_generators(0, seeds.STEP, 0, 3)

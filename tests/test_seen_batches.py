@@ -1,4 +1,4 @@
-"""The batches that loader processes seed, and those that they pass over; resuming is in hooks/test_exact_resume.py."""
+"""Loader processes seed each batch and skip those already trained on; hooks/test_exact_resume.py tests resuming."""
 
 import pytest
 import torch

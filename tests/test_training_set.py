@@ -1,4 +1,4 @@
-"""An empty dataset: what is said of its place, its file, its classes and its filters."""
+"""An empty or faulty dataset is refused with a message about its place, file, classes or filters."""
 
 import json
 from copy import deepcopy
@@ -13,7 +13,7 @@ from tests import tiny
 
 
 class Building:
-    """The one method of a Runner that is guarded, the config that it looks at, and where its facts are published."""
+    """Stands in for a Runner: the method that is guarded, the config, and the message hub for what is published."""
 
     def __init__(self, cfg):
         self.cfg = cfg
@@ -224,6 +224,6 @@ def test_a_set_that_drop_last_leaves_no_batch_of_is_refused(build, loader):
         ValueError, match=rf'train_dataloader has no batch: drop_last leaves nothing of {images} images'
     ):
         build(loader, 0)
-    # An infinite sampler goes on with the images of the next round.
+    # An infinite sampler fills the batch with images of the next round.
     loader.sampler = dict(type='InfiniteSampler', shuffle=True)
     assert len(next(iter(build(loader, 0)))['inputs']) == images + 1

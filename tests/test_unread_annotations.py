@@ -1,4 +1,4 @@
-"""Annotation files that are not there, or cut short: the message names the file and the line of the config."""
+"""Annotation files that are missing or cut short: the message names the file and the line of the config."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def cut(data, tmp_path):
-    """An annotation file whose copying broke off."""
+    """An annotation file that was not copied to the end."""
     path = tmp_path / 'cut.json'
     path.write_text((data / 'annotations.json').read_text()[:-100])
     return path

@@ -1,4 +1,4 @@
-"""VOC-format data through mmdet's own dataset: the configs belong together, train distilling and are evaluated."""
+"""VOC-format data with mmdet's own dataset class: the configs fit together, and a distilling run is evaluated."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ DISTILLING = FOLDER / 'luminet_r18-faster-rcnn-r101_fpn_1x_voc0712.py'
 
 
 def write_voc(root: Path, split: str, names: tuple[str, ...], num_images: int = 4) -> Path:
-    """One year of a VOC devkit: filled rectangles, an XML file and a JPEG an image, and the list of a split."""
+    """Write one year of a VOC devkit: filled rectangles, a JPEG and an XML file per image, and the list of a split."""
     rng = np.random.default_rng(0)
     for folder in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write_voc(root: Path, split: str, names: tuple[str, ...], num_images: int = 
 
 @pytest.fixture
 def devkit(tmp_path):
-    """The folder of a run, with both years of the tiny set in the place that the configs name."""
+    """The folder of a run, with two years of tiny VOC data where the configs look for them."""
     from mmdet.datasets import VOCDataset
 
     names = VOCDataset.METAINFO['classes']
@@ -60,7 +60,7 @@ def devkit(tmp_path):
 
 @pytest.fixture
 def config(devkit):
-    """The distilling config on thin nets, small images and an epoch, and a teacher of the 20 classes."""
+    """The distilling config with thin nets, small images, one epoch and a teacher of the 20 classes."""
     from mmdet.datasets import VOCDataset
 
     names = VOCDataset.METAINFO['classes']
@@ -117,7 +117,7 @@ def test_teacher_and_students_share_seed_data_schedule_and_metric():
 
 
 def test_it_trains_two_steps_distilling_and_is_evaluated_beside_its_teacher(devkit, config, monkeypatch):
-    # mmdet's metric forks, and a fork of this test's own fork now and then waits for a lock that nobody holds.
+    # mmdet's metric forks. A fork of this test's forked process sometimes waits for a lock that nobody will release.
     monkeypatch.setattr('mmdet.evaluation.functional.mean_ap.Pool', ThreadPool)
     finished = trained(devkit, config)
     assert finished.code == 0, finished.text

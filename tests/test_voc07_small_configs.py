@@ -1,4 +1,4 @@
-"""The configs for small photographs: one detector on two backbones, one recipe, and what each row says it distils."""
+"""The configs for small photographs: one detector, two backbones, one recipe, and the terms that each name promises."""
 
 import functools
 import re
@@ -60,7 +60,7 @@ def parsed(method: str) -> Config:
 
 
 def narrow(model: Config) -> dict:
-    """The config's detector with an eighth of its widths, and the groups that these can have."""
+    """The config's detector with narrow layers, and a number of groups that divides their widths."""
     deep = model.backbone.depth == 50
     model.backbone |= dict(base_channels=8, stem_channels=8)
     model.neck |= dict(in_channels=[(32 if deep else 8) * 2**level for level in range(4)], out_channels=16)
@@ -73,7 +73,7 @@ def narrow(model: Config) -> dict:
 
 
 def stock(model: Config) -> dict:
-    """The detector of a distilling config without its teacher."""
+    """A config's detector without teacher and terms, as mmdet's own class."""
     return {name: value for name, value in model.items() if name not in ('teacher', 'distill')} | dict(
         type='FasterRCNN'
     )
@@ -176,7 +176,7 @@ def test_a_jittered_image_fits_256_px_and_keeps_boxes_that_can_be_seen():
     widths = set()
     for _ in range(20):
         found = transforms(deepcopy(dict(blank, img_path='', height=192, width=256, instances=boxes)))
-        if found is None:  # nothing of an object is left; mmdet then takes another image
+        if found is None:  # no object is left in it; mmdet then takes another image
             continue
         kept = found['data_samples'].gt_instances.bboxes.tensor
         assert max(found['inputs'].shape[1:]) <= 256

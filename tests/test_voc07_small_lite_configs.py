@@ -1,4 +1,4 @@
-"""The configs for small photographs with pretrained backbones: one recipe, and what each row says it distils."""
+"""The configs for small photographs with pretrained backbones: one recipe, and terms like those from scratch."""
 
 import re
 
@@ -20,7 +20,7 @@ def parsed(method: str, recipe=FINETUNE) -> Config:
 
 
 def untrained(method: str) -> Config:
-    """The detector without the weights of ImageNet."""
+    """The model of a method's config, without ImageNet weights."""
     model = parsed(method).model
     model.backbone.pretrained = False
     return model

@@ -1,4 +1,4 @@
-"""A file is whole or as it was."""
+"""A file is written completely or stays as it was."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A dataset, a detector and a run small enough to train in a test: about 0.1 s a step on one core."""
+"""A dataset, a detector and a run small enough to train in a test: about 0.1 s per step on one core."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def write_coco(
     seed: int = 0,
     empty: Sequence[int] = (),
 ) -> Path:
-    """Write `images/*.png` and `annotations.json`: filled rectangles, one colour a class.
+    """Write `images/*.png` and `annotations.json`: filled rectangles, one colour per class.
 
     Args:
         root: Folder to write to; made if missing.
@@ -197,12 +197,12 @@ def runner_cfg(
         data_root: Folder that `write_coco` filled.
         work_dir: Folder of logs and checkpoints.
         max_iters: Length of an iteration-based run.
-        max_epochs: If given, the run is epoch-based, and this long.
-        batch_size: Images a step.
-        num_workers: Loader processes for training; validation always loads in the main one.
+        max_epochs: If given, the run is epoch-based and has this length.
+        batch_size: Images per step.
+        num_workers: Loader processes for training; validation always loads in the main process.
         num_classes: As in `write_coco`.
         size: Longer side the pipelines resize to.
-        checkpoint_interval: In iterations or epochs; the last is always saved.
+        checkpoint_interval: In iterations or epochs; the last one is always saved.
         val: Whether to validate after the last iteration or epoch.
         seed: `randomness.seed`.
         **overrides: Merged into the config last, dotted keys included when passed as `**{'a.b': 1}`.

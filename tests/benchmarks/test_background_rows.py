@@ -1,4 +1,4 @@
-"""The test of the explanation has seeds and a teacher of its own, and a row of the foreground always counts as much."""
+"""The study of background rows has its own seeds and teacher, and a foreground row weighs about as much in each run."""
 
 import json
 from statistics import fmean

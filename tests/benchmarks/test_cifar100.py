@@ -1,4 +1,4 @@
-"""The study of CIFAR-100 stops in time and goes on, keeps what is done, and no student runs ahead of its teacher."""
+"""The CIFAR-100 study stops in time and resumes, keeps finished runs, and trains no student before its teacher."""
 
 import json
 import time
@@ -12,8 +12,8 @@ from benchmarks.study import deadline
 
 REPOSITORY = Path(__file__).parents[2]
 PAIR = 'resnet20-resnet56'
-# Takes 0.01 s a step and remembers how far it came. Saves on SIGTERM and ends at once on a second one, as
-# tools/train.py does once it has begun.
+# The fake trainer takes 0.01 s per step and remembers its progress. It saves on SIGTERM and ends at once on a second
+# one, as tools/train.py does once training has begun.
 FAKE = """
 import json, os, signal, sys, time
 from pathlib import Path
@@ -53,7 +53,7 @@ if 'result=none' not in sys.argv:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A checkout with the real configs, in which the trainer does nothing but take its time."""
+    """A checkout with the real configs and a fake trainer that only takes time."""
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'tools' / 'train.py').write_text(FAKE)
     (tmp_path / 'configs').symlink_to(REPOSITORY / 'configs')
@@ -76,7 +76,7 @@ def order(folder):
 
 
 def starts(folder):
-    """Of the teacher: from which step it began each time."""
+    """The step from which the teacher started each time."""
     return [int(word) for word in (folder / 'work_dirs' / 'cifar100_short' / 'resnet56' / 'starts').read_text().split()]
 
 
@@ -105,7 +105,7 @@ def test_the_same_command_goes_on_until_all_is_there(folder):
 def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_checkpoint(folder, monkeypatch):
     monkeypatch.setattr(deadline, 'SAVING', 0.2)
     began = time.monotonic()
-    # On a busy machine a call may end before the run has come to a checkpoint.
+    # On a busy machine, a call may end before the run has saved its first checkpoint.
     while not (folder / 'order').exists() or starts(folder)[-1] == 0:
         with pytest.raises(SystemExit, match='The time is up'):
             call('--minutes', str(1 / 60), '--train-args', 'saves=never steps=6000')

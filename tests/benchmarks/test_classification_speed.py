@@ -1,4 +1,4 @@
-"""benchmarks/classification_speed: both ways train the same thing, and what is reported is what was timed."""
+"""benchmarks/classification_speed: the plain loop and ours train the same thing, and the report has what was timed."""
 
 import argparse
 import json
@@ -56,14 +56,14 @@ def test_both_ways_take_the_same_step_from_the_same_weights(small_pair):
     ours.step(batch)
     plain.step(pixels, batch['labels'])
     steps = [weights(student) - before for student in (plain.student, ours.model.network)]
-    # float32 in another order of summation, standardised: some 1e-3.
+    # Standardised logits, summed in float32 in another order: the difference is about 1e-3.
     assert (steps[0] - steps[1]).norm() < 0.02 * steps[0].norm()
 
 
 def test_a_sliced_run_trains_the_steps_that_are_asked_for(small_pair):
     run = small_pair.run('luminet_resnet20-resnet56', 'sliced', batch_size=64)
     before = [parameter.clone() for parameter in run.model.parameters()]
-    run.run(5)  # an epoch has three
+    run.run(5)  # an epoch has three steps
     assert (run.runner.iter, run.runner.epoch) == (5, 1)
     assert not any(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
 
@@ -97,7 +97,7 @@ def test_the_ratio_and_both_speeds_of_a_way_are_of_the_same_slices(small_pair, m
 
 
 class Measured(dict):
-    """What was measured how often, instead of anything being measured; `broken` is cut short."""
+    """Counts how often each part is measured, instead of measuring it; measuring the part `broken` is interrupted."""
 
     broken = None
 
@@ -110,7 +110,7 @@ class Measured(dict):
 
 @pytest.fixture
 def call(tmp_path, monkeypatch):
-    """Runs the command on a file; what it measures is how often that was measured."""
+    """Returns a function that runs the command; in place of times, it measures how often each part was measured."""
     measured = Measured()
     monkeypatch.setattr(Pair, '__init__', lambda self, name, folder, images: setattr(self, 'real', False))
     monkeypatch.setattr(Pair, 'plain', lambda *_: None)

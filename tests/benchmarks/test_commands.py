@@ -1,4 +1,4 @@
-"""Every kept run of a study is one that a command of its page makes, by the teacher that the command names."""
+"""Every saved run of a study can be made by a command on a page, with the teacher that the command names."""
 
 import json
 import re
@@ -36,11 +36,11 @@ STUDIES = [*SHOOTOUTS, 'roi_study', 'replication', 'background_rows']
 
 
 class Enough(Exception):
-    """A search asks again for what it has asked for, since nothing trains."""
+    """Ends a search that asks for the same runs again, since nothing is trained here."""
 
 
 def asked(words, patch):
-    """The settings and seeds that a command asks for, those that its search has found among them."""
+    """The settings and seeds that a command asks for, including those that its search has tried."""
     module, *options = words
     name, found = module.removeprefix('benchmarks.'), {}
 
@@ -74,7 +74,7 @@ def asked(words, patch):
 
 @pytest.fixture(scope='module')
 def commanded():
-    """By result file whose run the page's commands make."""
+    """The settings that the pages' commands train, by the file of their result."""
     with pytest.MonkeyPatch.context() as patch:
         runs = [run for words in COMMANDS for run in asked(words, patch)]
     found = {}

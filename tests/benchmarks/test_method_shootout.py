@@ -1,4 +1,4 @@
-"""The shoot-out trains each method's config with its weight times a factor, and nothing else changed."""
+"""The shoot-out trains each method's config with its weights times a factor and nothing else changed."""
 
 import pytest
 from mmengine.config import Config
@@ -22,7 +22,7 @@ def test_a_try_is_the_methods_config_with_its_weights_times_the_factor(method):
     for own, other in zip(changed.model.distill, stock.model.distill, strict=True):
         assert own.loss.pop('loss_weight') == pytest.approx(4 * build_loss(other.loss).loss_weight)
         other.loss.pop('loss_weight', None)
-    if Setting(method, 4).studied:  # the study's student knows more rows, imports its losses, and logs means
+    if Setting(method, 4).studied:  # the study's student has more choices of rows, imports its losses, and logs means
         assert changed.model.type == 'luminet_det.StudiedDetector'
         changed.model.type = stock.model.type
         changed.log_processor.pop('mean_pattern')
@@ -108,7 +108,7 @@ def test_a_search_goes_on_beyond_a_weight_that_is_best_at_an_end(runs):
     for factor, ap in [(0.25, 0.3), (1, 0.2), (4, 0.1)]:
         runs(Setting('fgd', factor), ap)
     assert DETECTORS.searched('fgd')[1] == [Setting('fgd', 1 / 16)]
-    # What ran for another reason is no try.
+    # A run made for another purpose does not count as a try.
     runs(Setting('kd', 64), 0.9)
     assert DETECTORS.best('kd') == Setting('kd', 1)
 

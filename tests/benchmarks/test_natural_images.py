@@ -1,4 +1,4 @@
-"""The study of photographs stops in time and goes on, keeps what is done, and its table is of what was kept."""
+"""The study of photographs stops in time and resumes, keeps finished runs, and its table shows the saved results."""
 
 import contextlib
 import json
@@ -26,7 +26,8 @@ from tools import train
 SCRATCH, FINETUNE = RECIPES['scratch'], RECIPES['finetune']
 every_recipe = pytest.mark.parametrize('recipe', RECIPES.values(), ids=RECIPES)
 
-# Takes 0.01 s a step, remembers how far it came, saves on SIGTERM and exits at a second one, as tools/train.py does.
+# The fake trainer takes 0.01 s per step and remembers its progress. It saves on SIGTERM and exits on a second one, as
+# tools/train.py does.
 FAKE = """
 import json, os, shutil, signal, sys, time
 from pathlib import Path
@@ -70,7 +71,7 @@ scores = {f'coco/bbox_mAP{which}': 0.3 + seed / 100 for which in ('', '_50', '_7
 
 
 def write_data(folder, difficult=True):
-    """Two boxes, of which one is difficult."""
+    """Write the annotations of an image with two boxes, of which the second may be difficult."""
     boxes = [
         dict(id=i, image_id=0, category_id=1, bbox=box, area=400, iscrowd=0, ignore=int(i == 2 and difficult))
         for i, box in ((1, [8, 8, 20, 20]), (2, [60, 60, 20, 20]))
@@ -85,7 +86,7 @@ def write_data(folder, difficult=True):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty place for runs and results, with data, and a trainer that does nothing but take its time."""
+    """A folder with data and a fake trainer that only takes time; runs and results go there, too."""
     (tmp_path / 'fake.py').write_text(FAKE)
     torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'weights.pth')
     monkeypatch.setattr(run, 'TRAIN', [sys.executable, str(tmp_path / 'fake.py')])
@@ -121,7 +122,7 @@ def test_a_run_that_does_not_save_in_time_is_ended_and_goes_on_from_its_last_che
     monkeypatch.setattr(deadline, 'SAVING', 0.2)
     began = time.monotonic()
     begun = [0]
-    # On a busy machine a call may end before the run has come to a checkpoint.
+    # On a busy machine, a call may end before the run has saved its first checkpoint.
     while begun[-1] == 0:
         with pytest.raises(SystemExit, match='Stopped'):
             call(folder, '--minutes', str(1 / 60), '--epochs', '600', '--cfg-options', 'deaf=1')
@@ -181,7 +182,7 @@ def test_a_teacher_without_weights_is_trained_again_and_another_one_is_refused(f
     first = kept(folder)
     assert first['kd_6_epochs-0']['teacher'] == first['teacher_6_epochs-0']['weights']
     shutil.rmtree(folder / 'work')
-    call(folder, '--methods', 'kd', 'dkd')  # the same again: the results stay, a student joins them
+    call(folder, '--methods', 'kd', 'dkd')  # the same teacher again: the results stay, a student is added
     found = kept(folder)
     assert first.items() <= found.items()
     assert found['dkd_6_epochs-0']['teacher'] == first['kd_6_epochs-0']['teacher']
@@ -301,7 +302,7 @@ def test_a_rehearsal_asks_for_no_weights(tmp_path):
 
 
 def weights_of(name):
-    """As its package has them: other names, the same order."""
+    """A network's weights as its package has them: in timm's order, under other names."""
     own = timm.create_model(name).state_dict()
     return {f'_layer{i}.{key.rsplit(".", 1)[1]}': value for i, (key, value) in enumerate(own.items())}
 
@@ -317,7 +318,7 @@ def test_the_packages_weights_get_timms_names(tmp_path, monkeypatch):
     written = torch.load(tmp_path / 'data' / 'tf_efficientnet_lite0.pth')
     timm.create_model('tf_efficientnet_lite0').load_state_dict(written)
     assert all(map(torch.equal, written.values(), theirs.values()))
-    prepare(['tf_efficientnet_lite0'], tmp_path / 'data')  # asks for nothing that is there
+    prepare(['tf_efficientnet_lite0'], tmp_path / 'data')  # leaves alone what is there
 
 
 def test_weights_of_another_network_are_refused():
@@ -362,7 +363,7 @@ def test_the_rehearsal_goes_the_whole_way_with_the_real_trainer(tmp_path, monkey
         'luminet_det.ReviewKDLoss',
         'luminet_det.LumiNetLoss',
     ]
-    assert found['distill'][1]['loss']['eps'] == 1e-5  # what the config leaves to the loss
+    assert found['distill'][1]['loss']['eps'] == 1e-5  # the loss's default, which the config does not set
     assert found['seconds'] > 0
 
 

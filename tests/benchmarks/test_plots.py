@@ -1,4 +1,4 @@
-"""The plots of the docs show what the results give."""
+"""The plots in the docs show the current results."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The tables in the READMEs are the measured ones, and all that are marked are there."""
+"""The tables in the READMEs show what was measured, and every marked table is one that can be filled."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is asked again is what the studies chose, and its results stand by themselves."""
+"""The replication repeats the settings that the studies chose, and its results count in no other table."""
 
 import json
 

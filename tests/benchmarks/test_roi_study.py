@@ -1,4 +1,4 @@
-"""The study's variants of LumiNet are what they are called, and its sets and scores are what the page says."""
+"""The study's variants of LumiNet do what their names say, and its sets and scores are as the page describes them."""
 
 import json
 import time
@@ -92,7 +92,7 @@ def test_parts_decide_whether_the_loss_is_blind_to_a_classs_offset_and_scale(log
     offsets, scales = torch.linspace(-3, 3, COLUMNS), torch.linspace(0.5, 2, COLUMNS)
     assert torch.isclose(loss(student + offsets, teacher, target), value) == to_offsets
     assert torch.isclose(loss(student * scales, teacher, target), value) == to_scales
-    # One scale for all is lost on each of them.
+    # None of them sees a factor that is the same for all logits.
     torch.testing.assert_close(loss(2 * student, teacher, target), value)
 
 
@@ -149,7 +149,7 @@ def test_the_teachers_running_estimate_standardises_both(logits):
     loss = StudiedLumiNetLoss(statistics='teacher')
     loss(student, teacher, target)
     assert loss(teacher, teacher, target) == 0
-    # Of other scale than the teacher's, a student is no longer the same to it.
+    # Standardised by the teacher's statistics, a student of another scale differs from the teacher.
     assert loss(2 * teacher, teacher, target) > 0.01
     torch.testing.assert_close(loss.running[0], teacher.mean(0).float())
 
@@ -278,7 +278,7 @@ def test_calibration_is_the_gap_between_score_and_precision():
     guesses = [
         dict(image_id=i, category_id=0, bbox=box, score=0.8) for i, box in ((1, [0, 0, 40, 40]), (2, [60, 60, 30, 30]))
     ]
-    # Half of what is said with 0.8 is right.
+    # Half of the detections with a score of 0.8 are right.
     found = score(truth, guesses, [1, 2])
     assert found['D-ECE'] == found['overconfidence'] == pytest.approx(0.3, abs=1e-4)
     modest = score(truth, [guess | dict(score=0.4) for guess in guesses], [1, 2])
@@ -358,7 +358,7 @@ def test_a_seed_that_was_chosen_by_is_not_reported_and_a_gap_needs_three(monkeyp
 
 
 def of_teachers(monkeypatch, **students):
-    """Students by name, each with the seeds of its teacher and its AP by its own seed."""
+    """Fake results of students by name: for each seed, the seed of the student's teacher (or None) and its AP."""
     teachers = {n: dict(weights=f'draw {n}', scores=dict(report=dict(AP=ap))) for n, ap in enumerate((0.6, 0.7))}
     study = {
         name: {
@@ -380,12 +380,12 @@ def test_a_block_of_seeds_may_have_a_teacher_of_its_own(monkeypatch):
     assert found.values(Teacher()) == {0: pytest.approx(60)}
     assert found.values(Teacher(seed=1)) == {1: pytest.approx(70)}
     assert found.difference(BASE, KD).startswith('+16.00 (')
-    # 16 of 35 points: the mean of both teachers is 65.
+    # 16 of 35 points: the mean of both teachers is 65, the student alone has 30.
     assert found.gap_closed(BASE, PLAIN) == '46%'
     of_teachers(monkeypatch, **students | {KD.name: [(0, 0.3), (1, 0.3)]})
     with pytest.raises(RuntimeError, match=f'{BASE.name}-1.json and {KD.name}-1.json are of students of different'):
         found.difference(BASE, KD)
-    # A seed that is left out may have what teacher it will.
+    # A seed that is left out may have any teacher.
     of_teachers(monkeypatch, **students | {KD.name: [(1, 0.3), (0, 0.3), (1, 0.3), (1, 0.3)]})
     assert found.difference(BASE, KD, fresh=True).startswith('+18.00 (')
     assert found.teachers_of(BASE) == '65.00 ± 7.07'
@@ -415,7 +415,7 @@ def test_students_of_every_teacher_with_a_result_are_kept_and_of_no_other(tmp_pa
     assert [run.kept(KD, seed)['teacher'] for seed in (0, 1)] == [
         kept.weights_digest(run.weights(Teacher(seed=seed))) for seed in (0, 1)
     ]
-    # Not even where a teacher's result says nothing of its weights yet.
+    # An unknown teacher is refused even if some teacher's result does not name its weights yet.
     (tmp_path / 'even-2.json').write_text('{}')
     for seed, unknown in ((2, 'of nobody'), (3, None)):
         (tmp_path / f'{KD.name}-{seed}.json').write_text(json.dumps(result | dict(teacher=unknown)))
@@ -431,7 +431,7 @@ def test_a_teacher_that_trains_longer_has_another_name_and_other_weights():
 
 
 def test_several_runs_at_a_time_are_scored_one_after_the_other(tmp_path, monkeypatch):
-    # pycocotools writes into the annotations that it is given.
+    # pycocotools writes into the annotations that it is given, so two runs must not be scored at once.
     inside, most = [], []
 
     def scores(folder):

@@ -1,4 +1,4 @@
-"""benchmarks/scale.py: what it counts can be counted again, and it measures what it says."""
+"""benchmarks/scale.py: its recorded counts can be reproduced, and it measures what it says."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""docs/adding_a_method.md: its losses run, learn and get what they need, its test passes, its tables are the code's."""
+"""docs/adding_a_method.md: its losses run, learn and get what they need, its test passes, its tables match the code."""
 
 import importlib.util
 import re
@@ -33,7 +33,7 @@ def load(name, path, source):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The page's losses as files of the package, exported and registered."""
+    """Loads the page's losses as modules of `luminet_det.losses` and registers them."""
     for name, kind in CLASSES.items():
         full = f'luminet_det.losses.{name}'
         monkeypatch.setitem(sys.modules, full, None)
@@ -56,7 +56,7 @@ def term(tap, kind, **settings):
 
 
 def learner(task, classifier, teacher, *terms):
-    """A student of the task and its losses in a step, the same batch each time."""
+    """A student for the task, and a function that returns its losses of a step, on the same batch each time."""
     if task == 'classifier':
         model = small.build(small.distilling(classifier, list(terms)))
         return model, lambda: small.losses(model)

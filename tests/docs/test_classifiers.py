@@ -1,4 +1,4 @@
-"""docs/classifiers.md and the README: five lines that distil a classifier, and a loss in a loop of one's own."""
+"""docs/classifiers.md and the README: five lines distil a classifier, and a loss works in one's own training loop."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/faq.md: its files are there, and its two blocks do what it says."""
+"""docs/faq.md: it has ten questions at most, the README links it, and its two code blocks do what it says."""
 
 import re
 import sys

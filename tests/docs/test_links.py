@@ -1,4 +1,4 @@
-"""Every link of README, docs, configs and benchmarks leads to a file that is there, and to a heading that it has."""
+"""Every local link in README, docs, configs and benchmarks leads to an existing file, and to a heading in it."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ PAGES = sorted([*ROOT.glob('*.md'), *(page for folder in FOLDERS for page in (RO
 
 
 def anchors(page):
-    """The headings of a page as links name them."""
-    # A comment in code is no heading.
+    """The headings of a page, as links spell them."""
+    # In a code block, `#` begins a comment, not a heading.
     text = re.sub(r'^```.*?^```', '', page.read_text(), flags=re.M | re.S)
     headings = re.findall(r'^#+ (.*)$', text, re.M)
     shown = [re.sub(r'\[([^\]]*)\]\([^)]*\)', r'\1', heading) for heading in headings]

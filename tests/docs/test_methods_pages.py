@@ -1,4 +1,4 @@
-"""docs/methods_*.md and mutual_learning.md: their config lines train, their numbers are those of configs and code."""
+"""docs/methods_*.md and mutual_learning.md: their config lines train, their numbers match configs and code."""
 
 import ast
 import re
@@ -66,7 +66,7 @@ def teachers(tmp_path_factory):
 
 
 def step(setting, teachers):
-    """Model and losses of one training step."""
+    """The model, and the losses and total loss of one training step."""
     if setting['tap'] in DistillClassifier.taps:
         hub = MessageHub.get_instance('pages')
         hub.update_info('loop_stage', 'train')
@@ -136,7 +136,7 @@ def test_the_settings_of_luminet_are_those_of_the_configs():
 
 
 def learned(setting, student, teacher):
-    """The loss of the term, adapted to two networks of 32 pixels, without memory behind it."""
+    """The term's loss, adapted to the outputs of two networks for 32-pixel images."""
     stages = len(teacher.features)
     if kind(setting) in ('OFDLoss', 'ReviewKDLoss'):
         setting = dict(setting, stages=list(range(1, stages)))

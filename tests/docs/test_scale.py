@@ -1,4 +1,4 @@
-"""docs/scale.md: its tables are the measured ones, its formulas fit what was counted, its commands configure."""
+"""docs/scale.md: its tables are the measurements, its formulas fit the counts, its commands see equally many images."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_with_13000_classes_the_loss_stays_small(counted):
 
 
 def configured(command, monkeypatch):
-    """The config that a command of the page trains with, all processes left out."""
+    """The config that a command of the page trains with, without starting any processes."""
     words = [word for word in command if not re.match(r'[A-Z_]+=', word)]
     script = next(i for i, word in enumerate(words) if word.startswith('tools/'))
     arguments = words[script + 1 :]

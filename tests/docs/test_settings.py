@@ -1,4 +1,4 @@
-"""docs/settings.md: its keys, defaults, taps and options are the code's, none of these missing."""
+"""docs/settings.md: its keys, defaults, taps and options match the code, and none is missing."""
 
 import inspect
 import re
@@ -20,12 +20,12 @@ PAGE = (DOCS / 'settings.md').read_text()
 STUDENTS = (DistillTwoStageDetector, DistillSingleStageDetector, DistillClassifier)
 TAPS = {name: tap for student in STUDENTS for name, tap in student.taps.items()}
 LOSSES = sorted(name for name in losses.__all__ if inspect.isclass(getattr(losses, name)))
-# What a loss that is refused on a tap at its defaults is accepted with.
+# Settings with which a tap accepts a loss that it refuses at its defaults.
 WITH = {'OFDLoss': ({}, dict(relu='before')), 'MLLDLoss': (dict(views=1), {})}  # settings of the loss, of the term
 
 
 def rows(title):
-    """The cells of a section's tables, without the backquotes of the first."""
+    """The rows of a section's tables: the other cells by the first, which comes without its backticks."""
     text = re.search(rf'^## {re.escape(title)}\n(.*?)(?=^## |\Z)', PAGE, re.S | re.M)[1]
     lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line[:1] == '|']
     return {cells[0].strip('`'): cells[1:] for cells in lines if cells[0].startswith('`')}
@@ -79,7 +79,7 @@ def test_a_losss_settings_have_the_defaults_that_the_page_says(name):
 
 
 def accepted(loss, tap, settings=None, options=None):
-    """Whether some student takes the loss on the tap."""
+    """Whether some student accepts the loss on the tap."""
     for student in STUDENTS:
         if tap in student.taps:
             term = dict(tap=tap, loss=dict(type=f'luminet_det.{loss}', **settings or {}), **options or {})

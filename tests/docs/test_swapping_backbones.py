@@ -1,4 +1,4 @@
-"""docs/swapping_backbones.md: its configs load, fit, and take a distilling step; its table is what timm reports."""
+"""docs/swapping_backbones.md: its configs fit their backbones and take a step; its table is what timm reports."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ BLOCKS = re.findall(r'```python\n(# \S+\n.*?)```', PAGE, re.S)
 FOLDER = 'configs/swapped'
 FILES = ['mobilenetv3', 'mobilenetv3_distilled', 'swin', 'swin_distilled', 'r50_from_swin', 'vit']
 DISTILLED = ['mobilenetv3_distilled', 'swin_distilled', 'r50_from_swin']
-# A smaller network of the same kind for each of the page's, with as many levels at the same strides.
+# For each network on the page, a smaller one of the same kind with the same number of levels and the same strides.
 SMALLER = {
     'mobilenetv3_large_100': dict(model_name='mobilenetv3_small_050'),
     'swin_tiny_patch4_window7_224': dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), window_size=4),
@@ -33,7 +33,7 @@ SMALLER = {
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """Reads the configs of the page, each written to the file that it names."""
+    """Writes each config of the page to the file that it names; returns a function that reads one."""
     for block in BLOCKS:
         path = tmp_path / re.match(r'# (\S+)\n', block)[1]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def config(tmp_path, monkeypatch):
 
 
 def smaller(model: dict) -> dict:
-    """A config of the page, or a zoo teacher's, on thin nets with random weights."""
+    """The model of a config of the page or of a zoo teacher, with thin layers and random weights."""
     backbone = deepcopy(model.backbone)
     model.backbone = dict(type='ResNet', depth=50)
     thin = narrow(model)

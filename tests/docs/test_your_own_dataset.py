@@ -1,4 +1,4 @@
-"""docs/your_own_dataset.md: its configs load, belong together, and train when they are written as the page says."""
+"""docs/your_own_dataset.md: its configs load, fit together, and train when written to files as the page says."""
 
 import json
 import re
@@ -26,7 +26,7 @@ DETECTORS = ['configs/parts/teacher.py', 'configs/parts/student.py', 'configs/pa
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the files of the page: its configs, and COCO-format data of its classes."""
+    """A folder with the configs of the page, and COCO-format data with their classes."""
     for block in BLOCKS:
         path = tmp_path / re.match(r'# (\S+)\n', block)[1]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def narrowed(folder):
-    """The same, with teacher and student on thin nets, small images and one epoch, and a teacher's checkpoint."""
+    """`folder` with thin nets for teacher and student, small images, one epoch and the teacher's checkpoint."""
     for path, neck in (('configs/parts/teacher.py', [32, 64, 128, 256]), ('configs/parts/student.py', None)):
         config = Config.fromfile(path)
         narrow(config.model)

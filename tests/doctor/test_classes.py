@@ -1,4 +1,4 @@
-"""What the doctor says of the numbers of classes of a detector's parts."""
+"""What the doctor says about the numbers of classes of a detector's parts."""
 
 from torch import nn
 
@@ -23,7 +23,7 @@ def test_heads_must_have_those_of_the_data():
 
 
 def test_a_backbone_and_an_rpn_count_what_they_like():
-    """timm's networks count those that they were made for, or none, SSD's backbone -1, a cascade of RPNs one each."""
+    """A timm network has its original classes, or none; SSD's backbone has -1, each stage of a cascade RPN one."""
     backbone = nn.ModuleDict(dict(network=counting(1000)))
     rpn_head = nn.ModuleDict(dict(stages=nn.ModuleList([counting(1)])))
     assert levels(backbone=backbone, rpn_head=rpn_head, other=counting(-1), bbox_head=counting(3)) == ['OK']

@@ -1,4 +1,4 @@
-"""A finding is a line, and whatever a check raises becomes one."""
+"""Every finding is a line of the report, and an exception in a check becomes a finding."""
 
 import pytest
 

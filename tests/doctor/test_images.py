@@ -1,4 +1,4 @@
-"""What the doctor says of a classifier's datasets, file by file and class by class."""
+"""What the doctor says about a classifier's datasets, file by file and class by class."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def said(findings):
 
 
 def npz(path, counts, **settings):
-    """A dataset with so many images of each class."""
+    """A dataset with these numbers of images per class."""
     labels = np.repeat(np.arange(len(counts)), counts)
     written.npz(path, len(counts), train_images=written.images(len(labels), 4), train_labels=labels)
     return CIFAR100(str(path), **settings)

@@ -1,4 +1,4 @@
-"""A precision that the device cannot do is found by trying it."""
+"""The doctor tries each precision on the device, and reports those that it cannot do."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def levels(kind, *dtypes):
 
 @pytest.fixture(autouse=True)
 def bf16(monkeypatch):
-    """What torch says of a CPU with bfloat16 instructions, to be changed by a test."""
+    """What torch reports of a CPU with bfloat16 instructions; a test may change it."""
     capabilities = dict(architecture='x86_64', avx512_bf16=True, amx_bf16=False)
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
     return capabilities

@@ -1,4 +1,4 @@
-"""One step's losses, gradients and memory."""
+"""What the doctor says about one training step: losses, gradients and memory."""
 
 import pytest
 import torch

@@ -8,7 +8,7 @@ pytest.importorskip('matplotlib')
 
 
 def drawn(folder, scale):
-    """A dark square on white, found where it is, in a photograph of 160 x 120 times a scale."""
+    """The drawing of a photograph, 160 x 120 pixels times `scale`: a dark square on white with a box around it."""
     image = np.full((120 * scale, 160 * scale, 3), 255, np.uint8)
     image[30 * scale : 90 * scale, 40 * scale : 100 * scale] = 60
     cv2.imwrite(str(folder / f'{scale}.png'), image)

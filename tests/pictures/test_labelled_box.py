@@ -29,7 +29,7 @@ def test_an_object_is_found_once_and_each_box_takes_the_object_that_it_covers_be
     near = LabelledBox((2, 0, 12, 10), 'cat')
     assert right([found(0, 0, 10, 10), found(0, 0, 10, 10)], [CAT]) == [True, False]
     assert right([found(2, 0, 12, 10), found(0, 0, 10, 10)], [CAT, near]) == [True, True]
-    # The first fits both, the second the cat alone: the first leaves it the cat.
+    # The first box fits both objects and the second only CAT, so the first is matched to the other object.
     assert right([found(1.5, 0, 11.5, 10), found(-3, 0, 7, 10)], [CAT, near]) == [True, True]
 
 
@@ -48,7 +48,7 @@ def test_what_lies_on_an_ignored_object_is_neither_right_nor_wrong():
     boxes = [found(0, 0, 10, 10), found(21, 1, 25, 9), found(21, 1, 25, 9, name='dog'), found(15, 0, 24, 9)]
     assert right(boxes, [CAT], [crowd]) == [True, None, False, False]
     assert counts([boxes], [Scene('x.png', [CAT], [crowd])]) == [Count(right=1, wrong=2, missed=0)]
-    # An object that counts comes first.
+    # An object that counts is matched before an ignored one.
     assert right([found(0, 0, 10, 10)], [CAT], [CAT]) == [True]
 
 

@@ -1,4 +1,4 @@
-"""Masks: their outlines, and that they lie on what they are of."""
+"""The outlines of masks lie where the masks are, and masks are drawn on their objects."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ RING[50:70, 60:80] = 0
 
 
 def lengths():
-    """The ring's run lengths, as COCO's annotations of crowds have them: column by column, background first."""
+    """The ring's run lengths as in COCO's annotations of crowds: column by column, background first."""
     flat = RING.flatten(order='F')
     ends = [0, *(np.flatnonzero(np.diff(flat)) + 1), len(flat)]
     return dict(size=list(RING.shape), counts=np.diff(ends).tolist())

@@ -1,4 +1,4 @@
-"""A training that takes no time: it leaves the files that tools/train.py leaves."""
+"""A fake training that takes no time and leaves the files that tools/train.py would leave."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ import pytest
 
 @dataclass
 class FakeTraining:
-    """Stands in for the subprocess; `stop` makes it fail after that many steps, as if it were killed."""
+    """Stands in for the training process; with `stop`, it fails after that many steps as if it were killed."""
 
-    scores: dict = field(default_factory=dict)  # AP by the folder's name
+    scores: dict = field(default_factory=dict)  # AP by the name of the work dir
     stop: int | None = None
     evaluates: bool = True
     detects: bool = True

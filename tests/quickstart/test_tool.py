@@ -23,7 +23,7 @@ def load_tool():
 
 @pytest.fixture
 def quickstart(tmp_path, training, monkeypatch):
-    """The tool as a function of its arguments, without real training and pictures."""
+    """The tool as a function of its arguments, with fake data, training and pictures."""
     tool = load_tool()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tool, 'train', training)
@@ -184,7 +184,7 @@ def test_folders_may_have_spaces_and_those_that_cannot_be_handed_on_are_refused(
 
 
 def test_one_that_still_runs_keeps_its_folder(tmp_path):
-    """With other options the second would empty the folders of the first one's trainings."""
+    """With other options, the second run would empty the folders in which the first one trains."""
     work = tmp_path / 'work'
     kept = work / 'teacher' / 'iter_100.pth'
     kept.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A dataset, a config and a finished training run, made once for all tools."""
+"""A dataset, a config and a finished training run, made once for the tests of all tools."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def config(data, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def trained(config, tmp_path_factory):
-    """Folder and output of `train.py CONFIG`, and nothing else."""
+    """Folder and output of `train.py CONFIG` without further arguments."""
     folder = tmp_path_factory.mktemp('trained')
     finished = runs.run(train.main, [config], folder)
     assert finished.code == 0, finished.text

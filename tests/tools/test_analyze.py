@@ -1,4 +1,4 @@
-"""tools/analyze.py: pictures, numbers and a page of a student beside its teacher."""
+"""tools/analyze.py: pictures, numbers and a page that show a student next to its teacher."""
 
 import json
 import re

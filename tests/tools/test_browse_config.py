@@ -1,4 +1,4 @@
-"""tools/browse_config.py: what it prints is a config again."""
+"""tools/browse_config.py: what it prints can be read as a config again."""
 
 import pytest
 from mmengine.config import Config

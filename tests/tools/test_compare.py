@@ -1,4 +1,4 @@
-"""tools/compare.py: a student alone against the distilled one, by seed, from their work dirs."""
+"""tools/compare.py: compares the student alone with the distilled one, seed by seed, from their work dirs."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ AP = 'coco/bbox_mAP'
 
 @pytest.fixture
 def work(tmp_path):
-    """Makes the work dir of a run that ended with an AP, after a better validation in between."""
+    """Returns a function that makes the work dir of a run that ends with a given AP, after a better validation."""
 
     def made(name, seed, ap, step=12, metric=AP, **logged):
         logs = tmp_path / name / '20261122_000000' / 'vis_data'
@@ -50,7 +50,7 @@ def test_the_table_has_the_paired_difference_and_how_much_of_the_gap_is_closed(w
 
 
 def test_a_result_without_a_history_and_a_later_test_do_not_disturb(work):
-    """The quickstart writes the one, tools/test.py the other."""
+    """The quickstart writes such a result.json, and tools/test.py such a folder."""
     plain = [work(f'plain{seed}', seed, ap) for seed, ap in ((0, 0.20), (1, 0.30), (2, 0.22))]
     taught = [work(f'taught{seed}', seed, ap) for seed, ap in ((2, 0.32), (0, 0.31), (1, 0.39))]
     undisturbed = compare(plain, taught)

@@ -1,4 +1,4 @@
-"""tools/doctor.py: every check says OK, WARN or FAIL and the line to change, and no mistake ends in a traceback."""
+"""tools/doctor.py: each finding has a level and, if needed, the line to change; no mistake ends in a traceback."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def text(folder, *argv):
 
 
 def findings(folder, *argv):
-    """The findings by check, a list each, and the exit code."""
+    """The findings by check, a list each, after checking that the exit code fits them."""
     finished = text(folder, *argv, '--json')
     report = json.loads(finished.text[finished.text.index('{\n') :])
     assert finished.code == (0 if report['healthy'] else 1)
@@ -169,7 +169,7 @@ def test_what_training_starts_from_is_opened(tmp_path, config, trained):
     torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'other.pth')
     level, text = said(tmp_path / 'other.pth')
     assert (level, 'not a checkpoint of a model of this kind' in text) == ('FAIL', True)
-    # As DistributedDataParallel names them, which mmengine reads.
+    # With the names that DistributedDataParallel gives them, which mmengine can read.
     whole = torch.load(trained[0] / 'work_dirs' / 'tiny' / 'iter_4.pth')['state_dict']
     torch.save({f'module.{key}': value for key, value in whole.items()}, tmp_path / 'whole.pth')
     assert said(tmp_path / 'whole.pth') == ('OK', f'initialised, then from {tmp_path}/whole.pth')
@@ -274,7 +274,7 @@ def test_images_that_the_pipeline_normalises_for_a_student_alone_stop_a_distilli
     finished = runs.run(train.main, [path, '--work-dir', tmp_path / 'work'], tmp_path)
     assert finished.code == 1
     assert 'write its mean, std and to_rgb as mean, std and bgr_to_rgb of model.data_preprocessor' in finished.text
-    # A teacher that was trained on such images takes them as they are.
+    # A teacher that was trained on such images accepts them as they are.
     cfg.model.teacher.config.data_preprocessor = dict(type='DetDataPreprocessor', pad_size_divisor=32)
     finished = runs.run(train.main, [runs.config_file(path, cfg), '--work-dir', tmp_path / 'same'], tmp_path)
     assert finished.code == 0, finished.text

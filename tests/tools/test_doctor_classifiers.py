@@ -1,4 +1,4 @@
-"""tools/doctor.py on classifiers: the same report, of labelled images, recipe and what the teacher answers."""
+"""tools/doctor.py on classifiers: the same report, about labelled images, the recipe and the teacher's answers."""
 
 import re
 
@@ -23,7 +23,7 @@ DISTILLING = {'teacher weights', 'teacher', 'teacher agreement'}
 
 @DATASETS.register_module()
 class OwnImages(torch.utils.data.Dataset):
-    """A dataset that is none of luminet_det's."""
+    """A user's own dataset class, not one of luminet_det's."""
 
     def __len__(self):
         return 16
@@ -39,7 +39,7 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory, teacher):
-    """A config that distils, with enough images of each class."""
+    """A distilling config, with enough images of each class."""
     return write(tmp_path_factory.mktemp('config'), small.distilling(teacher))
 
 
@@ -104,7 +104,8 @@ OPTIONS = {
 @pytest.mark.parametrize(('options', 'check', 'level', 'words', 'change'), OPTIONS.values(), ids=OPTIONS)
 def test_a_mistake_in_the_config_is_found_where_it_is(tmp_path, config, options, check, level, words, change):
     found = findings(tmp_path, config, '--cfg-options', *options)
-    # A student of other classes cannot listen either, this teacher is not trained, and a rate is for one batch size.
+    # These may be found as well: a student of other classes does not fit its teacher, this teacher is not trained,
+    # and the learning rate is for one batch size.
     assert levels(found, level) - {'teacher', 'teacher agreement', 'optimizer'} == {check}
     assert any(words in finding['found'] and change in finding['change'] for finding in found[check])
 

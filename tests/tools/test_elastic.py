@@ -1,4 +1,4 @@
-"""A run survives the loss of a process, and torchrun does not repeat what is no loss."""
+"""A run survives the loss of a process, and torchrun does not restart a run that would fail again."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tools import train
 
 @pytest.fixture
 def launch(monkeypatch):
-    """The store of a run that torchrun has started."""
+    """A store such as torchrun provides for a run, with its address in the environment."""
     store = TCPStore('127.0.0.1', 0, is_master=True)
     monkeypatch.setenv('LUMINET_DET_STORE', f'127.0.0.1:{store.port}')
     return store
@@ -24,7 +24,7 @@ def launch(monkeypatch):
 
 @pytest.fixture
 def told(monkeypatch):
-    """What torchrun, which has started this process, is sent."""
+    """The signals that this process sends to torchrun, which has started it: (process id, signal)."""
     sent = []
     monkeypatch.setenv('TORCHELASTIC_RUN_ID', 'none')
     monkeypatch.setattr(
@@ -34,7 +34,7 @@ def told(monkeypatch):
 
 
 def start(work, **settings):
-    """What a process that starts now would resume from."""
+    """`resume` and `load_from` of a process that starts now."""
     cfg = Config(dict(work_dir=str(work), **settings))
     elastic.adopt_checkpoint(cfg)
     return cfg.get('resume'), cfg.get('load_from')
@@ -79,7 +79,7 @@ def test_what_fails_before_the_first_step_is_not_repeated(told, error, capsys):
     with pytest.raises(type(error)), elastic.not_repeated(lambda: False):
         raise error
     assert told == [(7, signal.SIGTERM)]
-    # Before torchrun ends the process that has not yet said why.
+    # Printed before torchrun is told, since it ends this process before Python could say why.
     assert ('a wrong setting' in capsys.readouterr().err) == isinstance(error, ValueError)
 
 
@@ -105,7 +105,7 @@ def test_without_torchrun_nothing_is_sent(told, monkeypatch):
 
 
 def test_a_killed_process_costs_the_steps_since_the_last_checkpoint_and_nothing_else(tmp_path, data, teacher):
-    """By torchrun, with a real SIGKILL before the fifth iteration, in a work dir that an older run has left."""
+    """With torchrun, a real SIGKILL before the fifth iteration, and the work dir of an older run."""
     model = pairs.distilling(tiny.faster_rcnn(), teacher)
     settings = dict(max_iters=6, checkpoint_interval=2, val=False, custom_imports=dict(imports=['tests.ranks']))
     whole = runs.tiny_config(tmp_path / 'whole.py', data, model, **settings)

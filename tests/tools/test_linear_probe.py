@@ -1,4 +1,4 @@
-"""tools/linear_probe.py: a frozen network, embeddings made once, nothing chosen on the test set."""
+"""tools/linear_probe.py: freezes the network, computes embeddings once, and chooses nothing on the test set."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """Images of 48 pixels in other classes than the network's."""
+    """An image folder: 48 x 48 pixels, other classes than the network's."""
     root = tmp_path_factory.mktemp('folder')
     for split, each in (('train', 10), ('val', 4)):
         written.tree(root / split, each=each, side=48)
@@ -56,7 +56,7 @@ def classifier(config, checkpoint):
 
 
 def clouds(each=40, seed=0):
-    """Three clouds of points, well apart."""
+    """Three well-separated clouds of points, one per class."""
     draw = torch.Generator().manual_seed(seed)
     labels = torch.arange(3).repeat(each)
     return Embedded(torch.randn(3 * each, 5, generator=draw) + 6 * torch.eye(3, 5)[labels], labels)

@@ -1,4 +1,4 @@
-"""Several processes of one run: one log, one set of checkpoints, one score; and how slurm's find each other."""
+"""The processes of one run make one log, one set of checkpoints and one score; slurm's processes find each other."""
 
 import json
 import pickle
@@ -12,13 +12,13 @@ from tools import test, train
 
 @pytest.fixture(scope='module')
 def odd(tmp_path_factory):
-    """Seven images: the second process gets one of them twice."""
+    """Seven images: in validation, the second process gets one that the first has as well."""
     return tiny.write_coco(tmp_path_factory.mktemp('odd'), num_images=7)
 
 
 @pytest.fixture(scope='module')
 def two(odd, teacher, tmp_path_factory):
-    """Config, folder and what both processes printed, of a distilling run with validation."""
+    """Config, folder and the two finished processes of a distilling run with validation."""
     folder = tmp_path_factory.mktemp('two')
     options = {
         'model.test_cfg.rcnn.score_thr': 0.0,
@@ -110,7 +110,7 @@ def test_slurms_processes_train_as_torchruns_do(odd, tmp_path):
 
 
 def test_mmengines_flexible_runner_too_goes_on_where_it_was_stopped(odd, tmp_path):
-    """It counts an iteration more than `Runner` does in what it saves."""
+    """In its checkpoints, it counts one iteration more than `Runner` does."""
     signal = dict(type='SignalHook', number=15, iteration=0, val=True)
     settings = dict(max_iters=4, runner_type='FlexibleRunner', custom_imports=dict(imports=['tests.runs']))
     config = runs.tiny_config(tmp_path / 'tiny.py', odd, custom_hooks=[signal], **settings)
@@ -127,7 +127,7 @@ def test_mmengines_flexible_runner_too_goes_on_where_it_was_stopped(odd, tmp_pat
 
 
 def test_mmengines_flexible_runner_too_refuses_class_names_that_do_not_fit(odd, tmp_path, teacher):
-    """It builds the model after the data."""
+    """It builds the model after the datasets."""
     model = pairs.distilling(tiny.faster_rcnn(), teacher)
     config = runs.tiny_config(tmp_path / 'tiny.py', odd, model, max_iters=1, runner_type='FlexibleRunner')
     flags = ['--cfg-options', 'train_dataloader.dataset.metainfo.classes=thing2,thing0,thing1']

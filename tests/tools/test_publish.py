@@ -1,4 +1,4 @@
-"""tools/publish.py: the student's weights and class names, and nothing else, under the names that others know."""
+"""tools/publish.py: keeps only the student's weights and class names, under names that other libraries know."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def test_of_a_run_weights_and_classes_are_left(trained, capsys, tmp_path):
     checkpoint = max(folder.rglob('*.pth'))
     publish.main([str(checkpoint), str(tmp_path / 'new' / 'student.pth')])
     said = capsys.readouterr().out
-    # As plain torch reads it.
+    # Read by plain torch.
     content = torch.load(tmp_path / 'new' / 'student.pth', weights_only=True)
     saved = checkpoints.load(checkpoint)
     assert content.keys() == {'state_dict', 'meta'}
@@ -57,7 +57,7 @@ def test_of_a_run_with_ema_it_is_the_averaged_student(trained, config, tmp_path)
     assert finished.code == 0, finished.text
     saved = checkpoints.load(max(tmp_path.rglob('*.pth')))
     averaged = published(saved)['state_dict']
-    # mmengine keeps the other weights beside, with a prefix of its own.
+    # mmengine saves the weights without averaging as `ema_state_dict`, with a prefix.
     others = {name.removeprefix('module.'): weight for name, weight in saved['ema_state_dict'].items()}
     assert any(not torch.equal(weight, others[name]) for name, weight in averaged.items())
     pairs.build(tiny.faster_rcnn()).load_state_dict(averaged, strict=True)
@@ -72,7 +72,7 @@ def test_what_is_there_is_not_replaced(tmp_path, capsys):
 
 
 class Other:
-    """What no checkpoint has, and reading would have to build."""
+    """An object that no checkpoint contains, and that reading the file would have to construct."""
 
 
 @pytest.mark.parametrize(

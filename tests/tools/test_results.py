@@ -1,4 +1,4 @@
-"""tools/results.py: what was run stands beside what was published, and nothing else does."""
+"""tools/results.py: a run is shown next to a published number only if it followed the published protocol."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 
 def write(folder, name, best, last, seed=0, where='cifar100', top5=90.0, **changes):
-    """A result file as a run writes it."""
+    """Write a result file as a run does; returns its path."""
     protocol = dict(train_images=50_000, epochs=240, batch_size=64, dataset='CIFAR-100', options={}, test=None)
     protocol |= dict(selected_on='test', hardware='2 cores', versions=dict(torch='2.9'), commit='abc', seconds=9.0)
     if where == 'imagenet':
@@ -52,7 +52,7 @@ TINY, STL = dict(data='Tiny-ImageNet', images=[100_000, 10_000]), dict(data='STL
 
 
 def write_probe(folder, name, tops, where='cifar100', **changes):
-    """A file as tools/linear_probe.py writes it, of Tiny-ImageNet if nothing else is said."""
+    """Write a file as tools/linear_probe.py does, for Tiny-ImageNet unless `changes` differ; returns its path."""
     said = read_name(name) or Name(None, None, None, None)
     content = dict(config=f'configs/{where}/{name}.py', name=name, network=said.student, options={}, **said._asdict())
     content |= dict(checkpoint=f'work_dirs/{name}/epoch_240.pth', data_name='tiny-imagenet', resize=32, **TINY)
@@ -70,7 +70,7 @@ def page(folder, capsys):
 
 
 def rows(page, heading):
-    """The cells of the first table below a heading, by first cell."""
+    """The rows of the first table below a heading: the other cells by the first."""
     lines = page.partition(f'# {heading}')[2].partition('\n#')[0].splitlines()
     table = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines if line.startswith('|')]
     return {line[0]: line[1:] for line in table}
@@ -107,12 +107,12 @@ def test_without_results_every_measured_cell_says_not_run_and_how_to_run_it(fold
 
 
 def commands(text):
-    """The words of each command in backticks, or of another text in them that begins with a config."""
+    """The words of each command in backticks, and of each text in backticks that begins with a config."""
     return [shlex.split(words) for words in re.findall(r'`((?:python tools/|configs/)[^`]+)`', text)]
 
 
 def configs(text):
-    """The names of the configs that the commands of a text train: of a chain all of them."""
+    """The names of the configs that the commands of a text train; for a chain, all of its configs."""
     words = [word for command in commands(text) for word in command if word.startswith('configs/')]
     return {word.rpartition('/')[2].removesuffix('.py') for word in words if word.endswith('.py')}
 
@@ -140,7 +140,7 @@ def test_every_not_run_has_a_command_and_what_has_no_config_says_so(folder, caps
                 assert cell.rpartition(' / ')[2] == ('not run' if name in files else 'no config'), name
                 assert (name in commanded) == (name in files), name
                 checked += 'not run' in cell
-    # All other tables name a config in the line itself, or list below it what was not run.
+    # Each row of the other tables names its config, or the commands of what was not run are listed below the table.
     for section in re.split(r'^#+ ', text, flags=re.MULTILINE):
         title, _, body = section.partition('\n')
         lines = [line for line in body.splitlines() if line.startswith('|') and 'not run' in line]
@@ -153,11 +153,11 @@ def test_every_not_run_has_a_command_and_what_has_no_config_says_so(folder, caps
             assert points == sum(line.count('not run') for line in lines)
         else:
             assert [line for line in lines if not configs(line)] == []
-    assert checked == text.count('not run') - 1  # the one that is explained
+    assert checked == text.count('not run') - 1  # less the one in the explanation
 
 
 def grid(words):
-    """The values of a sweep's command."""
+    """The values of `--grid` in a sweep's command."""
     return words[words.index('--grid') + 1].partition('=')[2].split(',')
 
 
@@ -175,7 +175,7 @@ def test_ctkd_has_no_config_and_takd_a_chain_of_those_that_teach_one_another(fol
             (told,) = teachers(parsed(ROOT / student))
             assert told.config == teacher
             assert told.checkpoint.startswith(f'{work_dir(ROOT / teacher)}/')
-        # The first learns from nobody, or from weights that are there to download.
+        # The first has no teacher, or one whose weights can be downloaded.
         assert [told for told in teachers(parsed(ROOT / chain[0])) if '://' not in told.checkpoint] == []
 
 
@@ -325,7 +325,7 @@ def test_a_held_out_selection_is_named_and_its_test_accuracy_given(folder, capsy
 
 
 def test_no_run_is_left_out(folder, capsys):
-    """Whatever its name: a stopped run, a variant, a pair that is not published, a network of one's own."""
+    """The page has all of them: a stopped run, a variant, an unpublished pair, a user's own network."""
     early = {kind: {'epoch': 7, 'accuracy/top1': 41.01} for kind in ('best', 'last')}
     write(folder, 'luminet_resnet8x4-resnet32x4', 41.01, 41.0, metrics=early)
     ensemble = 'configs/cifar100/ablations/luminet_wrn_16_2-wrn_40_2-resnet8x4.py'
@@ -365,7 +365,7 @@ def section(text, heading):
 
 
 def swept(folder, monkeypatch, words):
-    """Write what a sweep's command leaves: a result for each of its points, 1 above the last one."""
+    """Write the results of a sweep's command, one per point and each 1 above the previous; returns the points."""
     monkeypatch.chdir(folder)
     (folder / 'configs').exists() or (folder / 'configs').symlink_to(ROOT / 'configs')
     _, points = sweep.plan(sweep.parser().parse_args(words), [])
@@ -390,7 +390,7 @@ def test_the_sweeps_of_the_page_are_those_of_the_configs_readme_and_fill_its_tab
         assert 'not run' not in section(text, heading).lower()
     assert rows(text, BATCH_SIZE)['student'] == [f'? / {mean}.00 ± 1.00' for mean in (61, 64, 67, 70)]
     assert rows(text, TAU)['LumiNet'] == [f'? / {mean}.00 ± 1.00' for mean in range(97, 121, 3)]
-    # That of 64 images is table 1's, too.
+    # The point at 64 images is also that of table 1.
     assert column(text, SAME, 'resnet8x4 ← resnet32x4')['student'] == '72.50 / 64.00 ± 1.00'
     assert '## Short protocols' not in text
 
@@ -406,7 +406,7 @@ def test_a_sweep_that_was_run_in_part_has_the_command_of_the_rest(folder, capsys
     assert rows(text, BATCH_SIZE)['LumiNet'] == ['? / not run', '? / 77.00', '? / not run', '? / 76.00']
     (left,) = [words for words in commands(section(text, BATCH_SIZE)) if name in words[2]]
     assert grid(left) == ['32', '128']
-    # Of the two runs with seed 0 the swept one.
+    # Of the two runs with seed 0, the swept one counts.
     assert rows(text, TAU)['LumiNet'][3] == '? / 77.38 ± 0.18'
     (left,) = commands(section(text, TAU))
     assert grid(left) == ['1', '2', '3', '5', '6', '7', '8']

@@ -1,4 +1,4 @@
-"""The shell scripts: what they start, with every word intact, and two processes that stop together."""
+"""The shell scripts: they start the right program with every argument intact, and two processes stop together."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ from tests import ranks, runs
 
 
 def call(script, *words, path=None, **environ):
-    """Run a script with this Python's programs first on the PATH, or those in `path`."""
+    """Run a script with the programs of `path`, if given, and then this Python's first on the PATH."""
     folders = [path, Path(sys.executable).parent, os.environ['PATH']]
     environ = dict(os.environ, PATH=os.pathsep.join(str(f) for f in folders if f), **environ)
     command = ['bash', str(runs.TOOLS / script), *(str(word) for word in words)]
@@ -22,7 +22,7 @@ def call(script, *words, path=None, **environ):
 
 @pytest.fixture
 def recorder(tmp_path):
-    """A folder whose `torchrun` and `srun` print their words, one a line, and the line that would resume."""
+    """A folder whose `torchrun` and `srun` print their arguments, one per line, and the command that would resume."""
     folder = tmp_path / 'bin'
     folder.mkdir()
     for name in ('torchrun', 'srun'):
@@ -93,7 +93,7 @@ def test_too_few_words_show_the_usage(script):
 
 
 def test_two_processes_stop_together_when_one_is_told_to(tmp_path, data):
-    """On the CPU by gloo; the second process is told after iteration 2, they agree at the next multiple of 4."""
+    """On the CPU with gloo: the second process is told after iteration 1; they agree at the next multiple of 4."""
     interrupt = dict(type='luminet_det.InterruptHook', interval=4)
     signal = dict(type='SignalHook', number=15, iteration=1, rank=1)
     config = runs.tiny_config(
@@ -112,5 +112,5 @@ def test_two_processes_stop_together_when_one_is_told_to(tmp_path, data):
     assert torch.load(work / 'interrupted_iter_4.pth')['meta']['iter'] == 4, output
     assert f'bash {runs.TOOLS}/dist_train.sh {config} 2 --work-dir {work} --resume' in output
     assert sorted(runs.scalars(work)) == [1, 2, 3, 4]
-    # A run that was told to stop is not started again.
+    # torchrun does not restart a run that was told to stop.
     assert len(list(work.glob('*/vis_data'))) == 1

@@ -1,4 +1,4 @@
-"""tools/show.py: annotations, teacher, student alone and distilled student on images of the validation set."""
+"""tools/show.py: shows annotations, teacher, student alone and distilled student on validation images."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def distilling(folder, data):
 
 @pytest.fixture(scope='module')
 def weights(folder):
-    """Of the distilled student and of the one alone."""
+    """Checkpoints of the distilled student and of the student alone."""
     return [save(folder / f'{seed}.pth', tiny.faster_rcnn(), seed) for seed in (1, 2)]
 
 
@@ -146,7 +146,7 @@ def test_masks_of_detectors_that_give_them_are_kept_and_their_annotations(folder
     annotated = tmp_path / 'annotations.json'
     annotated.write_text(json.dumps(annotations))
     masked = pairs.mask_rcnn()
-    masked['test_cfg']['rcnn']['mask_thr_binary'] = 0.0  # masks are whole boxes
+    masked['test_cfg']['rcnn']['mask_thr_binary'] = 0.0  # so that masks fill their boxes
     with_masks, without = compared(masked, 'masks'), compared(tiny.faster_rcnn(), 'boxes')
     for found in with_masks.found.values():
         assert any(box.outline for boxes in found for box in boxes)

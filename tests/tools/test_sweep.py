@@ -1,4 +1,4 @@
-"""tools/sweep.py: every point once, whatever stops it; wrong words before anything runs; a table, a plot, a file."""
+"""tools/sweep.py: trains each point once, even if interrupted; refuses wrong arguments first; writes table and plot."""
 
 import json
 import os
@@ -22,8 +22,8 @@ train_cfg = dict(by_epoch=True, max_epochs=3)
 TAU, WEIGHT = 'model.distill.0.loss.tau', 'model.distill.0.loss.loss_weight'
 BATCH = 'train_dataloader.batch_size'
 
-# Stands in for tools/train.py: notes its words, 'trains' 3 epochs, scores 10 * tau + batch / 64 + seed and in the
-# second epoch one more.
+# Stands in for tools/train.py: records its arguments and 'trains' 3 epochs. The score is 10 * tau + batch / 64 + seed,
+# and one more in the second epoch.
 TRAIN = """
 import json, os, pathlib, sys, time
 from luminet_det_stub import parse
@@ -59,7 +59,7 @@ def parse(argv):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a config and the stub of the training, which is what `sweep` calls there."""
+    """A folder with a config and the stub that `swept` runs in place of tools/train.py."""
     (tmp_path / 'c.py').write_text(CONFIG)
     (tmp_path / 'train.py').write_text(TRAIN)
     (tmp_path / 'luminet_det_stub.py').write_text(PARSE)
@@ -114,7 +114,7 @@ def test_a_training_gets_its_values_its_seed_its_folder_and_the_words_after_the_
 
 def test_a_finished_point_is_not_run_again_and_further_seeds_are(folder):
     assert swept('--grid', f'{TAU}=1,2.0', '--no-plot') == 0
-    assert swept('--grid', f'{TAU}=1.0,2', '--no-plot', '--seeds', 2) == 0  # the same values as the config sees them
+    assert swept('--grid', f'{TAU}=1.0,2', '--no-plot', '--seeds', 2) == 0  # the same values once parsed
     work = folder / 'work'
     assert {path.name: len(calls(path)) for path in work.iterdir() if path.is_dir()} == {
         'tau=1,seed=0': 1, 'tau=2,seed=0': 1, 'tau=1,seed=1': 1, 'tau=2,seed=1': 1
@@ -156,7 +156,7 @@ def test_a_finished_iteration_based_run_is_told_without_an_earlier_step(folder, 
 
 
 def test_validations_of_a_resumed_run_are_each_there_once(tmp_path):
-    """An iteration-based run logs all its validations with step 0."""
+    """By default, an iteration-based run logs all its validations at step 0."""
     for folder, first, last in (('1', 1, 3), ('2', 3, 4)):
         log = tmp_path / folder / 'vis_data' / 'scalars.json'
         log.parent.mkdir(parents=True)
@@ -203,7 +203,7 @@ def test_a_signal_reaches_the_training_and_the_same_command_goes_on(folder, numb
     assert not (folder / 'work' / 'tau=1,seed=0').is_dir() or not (folder / 'work' / 'tau=1,seed=0' / 'epoch').exists()
     assert swept('--grid', f'{TAU}=7,1', '--no-plot') == 0
     epochs = [path.name for path in waiting.parent.glob('started-at-*')]
-    assert sorted(epochs) == ['started-at-0', 'started-at-1']  # gone on, not begun again
+    assert sorted(epochs) == ['started-at-0', 'started-at-1']  # resumed, not started over
 
 
 def test_linked_options_move_together_in_order(folder):
@@ -299,7 +299,7 @@ def test_a_point_without_a_training_takes_a_mended_config_and_one_with_it_keeps_
     train = (folder / 'train.py').read_text()
     (folder / 'train.py').write_text(train.replace("== '99'", "== '98'"))
     assert swept('--grid', f'{TAU}=99', '--no-plot') == 0
-    # From here on it is a run like any other.
+    # Now that it has been trained, it keeps its config like any other point.
     (folder / 'c.py').write_text(CONFIG)
     assert 'tau=99,seed=0 was trained with another config' in refused(capsys, '--grid', f'{TAU}=99')
 

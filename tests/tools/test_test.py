@@ -1,4 +1,4 @@
-"""tools/test.py: mmdet's flags, and no teacher."""
+"""tools/test.py: takes mmdet's flags and needs no teacher."""
 
 import pickle
 
@@ -19,7 +19,7 @@ def configured(*argv):
 
 @pytest.fixture(scope='session')
 def tested(config, checkpoint, tmp_path_factory):
-    """One run with the flags that write files."""
+    """Folder and output of one run with the flags that write files."""
     folder = tmp_path_factory.mktemp('tested')
     flags = ['--out', 'found.pkl', '--show-dir', 'drawn', '--cfg-options', 'model.test_cfg.rcnn.score_thr=0.0']
     finished = runs.run(tool.main, [config, checkpoint, *flags], folder)

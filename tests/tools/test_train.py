@@ -1,4 +1,4 @@
-"""tools/train.py: mmdet's flags, any config, errors whose last line says what to do."""
+"""tools/train.py: takes mmdet's flags and any config; the last line of an error says what to do."""
 
 import math
 import os
@@ -212,7 +212,7 @@ def test_away_from_the_project_a_missing_config_says_where_it_was_sought(tmp_pat
 
 @pytest.mark.parametrize('num_workers', [0, 1])
 def test_an_empty_training_set_ends_with_the_line_to_change(tmp_path, data, num_workers):
-    """With a loader process and an infinite sampler, mmengine would wait for the first batch for ever."""
+    """With a loader process and an infinite sampler, mmengine alone would wait forever for the first batch."""
     options = {'train_dataloader.dataset.metainfo': dict(classes=('cat', 'dog'))}
     options['train_dataloader.dataset.serialize_data'] = num_workers == 0
     config = runs.tiny_config(tmp_path / 'tiny.py', data, num_workers=num_workers, **options)

@@ -32,8 +32,8 @@ default_hooks = dict(checkpoint=dict(save_best='auto'))
 """
 KD = dict(tap='logits', loss=dict(type='luminet_det.KDLoss', tau=4.0))
 
-# Stands in for tools/train.py: notes its words, 'trains' 3 epochs and scores 10 * its place in the chain + the epoch,
-# in the second epoch 5 more.
+# Stands in for tools/train.py: records its arguments and 'trains' 3 epochs. The score is 10 * its place in the chain +
+# the epoch, and 5 more in the second epoch.
 TRAIN = """
 import json, pathlib, shutil, sys, time
 config, work = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
@@ -64,7 +64,7 @@ for epoch in range(done + 1, 4):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a chain of three configs and the stub of the training, which is what `chained` calls there."""
+    """A folder with a chain of three configs and the stub that `chained` runs in place of tools/train.py."""
     (tmp_path / 'big.py').write_text(PLAIN)
     (tmp_path / 'middle.py').write_text(DISTILLING.format(width=8, teacher='big.py'))
     (tmp_path / 'little.py').write_text(DISTILLING.format(width=4, teacher='other.py'))
@@ -90,7 +90,7 @@ def refused(capsys, *words, configs=CHAIN):
 
 
 def calls(folder):
-    """The words of each training, by the name of its folder."""
+    """The arguments of each training, by the name of the run's folder."""
     found = {path.parent.name: path.read_text().splitlines() for path in (folder / 'work').glob('*/calls.txt')}
     return {name: [json.loads(line) for line in lines] for name, lines in found.items()}
 
@@ -181,7 +181,7 @@ def test_a_finished_chain_is_not_trained_again_and_may_grow(folder, capsys):
     assert chained() == 0
     assert chained(configs=CHAIN[:2]) == 0
     known = json.loads((folder / 'work' / 'chain.json').read_text())['runs']
-    assert [run['config'] for run in known] == list(CHAIN)  # the last as well, though it was not asked for
+    assert [run['config'] for run in known] == list(CHAIN)  # including the last, which this command left out
     assert trainings(folder) == {'1_big': 1, '2_middle': 1, '3_little': 1}
 
 
