@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from contextlib import contextmanager
 
 import pytest
 from mmengine.config import Config
@@ -61,19 +62,21 @@ def test_as_many_checkpoints_are_kept_as_were_asked_for(tmp_path, keep, left):
     assert checkpoints_in(tmp_path) == [f'iter_{step}.pth' for step in left]
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """Limits files to 10 bytes, so that a larger write fails as on a full disk."""
+    """Limits files to 10 bytes, so that a larger write fails as on a full disk; also pytest's own, if it has one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_file_that_cannot_be_written_leaves_the_one_there_as_it_is(tmp_path, small_disk):
+def test_a_file_that_cannot_be_written_leaves_the_one_there_as_it_is(tmp_path):
     path = tmp_path / 'last.pth'
     LocalBackend().put(b'whole', path)
-    with pytest.raises(OSError, match='too large'):
+    with small_disk(), pytest.raises(OSError, match='too large'):
         LocalBackend().put(bytes(100), path)
     assert path.read_bytes() == b'whole'
     assert list(tmp_path.iterdir()) == [path]
