@@ -61,14 +61,13 @@ def small(config: Config, root: Path, images: int = 8) -> Config:
 
 
 def step(config: Config) -> dict:
-    """Losses of a step with the config's own loader and optimiser, which must change nearly all parameters."""
+    """Losses of a step with the config's own loader and optimiser, which must change all parameters."""
     model = MODELS.build(config.model)
     before = {name: value.clone() for name, value in model.named_parameters()}
     optimiser = build_optim_wrapper(model, config.optim_wrapper)
     batch = next(iter(Runner.build_dataloader(config.train_dataloader, seed=0)))
     losses = model.train().train_step(batch, optimiser)
-    moved = [name for name, value in model.named_parameters() if not torch.equal(value, before[name])]
-    assert len(moved) > 0.9 * len(before)
+    assert not [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
     assert all(value.isfinite().all() for value in model.state_dict().values())
     return losses
 

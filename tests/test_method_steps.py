@@ -97,8 +97,9 @@ def test_a_classifier_takes_a_step_that_changes_all_that_it_trains(path, weights
     losses = model.train_step(batch, build_optim_wrapper(model, config.optim_wrapper))
     assert all(losses[f'loss_{name}'] > 0 for name in model.term_names)
     assert losses['loss'].isfinite()
-    moved = [name for name, value in model.named_parameters() if not torch.equal(value, before[name])]
-    assert len(moved) > 0.9 * len(before)
+    still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+    # A step of FCFD crosses only some of the bridges to the student; biases of the others stay 0, without decay.
+    assert all('.to_student.' in name and name.endswith('.bias') for name in still)
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 

@@ -150,5 +150,4 @@ def test_a_run_takes_a_step_that_changes_all_that_it_trains(path, tmp_path):
     losses = model.train_step(batch, build_optim_wrapper(model, config.optim_wrapper))
     assert losses['loss_kd'] > 0
     assert losses['loss'].isfinite()
-    moved = [name for name, value in model.named_parameters() if not torch.equal(value, before[name])]
-    assert len(moved) > 0.9 * len(before)
+    assert not [name for name, value in model.named_parameters() if torch.equal(value, before[name])]

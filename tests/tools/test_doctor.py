@@ -148,7 +148,7 @@ def test_an_evaluator_may_be_written_with_its_metrics(tmp_path, data, named):
 
 def test_a_run_without_validation_is_well(tmp_path, config):
     options = ['val_dataloader=None', 'val_evaluator=None', 'val_cfg=None']
-    assert 'FAIL' not in {f['level'] for f in findings(tmp_path, config, '--cfg-options', *options)['config']}
+    assert levels(findings(tmp_path, config, '--cfg-options', *options), 'FAIL') == set()
 
 
 def test_a_plain_run_whose_preprocessor_asks_for_the_iteration_is_well(tmp_path, data):
