@@ -1,7 +1,7 @@
 """Teacher: a frozen model held outside the student's module tree."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pickle import UnpicklingError
 
 import torch
@@ -232,9 +232,13 @@ class Teacher:
         # RoIAlign has no bf16 kernel in compiled mmcv, so features are returned in float32.
         return {name: tuple(f.float() for f in levels) for name, levels in maps.items()} if self.dtype else maps
 
-    @contextmanager
-    def answering(self, device_type: str) -> Iterator[None]:
+    def answering(self, device_type: str) -> AbstractContextManager[None]:
         """The context in which the teacher's layers run: in `dtype` and with `batch_statistics`, where set."""
+        # torch 2.5 breaks a compiled step in two at a context manager of our own.
+        return self._answering(device_type) if self.dtype or self._norms else nullcontext()
+
+    @contextmanager
+    def _answering(self, device_type: str) -> Iterator[None]:
         dtype = DTYPES.get(self.dtype)
         autocast = torch.autocast(device_type, dtype=dtype, enabled=dtype != torch.float32) if dtype else nullcontext()
         with autocast, batch_statistics(self._norms):
