@@ -55,5 +55,8 @@ def test_the_gpu_in_use_is_seeded_and_what_it_draws_goes_with_the_key(generators
 def test_seeding_asks_no_device_that_is_not_there(generators, monkeypatch):
     # On a GPU, each call took a third of a step, to record the caller's stack for a device that is never used.
     for name in ('xpu', 'mtia'):
-        monkeypatch.setattr(getattr(torch, name), 'manual_seed_all', lambda seed: pytest.fail(f'asked {seed}'))
+        # torch 2.5 has none for MTIA.
+        monkeypatch.setattr(
+            getattr(torch, name), 'manual_seed_all', lambda seed: pytest.fail(f'asked {seed}'), raising=False
+        )
     seeds.seed_generators(0, seeds.STEP, 0, 3)

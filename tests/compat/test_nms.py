@@ -78,7 +78,8 @@ def test_nms_keeps_the_same_boxes_in_the_same_order_as_the_loop(iou_threshold, o
 @given(
     corners=st.lists(st.tuples(*[st.integers(0, 9)] * 4), max_size=12),
     offset=st.sampled_from([0, 1]),
-    iou_threshold=st.floats(0, 1),
+    # What torch 2.5 compiles rounds subnormal numbers to zero from then on, in the whole process.
+    iou_threshold=st.floats(0, 1, allow_subnormal=False),
 )
 def test_nms_agrees_with_the_loop_on_nested_touching_and_flat_boxes(corners, offset, iou_threshold):
     boxes = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in corners], dtype=torch.float64).view(-1, 4)
