@@ -14,8 +14,8 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from luminet_det.configured_hooks import configured_hooks
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.dataset_config import config_sources
-from luminet_det.listed_settings import listed_settings
 from luminet_det.options import OptionsAction
 
 SUFFIXES = ('.py', '.json', '.yml', '.yaml')
@@ -159,7 +159,7 @@ def _check_scopes(cfg: Config) -> None:
         loader = cfg.get(f'{part}_dataloader') or {}
         for place, dataset in config_sources(loader.get('dataset'), f'{part}_dataloader.dataset'):
             named.append((DATASETS, place, dataset))
-        metrics = listed_settings(cfg.get(f'{part}_evaluator'), f'{part}_evaluator')
+        metrics = configured_metrics(cfg.get(f'{part}_evaluator'), f'{part}_evaluator')
         named += [(METRICS, place, metric) for place, metric in metrics.items()]
     for registry, place, setting in named:
         if isinstance(setting, Mapping):

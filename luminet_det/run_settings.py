@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from luminet_det.class_name import class_name, named_class
 from luminet_det.configured_hooks import configured_hooks
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.distillation.settings import check_keys, settings_of, takes_any
 from luminet_det.listed_settings import listed_settings
 
@@ -113,7 +114,7 @@ def _settings(cfg: Mapping) -> Iterator[tuple[str, Mapping, list[str] | None]]:
             known = _known(hook, _handed_on(hook, setting))
             yield place, setting, known and [*known, 'priority']
     for part in ('val', 'test'):
-        for place, setting in listed_settings(cfg.get(f'{part}_evaluator'), f'{part}_evaluator').items():
+        for place, setting in configured_metrics(cfg.get(f'{part}_evaluator'), f'{part}_evaluator').items():
             yield place, setting, _known(named_class(METRICS, setting.get('type')))
     yield from _of_optimizer(cfg.get('optim_wrapper') or {})
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.dataset_config import annotation_path, config_sources
-from luminet_det.listed_settings import listed_settings
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -65,7 +65,7 @@ def _of_loader(place: str, loader: Any) -> Iterator[tuple[Path, str]]:
 
 
 def _of_evaluator(place: str, evaluator: Any) -> Iterator[tuple[Path, str]]:
-    for where, metric in listed_settings(evaluator, place).items():
+    for where, metric in configured_metrics(evaluator, place).items():
         if metric.get('ann_file'):
             yield Path(metric['ann_file']), f'{where}.ann_file'
 

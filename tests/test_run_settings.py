@@ -81,6 +81,10 @@ def test_sound_settings_pass():
             dict(test_evaluator=[dict(type='CocoMetric', eval_mode='area')]),
             r"test_evaluator\.0 has no setting 'eval_mode'",
         ),
+        (
+            dict(val_evaluator=dict(type='Evaluator', metrics=[dict(type='CocoMetric', annfile='v')])),
+            r"val_evaluator\.metrics\.0 has no setting 'annfile'",
+        ),
         (dict(optim_wrapper=dict(accumulative_count=2)), "optim_wrapper has no .*'accumulative_counts'"),
         (
             dict(optim_wrapper=dict(optimizer=dict(type='AdamW', lrr=1))),

@@ -1,7 +1,7 @@
 """Checks for mistyped settings: an unknown key is an error that names the nearest known one."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 # Names in papers and other projects, and the names used here.
@@ -32,7 +32,7 @@ def check_keys(
     known, symbols = sorted(known), symbols or {}
     for key in found:
         if key not in known:
-            hint = f' Here it is {symbols[key]}.' if key in symbols else _nearest(key, known)
+            hint = f' Here it is {symbols[key]}.' if key in symbols else did_you_mean(key, known)
             raise ValueError(f"{where} has no setting '{key}'.{hint} Known: {', '.join(known)}.")
 
 
@@ -48,7 +48,8 @@ def takes_any(made: Callable) -> bool:
     )
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def did_you_mean(key: str, known: Sequence[str]) -> str:
+    """A sentence that names the one of `known` that is most like `key`, after a space; empty if none is."""
     names = {name: name for name in known} | {k: v for k, v in SYNONYMS.items() if v in known}
     near = [] if key in GREEK else get_close_matches(key, names, n=1, cutoff=0.5)
     return f" Did you mean '{names[near[0]]}'?" if near else ''

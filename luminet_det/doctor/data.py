@@ -13,9 +13,9 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, EVALUATOR
 
 from luminet_det import annotation_file, measured
+from luminet_det.configured_metrics import configured_metrics
 from luminet_det.dataset_config import annotation_path, config_sources, dataset_class
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
-from luminet_det.listed_settings import listed_settings
 from luminet_det.loaded_images import LoadedImages, sources
 from luminet_det.training_set import explanation
 from luminet_det.unread_annotations import nearest
@@ -114,7 +114,7 @@ def check_images(place: str, dataset: Any) -> Iterator[Finding]:
 
 def check_evaluator(cfg: Config) -> Iterator[Finding]:
     """Whether the validation is scored against the file that it reads."""
-    metrics = listed_settings(cfg.get('val_evaluator'), 'val_evaluator')
+    metrics = configured_metrics(cfg.get('val_evaluator'), 'val_evaluator')
     read = {
         os.path.normpath(annotation_path(s))
         for _, s in config_sources(cfg.val_dataloader.get('dataset'), 'val_dataloader.dataset')

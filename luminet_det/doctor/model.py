@@ -1,7 +1,6 @@
 """The model of a config: built, with its weights, and with as many classes as the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from luminet_det.annotation_file import Contents
 from luminet_det.class_name import class_name, named_class
 from luminet_det.compat import checkpoints
 from luminet_det.configured_hooks import configured_hooks
+from luminet_det.distillation.settings import did_you_mean
 from luminet_det.distillation.weights import Misfit, load_strictly
 from luminet_det.doctor.findings import FAIL, OK, WARN, Finding, Unusable
 
@@ -69,14 +69,9 @@ def _of_no_parameter(model: nn.Module, wrapper: Mapping) -> Iterator[Finding]:
     parts = sorted({part for name in names for part in name.split('.')})
     for key in (wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}:
         if not any(key in name for name in names):
-            near = get_close_matches(key, parts, n=1)
-            hint = f'. Did you mean {near[0]!r}?' if near else ''
-            yield Finding(
-                'optimizer',
-                WARN,
-                f'{key!r} of custom_keys is in the name of no parameter{hint}',
-                f'optim_wrapper.paramwise_cfg.custom_keys.{key}',
-            )
+            place = f'optim_wrapper.paramwise_cfg.custom_keys.{key}'
+            told = f"'{key}' of custom_keys is in the name of no parameter.{did_you_mean(key, parts)}"
+            yield Finding('optimizer', WARN, told, place)
 
 
 def _of_another_batch(rate: float, cfg: Config) -> Finding | None:

@@ -66,6 +66,6 @@ def test_a_custom_key_in_the_name_of_no_parameter_is_warned_of():
     first, *others = model.check_optimizer(student, Config(dict(optim_wrapper=wrapper, train_dataloader=dict())))
     assert first.level == 'OK'
     assert [(finding.level, finding.found, finding.change) for finding in others] == [
-        ('WARN', f"'{key}' of custom_keys is in the name of no parameter{hint}", f'{PLACE}.{key}')
-        for key, hint in {'bakbone': ". Did you mean 'backbone'?", 'norm': ''}.items()
+        ('WARN', f"'{key}' of custom_keys is in the name of no parameter.{hint}", f'{PLACE}.{key}')
+        for key, hint in {'bakbone': " Did you mean 'backbone'?", 'norm': ''}.items()
     ]

@@ -144,6 +144,12 @@ def test_an_evaluator_may_be_written_with_its_metrics(tmp_path, data, named):
     cfg.val_evaluator = dict(**named, metrics=[cfg.val_evaluator])
     cfg.dump(tmp_path / 'd.py')
     assert levels(findings(tmp_path, tmp_path / 'd.py'), 'FAIL', 'SKIP') == set()
+    cfg.val_evaluator.metrics[0].ann_file = 'nowhere.json'
+    cfg.dump(tmp_path / 'd.py')
+    found = findings(tmp_path, tmp_path / 'd.py')['evaluator']
+    assert [finding['change'] for finding in found if finding['level'] == 'FAIL'] == [
+        'val_evaluator.metrics.0.ann_file'
+    ]
 
 
 def test_a_run_without_validation_is_well(tmp_path, config):
